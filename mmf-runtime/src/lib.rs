@@ -1,0 +1,11 @@
+//! The runtime of MMF: what the attributes expand into.
+//!
+//! Use it through the `mmf` facade. [`resilience`] holds the policies, their state and the pipeline
+//! that joins them; the private modules beneath it are the clock (`tokio::time`, so that tests may
+//! pause it), the counters that cost one plain store a call, and the primitives that model checking
+//! replaces.
+
+mod clock;
+pub mod resilience;
+mod sync;
+mod tally;

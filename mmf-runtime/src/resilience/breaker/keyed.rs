@@ -1,0 +1,215 @@
+//! One breaker per key: a host, a tenant.
+//!
+//! Keys are told apart by 128 bits of two independently seeded hashes, so that a borrowed key is
+//! looked up without being copied, whatever its type.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::RandomState;
+use std::collections::{BinaryHeap, HashMap};
+use std::fmt::Debug;
+use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::config::{CircuitBreakerBuilder, Config};
+use super::machine::{BreakerState, CircuitBreaker};
+use crate::resilience::events;
+
+const SHARDS: usize = 16;
+
+/// The breakers of a function with `breaker(key(…))`.
+///
+/// ```
+/// use mmf_runtime::resilience::{CircuitBreaker, KeyedBreakers};
+///
+/// let hosts = KeyedBreakers::new(CircuitBreaker::builder("fetch"), 1024);
+/// hosts.get(&"a.example").force_open();
+/// assert_ne!(hosts.get(&"a.example").state(), hosts.get(&"b.example").state());
+/// ```
+pub struct KeyedBreakers {
+    name: &'static str,
+    config: Arc<Config>,
+    max_keys: usize,
+    seeds: [RandomState; 2],
+    shards: [RwLock<HashMap<u128, Arc<Entry>>>; SHARDS],
+    /// Counts uses; an entry remembers when it was used last.
+    clock: AtomicU64,
+    order: Mutex<Order>,
+}
+
+struct Entry {
+    breaker: Arc<CircuitBreaker>,
+    label: Box<str>,
+    used: AtomicU64,
+}
+
+/// The keys by a use that was their last one when they were put here. Whoever looks for the least
+/// recently used puts those back that were used since, so a key costs nothing here while it is used.
+#[derive(Default)]
+struct Order(BinaryHeap<Reverse<(u64, u128)>>);
+
+impl KeyedBreakers {
+    /// Breakers of this configuration, at most `max_keys` of them (0 means 1).
+    pub fn new(builder: CircuitBreakerBuilder, max_keys: usize) -> Self {
+        let (name, config) = builder.into_parts();
+        Self {
+            name,
+            config,
+            max_keys: max_keys.max(1),
+            seeds: [RandomState::new(), RandomState::new()],
+            shards: std::array::from_fn(|_| RwLock::default()),
+            clock: AtomicU64::new(0),
+            order: Mutex::default(),
+        }
+    }
+
+    /// The breaker of `key`, new and closed where there is none yet.
+    ///
+    /// Beyond `max_keys` the least recently used closed breaker makes room; one that is open or
+    /// half-open only where no closed one is left.
+    pub fn get<K: Hash + Debug + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
+        let [high, low] = [0, 1].map(|seed: usize| self.seeds[seed].hash_one(key));
+        let id = u128::from(high) << 64 | u128::from(low);
+        if let Some(entry) = self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id)
+        {
+            self.touch(entry);
+            return Arc::clone(&entry.breaker);
+        }
+        self.insert(id, key)
+    }
+
+    /// How many keys have a breaker.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().map_or(0, |shard| shard.len())).sum()
+    }
+
+    /// Whether no key has been seen yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The breakers with their keys, as `Debug` writes them (text without its quotes).
+    pub fn breakers(&self) -> Vec<(String, Arc<CircuitBreaker>)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            all.extend(
+                shard.values().map(|entry| (entry.label.to_string(), Arc::clone(&entry.breaker))),
+            );
+        }
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
+    }
+
+    fn shard(&self, id: u128) -> &RwLock<HashMap<u128, Arc<Entry>>> {
+        &self.shards[id as usize % SHARDS]
+    }
+
+    fn touch(&self, entry: &Entry) {
+        // A key that is used again and again need not move the clock for the others.
+        if entry.used.load(Ordering::Relaxed) != self.clock.load(Ordering::Relaxed) {
+            entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn insert<K: Hash + Debug + ?Sized>(&self, id: u128, key: &K) -> Arc<CircuitBreaker> {
+        let label = format!("{key:?}");
+        let label = label.strip_prefix('"').and_then(|l| l.strip_suffix('"')).unwrap_or(&label);
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = self.entry(id) {
+            return Arc::clone(&entry.breaker);
+        }
+        while order.0.len() >= self.max_keys && self.evict(&mut order) {}
+        let used = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        let breaker = Arc::new(CircuitBreaker::new(self.name, Arc::clone(&self.config)));
+        let entry = Entry {
+            breaker: Arc::clone(&breaker),
+            label: label.into(),
+            used: AtomicU64::new(used),
+        };
+        self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
+        order.0.push(Reverse((used, id)));
+        breaker
+    }
+
+    fn entry(&self, id: u128) -> Option<Arc<Entry>> {
+        self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn evict(&self, order: &mut Order) -> bool {
+        let mut passed_over = Vec::new();
+        let mut victim = None;
+        while let Some(Reverse((seen, id))) = order.0.pop() {
+            let Some(entry) = self.entry(id) else { continue };
+            let used = entry.used.load(Ordering::Relaxed);
+            if used != seen {
+                order.0.push(Reverse((used, id)));
+            } else if entry.breaker.state() == BreakerState::Closed {
+                victim = Some((id, entry));
+                break;
+            } else {
+                passed_over.push((seen, id));
+            }
+        }
+        let mut passed_over = passed_over.into_iter();
+        if victim.is_none() {
+            victim = passed_over.next().and_then(|(_, id)| Some((id, self.entry(id)?)));
+        }
+        order.0.extend(passed_over.map(Reverse));
+        let Some((id, entry)) = victim else { return false };
+        self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        events::breaker_evicted(self.name, &entry.label);
+        true
+    }
+}
+
+impl Debug for KeyedBreakers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyedBreakers")
+            .field("name", &self.name)
+            .field("keys", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+
+    fn keyed(max_keys: usize) -> KeyedBreakers {
+        KeyedBreakers::new(CircuitBreaker::builder("keyed"), max_keys)
+    }
+
+    fn keys(keyed: &KeyedBreakers) -> Vec<String> {
+        keyed.breakers().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn the_least_recently_used_key_makes_room() {
+        let keyed = keyed(3);
+        for key in ["a", "b", "c", "a", "b", "d"] {
+            keyed.get(key);
+        }
+        assert_eq!(keys(&keyed), ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn an_open_breaker_stays_while_a_closed_one_is_left() {
+        let keyed = keyed(2);
+        keyed.get("open").force_open();
+        keyed.get("closed");
+        keyed.get("new");
+        assert_eq!(keys(&keyed), ["new", "open"]);
+    }
+
+    #[test]
+    fn with_all_open_the_least_recently_used_goes() {
+        let keyed = keyed(2);
+        keyed.get("first").force_open();
+        keyed.get("second").force_open();
+        keyed.get("new");
+        assert_eq!(keys(&keyed), ["new", "second"]);
+        assert_eq!(keyed.len(), 2);
+    }
+}

@@ -1,0 +1,486 @@
+//! The states of a breaker, and what moves it from one to another.
+//!
+//! While the breaker is closed, a plain success must be cheap: it is added to a [`Tally`] and looked
+//! at only when something else happens. That loses nothing: a success can open a breaker only by
+//! reaching `minimum_throughput` with failures in the window already, and in just that situation the
+//! state word says `exact` and successes are recorded under the lock like everything else. Whoever
+//! records under the lock first moves the successes tallied so far into the window (`fold`), so
+//! that the window is always in order.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::config::{CircuitBreakerBuilder, Config};
+use super::ticket::{Counted, Ticket};
+use super::window::{BUCKETS, Seen, Window};
+use super::{super::error::FromRefusal, config};
+use crate::clock;
+use crate::resilience::error::ResilienceError;
+use crate::resilience::events;
+use crate::resilience::snapshot::BreakerSnapshot;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::tally::Tally;
+
+/// The state of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// Calls go through and are counted.
+    Closed,
+    /// Calls are refused until `recovery_timeout` is over.
+    Open,
+    /// A few trial calls decide what comes next.
+    HalfOpen,
+    /// Calls are refused until somebody says otherwise.
+    ForcedOpen,
+    /// Calls go through and are not counted.
+    Disabled,
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::ForcedOpen => "forced_open",
+            Self::Disabled => "disabled",
+        })
+    }
+}
+
+/// The state word: bits 0 to 2 are the state, bit 3 says `exact`, the upper half is the generation,
+/// which every change of state increments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Word(u64);
+
+impl Word {
+    const EXACT: u64 = 1 << 3;
+
+    fn new(generation: u32, state: BreakerState, exact: bool) -> Self {
+        let exact = if exact { Self::EXACT } else { 0 };
+        Self(u64::from(generation) << 32 | exact | state as u64)
+    }
+
+    pub(super) fn state(self) -> BreakerState {
+        match self.0 & 0b111 {
+            0 => BreakerState::Closed,
+            1 => BreakerState::Open,
+            2 => BreakerState::HalfOpen,
+            3 => BreakerState::ForcedOpen,
+            _ => BreakerState::Disabled,
+        }
+    }
+
+    fn is_exact(self) -> bool {
+        self.0 & Self::EXACT != 0
+    }
+
+    pub(super) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// Stops calling what fails: closed, open for `recovery_timeout`, half-open for a few trials, and
+/// closed again.
+///
+/// ```
+/// use mmf_runtime::resilience::{BreakerState, CircuitBreaker, ResilienceError};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let breaker = CircuitBreaker::builder("payments").failure_threshold(2).build();
+/// for _ in 0..2 {
+///     let _ = breaker.call(async { Err::<(), _>(Broken) }).await;
+/// }
+/// assert_eq!(breaker.state(), BreakerState::Open);
+/// assert!(breaker.call(async { Ok::<_, Broken>(()) }).await.is_err());
+/// # });
+///
+/// struct Broken;
+/// impl From<ResilienceError> for Broken {
+///     fn from(_: ResilienceError) -> Self { Broken }
+/// }
+/// ```
+pub struct CircuitBreaker {
+    name: &'static str,
+    config: Arc<Config>,
+    word: AtomicU64,
+    /// While open: when it may become half-open, by [`clock::nanos`].
+    until: AtomicU64,
+    /// Of a time window: the number of the current bucket.
+    tick: AtomicU64,
+    refused: AtomicU64,
+    successes: Tally,
+    books: Mutex<Books>,
+}
+
+/// What is only touched under the lock.
+#[derive(Debug)]
+struct Books {
+    window: Window,
+    consecutive_failures: u32,
+    /// Successes of this generation that were moved from the tally into the window.
+    folded: u64,
+    trials_running: u32,
+    trials_succeeded: u32,
+    failed_trials: u32,
+    successes: u64,
+    failures: u64,
+    slow: u64,
+    opened: u64,
+}
+
+impl CircuitBreaker {
+    /// Starts from the defaults: opens after 5 failures in a row or at half of the last 100 calls,
+    /// recovers after 60 s by 3 trials.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> CircuitBreakerBuilder {
+        CircuitBreakerBuilder::new(name)
+    }
+
+    pub(crate) fn new(name: &'static str, config: Arc<Config>) -> Self {
+        let books = Books {
+            window: Window::new(config.window),
+            consecutive_failures: 0,
+            folded: 0,
+            trials_running: 0,
+            trials_succeeded: 0,
+            failed_trials: 0,
+            successes: 0,
+            failures: 0,
+            slow: 0,
+            opened: 0,
+        };
+        Self {
+            name,
+            config,
+            word: AtomicU64::new(Word::new(0, BreakerState::Closed, false).0),
+            until: AtomicU64::new(0),
+            tick: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            successes: Tally::new(),
+            books: Mutex::new(books),
+        }
+    }
+
+    /// The name given to the builder.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The state now. An open breaker becomes half-open with the first call after its time.
+    pub fn state(&self) -> BreakerState {
+        self.word().state()
+    }
+
+    /// Runs a future through the breaker; each `Err` counts as a failure.
+    ///
+    /// # Errors
+    ///
+    /// The future's own error, or [`ResilienceError::CircuitOpen`] as one.
+    pub async fn call<T, E: FromRefusal>(
+        &self,
+        future: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        super::super::call::call(self.name).breaker(self).run_once(future).await
+    }
+
+    /// Refuses all calls from now on, until another of these methods is called.
+    pub fn force_open(&self) {
+        self.force(BreakerState::ForcedOpen);
+    }
+
+    /// Closes it, with an empty window.
+    pub fn force_closed(&self) {
+        self.force(BreakerState::Closed);
+    }
+
+    /// Lets trial calls decide from now on.
+    pub fn force_half_open(&self) {
+        self.force(BreakerState::HalfOpen);
+    }
+
+    /// Lets all calls through uncounted, until another of these methods is called.
+    pub fn disable(&self) {
+        self.force(BreakerState::Disabled);
+    }
+
+    /// Closes it as if new: its counters start again from zero too.
+    pub fn reset(&self) {
+        let mut books = lock(&self.books);
+        self.change(&mut books, BreakerState::Closed);
+        books.failed_trials = 0;
+        (books.successes, books.failures, books.slow, books.opened) = (0, 0, 0, 0);
+        self.refused.store(0, Ordering::Relaxed);
+    }
+
+    /// Its state and its counters since it was built.
+    pub fn snapshot(&self) -> BreakerSnapshot {
+        let mut books = lock(&self.books);
+        self.fold(&mut books);
+        books.window.advance(self.current_tick());
+        let sums = books.window.sums();
+        BreakerSnapshot {
+            state: self.state(),
+            successes: books.successes,
+            failures: books.failures,
+            slow: books.slow,
+            refused: self.refused.load(Ordering::Relaxed),
+            opened: books.opened,
+            failure_rate: if sums.calls == 0 {
+                0.0
+            } else {
+                sums.failures as f64 / sums.calls as f64
+            },
+        }
+    }
+
+    #[inline]
+    pub(super) fn word(&self) -> Word {
+        // Acquire, with the release in `store`: who sees a generation sees `until` of it.
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    /// Under the lock only.
+    fn store(&self, word: Word) {
+        self.word.store(word.0, Ordering::Release);
+    }
+
+    /// Admits a call, or refuses it.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<Ticket<'_>, ResilienceError> {
+        let word = self.word();
+        match word.state() {
+            BreakerState::Closed => {
+                let started = self.config.slow_call_threshold.map(|_| clock::nanos());
+                Ok(Ticket::closed(self, word.generation(), started))
+            }
+            BreakerState::Disabled => Ok(Ticket::uncounted(self)),
+            BreakerState::Open => self.admit_open(),
+            BreakerState::HalfOpen => self.admit_trial(),
+            BreakerState::ForcedOpen => Err(self.refusal(self.config.recovery_timeout)),
+        }
+    }
+
+    #[inline]
+    fn admit_open(&self) -> Result<Ticket<'_>, ResilienceError> {
+        let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
+        if now < until {
+            return Err(self.refusal(Duration::from_nanos(until - now)));
+        }
+        self.admit_trial()
+    }
+
+    /// Admits a trial where there is room for one; an open breaker whose time is over becomes
+    /// half-open by it.
+    #[cold]
+    fn admit_trial(&self) -> Result<Ticket<'_>, ResilienceError> {
+        let mut books = lock(&self.books);
+        match self.word().state() {
+            BreakerState::Open => {
+                let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
+                if now < until {
+                    return Err(self.refusal(Duration::from_nanos(until - now)));
+                }
+                self.change(&mut books, BreakerState::HalfOpen);
+            }
+            BreakerState::HalfOpen => {}
+            // Somebody else was faster.
+            BreakerState::Closed | BreakerState::Disabled | BreakerState::ForcedOpen => {
+                drop(books);
+                return self.admit();
+            }
+        }
+        if books.trials_running >= self.config.half_open_max_calls {
+            return Err(self.refusal(Duration::ZERO));
+        }
+        books.trials_running += 1;
+        let started = self.config.slow_call_threshold.map(|_| clock::nanos());
+        Ok(Ticket::trial(self, self.word().generation(), started))
+    }
+
+    fn refusal(&self, retry_after: Duration) -> ResilienceError {
+        // Relaxed: a statistic.
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        ResilienceError::CircuitOpen { policy: self.name, retry_after }
+    }
+
+    /// Records a call that was admitted while the breaker was closed.
+    #[inline]
+    pub(super) fn record(&self, generation: u32, started: Option<u64>, counted: Counted) {
+        let slow = started.is_some_and(|started| self.is_slow(started));
+        if counted == Counted::Success && !slow {
+            let word = self.word();
+            if word.generation() != generation {
+                return;
+            }
+            if !word.is_exact() && self.is_current_tick() {
+                // The word may become exact right here, on another thread: then this success is
+                // looked at with the next record, as if it had come just before it.
+                return self.successes.add_one(generation);
+            }
+        }
+        if counted != Counted::Neither {
+            self.record_exactly(generation, Seen { failed: counted == Counted::Failure, slow });
+        }
+    }
+
+    #[cold]
+    fn record_exactly(&self, generation: u32, seen: Seen) {
+        let mut books = lock(&self.books);
+        if self.word().generation() != generation {
+            return;
+        }
+        self.fold(&mut books);
+        let tick = self.current_tick();
+        self.tick.store(tick, Ordering::Relaxed);
+        books.window.advance(tick);
+        books.window.push(seen);
+        books.count(seen);
+        books.consecutive_failures =
+            if seen.failed { books.consecutive_failures.saturating_add(1) } else { 0 };
+
+        if self.must_open(&books) {
+            books.opened += 1;
+            self.open(&mut books);
+        } else {
+            self.store(Word::new(generation, BreakerState::Closed, self.must_be_exact(&books)));
+        }
+    }
+
+    fn must_open(&self, books: &Books) -> bool {
+        let Config { failure_threshold, minimum_throughput, .. } = *self.config;
+        let sums = books.window.sums();
+        let by_count = failure_threshold > 0 && books.consecutive_failures >= failure_threshold;
+        let by_rate = sums.calls >= u64::from(minimum_throughput)
+            && (self.config.failure_rate_threshold.is_reached(sums.failures, sums.calls)
+                || self.config.slow_call_threshold.is_some()
+                    && self.config.slow_call_rate_threshold.is_reached(sums.slow, sums.calls));
+        by_count || by_rate
+    }
+
+    /// Whether a plain success could open the breaker; see the head of this file.
+    fn must_be_exact(&self, books: &Books) -> bool {
+        let sums = books.window.sums();
+        let by_failures = sums.failures > 0 && !self.config.failure_rate_threshold.is_off();
+        let by_slowness = sums.slow > 0 && !self.config.slow_call_rate_threshold.is_off();
+        sums.calls < u64::from(self.config.minimum_throughput) && (by_failures || by_slowness)
+    }
+
+    /// Records a trial call.
+    #[cold]
+    pub(super) fn record_trial(&self, generation: u32, started: Option<u64>, counted: Counted) {
+        let slow = started.is_some_and(|started| self.is_slow(started));
+        let mut books = lock(&self.books);
+        if self.word().generation() != generation {
+            return;
+        }
+        books.trials_running -= 1;
+        match counted {
+            Counted::Neither => {}
+            Counted::Success => {
+                books.count(Seen { failed: false, slow });
+                books.trials_succeeded += 1;
+                if books.trials_succeeded >= self.config.success_threshold {
+                    books.failed_trials = 0;
+                    self.change(&mut books, BreakerState::Closed);
+                }
+            }
+            Counted::Failure => {
+                books.count(Seen { failed: true, slow });
+                books.failed_trials = books.failed_trials.saturating_add(1);
+                self.open(&mut books);
+            }
+        }
+    }
+
+    fn open(&self, books: &mut Books) {
+        let until = clock::nanos().saturating_add(self.config.recovery_nanos(books.failed_trials));
+        self.until.store(until, Ordering::Relaxed);
+        self.change(books, BreakerState::Open);
+    }
+
+    fn force(&self, state: BreakerState) {
+        let mut books = lock(&self.books);
+        if state == BreakerState::Closed {
+            books.failed_trials = 0;
+        }
+        self.change(&mut books, state);
+    }
+
+    /// Enters `state` with empty books: what began before is not counted any more.
+    fn change(&self, books: &mut Books, state: BreakerState) {
+        self.fold(books);
+        let before = self.word();
+        books.window.clear();
+        books.consecutive_failures = 0;
+        books.folded = 0;
+        books.trials_running = 0;
+        books.trials_succeeded = 0;
+        self.store(Word::new(before.generation().wrapping_add(1), state, false));
+        if before.state() != state {
+            events::breaker_changed(self.name, before.state(), state);
+        }
+    }
+
+    /// Moves the successes tallied so far into the window.
+    fn fold(&self, books: &mut Books) {
+        let tallied = self.successes.sum(self.word().generation());
+        let new = tallied.saturating_sub(books.folded);
+        if new > 0 {
+            books.folded = tallied;
+            books.successes += new;
+            books.consecutive_failures = 0;
+            books.window.push_successes(new);
+        }
+    }
+
+    fn is_slow(&self, started: u64) -> bool {
+        self.config.slow_call_threshold.is_some_and(|threshold| {
+            clock::nanos().saturating_sub(started) >= clock::saturating_nanos(threshold)
+        })
+    }
+
+    /// Whether a success of now belongs into the bucket that the tally will be folded into.
+    #[inline]
+    fn is_current_tick(&self) -> bool {
+        match self.config.window {
+            config::Window::Calls(_) => true,
+            config::Window::Time(_) => self.tick.load(Ordering::Relaxed) == self.current_tick(),
+        }
+    }
+
+    fn current_tick(&self) -> u64 {
+        match self.config.window {
+            config::Window::Calls(_) => 0,
+            config::Window::Time(time) => {
+                let bucket = clock::saturating_nanos(time) / u64::from(BUCKETS);
+                clock::nanos() / bucket.max(1)
+            }
+        }
+    }
+}
+
+impl Books {
+    fn count(&mut self, seen: Seen) {
+        if seen.failed {
+            self.failures += 1;
+        } else {
+            self.successes += 1;
+        }
+        self.slow += u64::from(seen.slow);
+    }
+}
+
+impl fmt::Debug for CircuitBreaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CircuitBreaker")
+            .field("name", &self.name)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}

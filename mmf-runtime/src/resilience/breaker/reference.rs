@@ -1,0 +1,264 @@
+//! The breaker against a plain model of its documentation, over random histories.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tokio::time::advance;
+
+use super::{BreakerState, CircuitBreaker, Counted, Ticket};
+
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    failure_threshold: u32,
+    rate: u32,
+    minimum: u32,
+    window: usize,
+    time_window: bool,
+    slow_rate: Option<u32>,
+    trials: u32,
+    successes: u32,
+}
+
+/// Milliseconds: of recovery, of a slow call, and of one bucket of a time window.
+const RECOVERY: u64 = 1000;
+const SLOW: u64 = 100;
+const BUCKET: u64 = 200;
+
+/// The model keeps every call in a list and counts anew each time it is asked.
+struct Model {
+    settings: Settings,
+    now: u64,
+    state: BreakerState,
+    generation: u32,
+    calls: VecDeque<(u64, bool, bool)>,
+    consecutive: u32,
+    until: u64,
+    running: u32,
+    succeeded: u32,
+    opened: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Admitted {
+    generation: u32,
+    trial: bool,
+    at: u64,
+}
+
+impl Model {
+    fn enter(&mut self, state: BreakerState) {
+        self.state = state;
+        self.generation += 1;
+        self.calls.clear();
+        (self.consecutive, self.running, self.succeeded) = (0, 0, 0);
+        if state == BreakerState::Open {
+            self.until = self.now + RECOVERY;
+        }
+    }
+
+    fn admit(&mut self) -> Option<Admitted> {
+        if self.state == BreakerState::Open && self.now >= self.until {
+            self.enter(BreakerState::HalfOpen);
+        }
+        let trial = match self.state {
+            BreakerState::Closed => false,
+            BreakerState::HalfOpen if self.running < self.settings.trials => true,
+            _ => return None,
+        };
+        self.running += u32::from(trial);
+        Some(Admitted { generation: self.generation, trial, at: self.now })
+    }
+
+    fn settle(&mut self, admitted: Admitted, counted: Counted) {
+        if admitted.generation != self.generation {
+            return;
+        }
+        if admitted.trial {
+            self.running -= 1;
+            match counted {
+                Counted::Failure => self.enter(BreakerState::Open),
+                Counted::Success => {
+                    self.succeeded += 1;
+                    if self.succeeded >= self.settings.successes {
+                        self.enter(BreakerState::Closed);
+                    }
+                }
+                Counted::Neither => {}
+            }
+            return;
+        }
+        if counted == Counted::Neither {
+            return;
+        }
+        let Settings { failure_threshold, rate, minimum, window, time_window, slow_rate, .. } =
+            self.settings;
+        let failed = counted == Counted::Failure;
+        let slow = slow_rate.is_some() && self.now - admitted.at >= SLOW;
+        self.calls.push_back((self.now, failed, slow));
+        self.consecutive = if failed { self.consecutive + 1 } else { 0 };
+        if !time_window && self.calls.len() > window {
+            self.calls.pop_front();
+        }
+        let tick = |at: u64| at / BUCKET;
+        let now = self.now;
+        let recent: Vec<_> = self
+            .calls
+            .iter()
+            .filter(|(at, ..)| !time_window || tick(now) - tick(*at) < 10)
+            .collect();
+        let total = recent.len() as u32;
+        let failures = recent.iter().filter(|(_, failed, _)| *failed).count() as u32;
+        let slows = recent.iter().filter(|(.., slow)| *slow).count() as u32;
+        let by_count = failure_threshold > 0 && self.consecutive >= failure_threshold;
+        let by_rate = total >= minimum
+            && (rate > 0 && failures * 100 >= rate * total
+                || slow_rate.is_some_and(|rate| rate > 0 && slows * 100 >= rate * total));
+        if by_count || by_rate {
+            self.opened += 1;
+            self.enter(BreakerState::Open);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Begin,
+    End(usize, Counted),
+    Cancel(usize),
+    Pass(u64),
+    Force(BreakerState),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let counted = prop_oneof![
+        4 => Just(Counted::Success),
+        3 => Just(Counted::Failure),
+        1 => Just(Counted::Neither),
+    ];
+    let state = prop_oneof![
+        Just(BreakerState::Closed),
+        Just(BreakerState::HalfOpen),
+        Just(BreakerState::ForcedOpen),
+    ];
+    prop_oneof![
+        20 => Just(Step::Begin),
+        20 => (0..50_usize, counted).prop_map(|(which, counted)| Step::End(which, counted)),
+        2 => (0..50_usize).prop_map(Step::Cancel),
+        4 => (1..700_u64).prop_map(Step::Pass),
+        1 => state.prop_map(Step::Force),
+    ]
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    (0..6_u32, 0..=100_u32, 1..12_u32, 12..40_usize, any::<bool>()).prop_flat_map(
+        |(failure_threshold, rate, minimum, window, time_window)| {
+            (proptest::option::of(1..=100_u32), 1..4_u32, 1..4_u32).prop_map(
+                move |(slow_rate, trials, successes)| Settings {
+                    failure_threshold,
+                    rate,
+                    minimum,
+                    window,
+                    time_window,
+                    slow_rate,
+                    trials,
+                    successes,
+                },
+            )
+        },
+    )
+}
+
+fn build(settings: Settings) -> CircuitBreaker {
+    let builder = CircuitBreaker::builder("model")
+        .failure_threshold(settings.failure_threshold)
+        .failure_rate_threshold(f64::from(settings.rate) / 100.0)
+        .minimum_throughput(settings.minimum)
+        .recovery_timeout(Duration::from_millis(RECOVERY))
+        .half_open_max_calls(settings.trials)
+        .success_threshold(settings.successes);
+    let builder = match settings.slow_rate {
+        Some(rate) => builder
+            .slow_call_threshold(Duration::from_millis(SLOW))
+            .slow_call_rate_threshold(f64::from(rate) / 100.0),
+        None => builder,
+    };
+    if settings.time_window {
+        builder.window(Duration::from_millis(BUCKET * 10)).build()
+    } else {
+        builder.window(settings.window as u32).build()
+    }
+}
+
+async fn agree(settings: Settings, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    // Both count ticks from the same moment: the breaker's scale is brought to a whole bucket.
+    let into_bucket = crate::clock::nanos() % (BUCKET * 1_000_000);
+    advance(Duration::from_nanos(BUCKET * 1_000_000 - into_bucket)).await;
+
+    let breaker = build(settings);
+    let mut model = Model {
+        settings,
+        now: 0,
+        state: BreakerState::Closed,
+        generation: 0,
+        calls: VecDeque::new(),
+        consecutive: 0,
+        until: 0,
+        running: 0,
+        succeeded: 0,
+        opened: 0,
+    };
+    let mut running: Vec<(Ticket<'_>, Admitted)> = Vec::new();
+    for step in steps {
+        match step {
+            Step::Begin => {
+                let (real, expected) = (breaker.admit().ok(), model.admit());
+                prop_assert_eq!(real.is_some(), expected.is_some());
+                running.extend(real.zip(expected));
+            }
+            Step::End(which, counted) if !running.is_empty() => {
+                let (mut ticket, admitted) = running.swap_remove(which % running.len());
+                ticket.settle(counted);
+                model.settle(admitted, counted);
+            }
+            Step::Cancel(which) if !running.is_empty() => {
+                let (ticket, admitted) = running.swap_remove(which % running.len());
+                drop(ticket);
+                model.settle(admitted, Counted::Neither);
+            }
+            Step::Pass(millis) => {
+                advance(Duration::from_millis(millis)).await;
+                model.now += millis;
+            }
+            Step::Force(state) => {
+                match state {
+                    BreakerState::HalfOpen => breaker.force_half_open(),
+                    BreakerState::ForcedOpen => breaker.force_open(),
+                    _ => breaker.force_closed(),
+                }
+                model.enter(state);
+            }
+            Step::End(..) | Step::Cancel(_) => {}
+        }
+        prop_assert_eq!(breaker.state(), model.state);
+        prop_assert_eq!(breaker.snapshot().opened, model.opened);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn agrees_with_the_model(
+        settings in any_settings(),
+        steps in prop::collection::vec(any_step(), 1..200),
+    ) {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap()
+            .block_on(agree(settings, steps))?;
+    }
+}

@@ -1,0 +1,622 @@
+//! So many calls at once, the others in a queue: first in, first out.
+//!
+//! One atomic word holds how many calls run and how many wait, so that a call with room costs one
+//! compare-exchange on its way in and one on its way out. Only where there is a queue do both sides
+//! take its lock; a permit that comes free is then handed to the first in the queue and never
+//! returns to the word, so nobody can overtake.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::error::ResilienceError;
+use super::events;
+use super::policy::{Handle, Off};
+use super::registry::intern;
+use super::timeout::Timed;
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+
+/// Limits how many calls run at once.
+///
+/// ```
+/// use mmf_runtime::resilience::Bulkhead;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let bulkhead = Bulkhead::builder("db").max_concurrent(1).build();
+/// let permit = bulkhead.acquire().await.unwrap();
+/// assert!(bulkhead.acquire().await.is_err());
+/// drop(permit);
+/// assert!(bulkhead.acquire().await.is_ok());
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct Bulkhead {
+    name: &'static str,
+    max_concurrent: u32,
+    max_queue: u32,
+    max_wait: Duration,
+    load: AtomicU64,
+    queue: Mutex<VecDeque<Arc<Waiter>>>,
+    refused: AtomicU64,
+}
+
+/// The word of a bulkhead: calls that run in the low half, calls that wait in the high half.
+#[derive(Clone, Copy)]
+struct Load(u64);
+
+impl Load {
+    const ONE_RUNNING: u64 = 1;
+    const ONE_QUEUED: u64 = 1 << 32;
+
+    fn running(self) -> u32 {
+        self.0 as u32
+    }
+
+    fn queued(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+struct Waiter(Mutex<Place>);
+
+#[derive(Debug)]
+enum Place {
+    Waiting(Option<Waker>),
+    Granted,
+}
+
+/// The permission to run one call; dropping it lets the next one in.
+#[derive(Debug)]
+#[must_use = "the permit goes back when it is dropped"]
+pub struct Permit<'b>(&'b Bulkhead);
+
+impl Bulkhead {
+    /// Starts from 10 calls at once, no queue, and a wait of up to 30 s where there is one.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> BulkheadBuilder {
+        BulkheadBuilder {
+            name: intern(name.into()),
+            max_concurrent: 10,
+            max_queue: 0,
+            max_wait: Duration::from_secs(30),
+        }
+    }
+
+    /// Waits for its turn, up to `max_wait`.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::BulkheadFull`] at once where the queue is full, or after `max_wait`.
+    #[inline]
+    pub async fn acquire(&self) -> Result<Permit<'_>, ResilienceError> {
+        match self.try_enter() {
+            Some(permit) => Ok(permit),
+            None => self.queue_up().await,
+        }
+    }
+
+    async fn queue_up(&self) -> Result<Permit<'_>, ResilienceError> {
+        let turn = match self.enqueue() {
+            Enqueued::Permit(permit) => return Ok(permit),
+            Enqueued::Turn(turn) => std::pin::pin!(turn),
+            Enqueued::Full => return Err(self.refuse()),
+        };
+        Timed::within(self.max_wait, turn).await.map_err(|_elapsed| self.refuse())
+    }
+
+    /// [`acquire`](Self::acquire) that waits on the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_blocking(&self) -> Result<Permit<'_>, ResilienceError> {
+        if let Some(permit) = self.try_enter() {
+            return Ok(permit);
+        }
+        let mut turn = match self.enqueue() {
+            Enqueued::Permit(permit) => return Ok(permit),
+            Enqueued::Turn(turn) => turn,
+            Enqueued::Full => return Err(self.refuse()),
+        };
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut context = Context::from_waker(&waker);
+        let began = std::time::Instant::now();
+        loop {
+            if let Poll::Ready(permit) = Pin::new(&mut turn).poll(&mut context) {
+                return Ok(permit);
+            }
+            match self.max_wait.checked_sub(began.elapsed()) {
+                Some(rest) if !rest.is_zero() => std::thread::park_timeout(rest),
+                _ => return Err(self.refuse()),
+            }
+        }
+    }
+
+    /// How many calls are running.
+    pub fn running(&self) -> usize {
+        self.load().running() as usize
+    }
+
+    /// How many calls are waiting.
+    pub fn queued(&self) -> usize {
+        self.load().queued() as usize
+    }
+
+    /// How many calls were refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn load(&self) -> Load {
+        Load(self.load.load(Ordering::Relaxed))
+    }
+
+    /// Changes the word by `change` as long as that finds something to change.
+    #[inline]
+    fn update(&self, change: impl Fn(Load) -> Option<u64>) -> bool {
+        // Acquire and release: what a call did is visible to the call that gets its permit.
+        let mut load = self.load.load(Ordering::Relaxed);
+        while let Some(next) = change(Load(load)) {
+            match self.load.compare_exchange_weak(load, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(current) => load = current,
+            }
+        }
+        false
+    }
+
+    /// Enters where there is room and nobody waits.
+    #[inline]
+    fn try_enter(&self) -> Option<Permit<'_>> {
+        self.update(|load| {
+            (load.queued() == 0 && load.running() < self.max_concurrent)
+                .then_some(load.0 + Load::ONE_RUNNING)
+        })
+        .then(|| Permit(self))
+    }
+
+    fn enqueue(&self) -> Enqueued<'_> {
+        let mut queue = lock(&self.queue);
+        loop {
+            let load = self.load();
+            if load.queued() == 0 && load.running() < self.max_concurrent {
+                if let Some(permit) = self.try_enter() {
+                    return Enqueued::Permit(permit);
+                }
+                continue;
+            }
+            if load.queued() >= self.max_queue {
+                return Enqueued::Full;
+            }
+            // A permit that comes free between the look above and this line would find no queue:
+            // the exchange fails then, and the loop looks again.
+            let next = load.0 + Load::ONE_QUEUED;
+            let exchange =
+                self.load.compare_exchange(load.0, next, Ordering::AcqRel, Ordering::Relaxed);
+            if exchange.is_ok() {
+                let waiter = Arc::new(Waiter(Mutex::new(Place::Waiting(None))));
+                queue.push_back(Arc::clone(&waiter));
+                return Enqueued::Turn(Turn { bulkhead: self, waiter: Some(waiter) });
+            }
+        }
+    }
+
+    /// Gives a permit back, or on to the first in the queue.
+    #[inline]
+    fn leave(&self) {
+        let left = self.update(|load| (load.queued() == 0).then(|| load.0 - Load::ONE_RUNNING));
+        if !left {
+            self.hand_over();
+        }
+    }
+
+    #[cold]
+    fn hand_over(&self) {
+        let mut queue = lock(&self.queue);
+        let Some(waiter) = queue.pop_front() else {
+            // The last waiter gave up in between.
+            drop(queue);
+            return self.leave();
+        };
+        self.update(|load| Some(load.0 - Load::ONE_QUEUED));
+        let place = std::mem::replace(&mut *lock(&waiter.0), Place::Granted);
+        drop(queue);
+        if let Place::Waiting(Some(waker)) = place {
+            waker.wake();
+        }
+    }
+
+    #[cold]
+    fn refuse(&self) -> ResilienceError {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        ResilienceError::BulkheadFull { policy: self.name, limit: self.max_concurrent as usize }
+    }
+}
+
+enum Enqueued<'b> {
+    Permit(Permit<'b>),
+    Turn(Turn<'b>),
+    Full,
+}
+
+/// Waits for the permit to be handed over. Dropped before that, it leaves the queue; dropped after,
+/// it passes the permit on.
+struct Turn<'b> {
+    bulkhead: &'b Bulkhead,
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl<'b> Future for Turn<'b> {
+    type Output = Permit<'b>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit<'b>> {
+        let Some(waiter) = &self.waiter else {
+            return Poll::Pending;
+        };
+        {
+            let mut place = lock(&waiter.0);
+            if let Place::Waiting(waker) = &mut *place {
+                match waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                return Poll::Pending;
+            }
+        }
+        self.waiter = None;
+        Poll::Ready(Permit(self.bulkhead))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Some(waiter) = self.waiter.take() else { return };
+        let mut queue = lock(&self.bulkhead.queue);
+        if let Some(place) = queue.iter().position(|other| Arc::ptr_eq(other, &waiter)) {
+            queue.remove(place);
+            self.bulkhead.update(|load| Some(load.0 - Load::ONE_QUEUED));
+        } else {
+            drop(queue);
+            self.bulkhead.leave();
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Wakes a thread that waits for its turn.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Builds a [`Bulkhead`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct BulkheadBuilder {
+    name: &'static str,
+    max_concurrent: u32,
+    max_queue: u32,
+    max_wait: Duration,
+}
+
+impl BulkheadBuilder {
+    /// Calls that run at once; 0 means 1. Default: 10.
+    pub fn max_concurrent(mut self, calls: u32) -> Self {
+        self.max_concurrent = calls.max(1);
+        self
+    }
+
+    /// Calls that may wait; with 0 a full bulkhead refuses at once. Default: 0.
+    pub fn max_queue(mut self, calls: u32) -> Self {
+        self.max_queue = calls;
+        self
+    }
+
+    /// How long a call waits at most. Default: 30 s.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
+        self
+    }
+
+    /// The bulkhead, empty.
+    pub fn build(self) -> Bulkhead {
+        Bulkhead {
+            name: self.name,
+            max_concurrent: self.max_concurrent,
+            max_queue: self.max_queue,
+            max_wait: self.max_wait,
+            load: AtomicU64::new(0),
+            queue: Mutex::new(VecDeque::new()),
+            refused: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The place of the bulkhead in the pipeline.
+#[expect(
+    async_fn_in_trait,
+    reason = "used with the two types below alone, where Send shows through"
+)]
+pub trait Compartment {
+    /// Holds the room of one call until it is dropped.
+    type Permit<'t>
+    where
+        Self: 't;
+    /// Waits for room.
+    async fn enter(&self) -> Result<Self::Permit<'_>, ResilienceError>;
+    /// The same on the thread.
+    fn enter_blocking(&self) -> Result<Self::Permit<'_>, ResilienceError>;
+}
+
+impl Compartment for Off {
+    type Permit<'t> = ();
+
+    #[inline]
+    async fn enter(&self) -> Result<(), ResilienceError> {
+        Ok(())
+    }
+
+    fn enter_blocking(&self) -> Result<(), ResilienceError> {
+        Ok(())
+    }
+}
+
+impl<H: Handle<Bulkhead>> Compartment for H {
+    type Permit<'t>
+        = Permit<'t>
+    where
+        Self: 't;
+
+    #[inline]
+    async fn enter(&self) -> Result<Permit<'_>, ResilienceError> {
+        self.policy().acquire().await.inspect_err(events::refused)
+    }
+
+    fn enter_blocking(&self) -> Result<Permit<'_>, ResilienceError> {
+        self.policy().acquire_blocking().inspect_err(events::refused)
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    fn bulkhead(max_concurrent: u32, max_queue: u32) -> Bulkhead {
+        Bulkhead::builder("test").max_concurrent(max_concurrent).max_queue(max_queue).build()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_queue_is_served_in_order_of_arrival() {
+        let bulkhead = bulkhead(1, 8);
+        let first = bulkhead.acquire().await.unwrap();
+        let (sender, mut order) = mpsc::unbounded_channel();
+        let wait = |n: u32| {
+            let (bulkhead, sender) = (&bulkhead, sender.clone());
+            async move {
+                let _permit = bulkhead.acquire().await.unwrap();
+                sender.send(n).unwrap();
+            }
+        };
+        tokio::join!(biased; wait(0), wait(1), wait(2), wait(3), async { drop(first) });
+        let served: Vec<_> = std::iter::from_fn(|| order.try_recv().ok()).collect();
+        assert_eq!(served, [0, 1, 2, 3]);
+        assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_refuses_at_once_and_a_wait_ends_at_its_limit() {
+        let bulkhead = Bulkhead::builder("test")
+            .max_concurrent(1)
+            .max_queue(1)
+            .max_wait(Duration::from_secs(1))
+            .build();
+        let _running = bulkhead.acquire().await.unwrap();
+        let start = tokio::time::Instant::now();
+        let (waited, refused) = tokio::join!(biased; bulkhead.acquire(), async {
+            let refused = bulkhead.acquire().await.err();
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            refused
+        });
+        assert_eq!(start.elapsed().as_millis(), 1000);
+        let full = ResilienceError::BulkheadFull { policy: "test", limit: 1 };
+        assert_eq!((waited.err(), refused), (Some(full.clone()), Some(full)));
+        assert_eq!((bulkhead.queued(), bulkhead.refused()), (0, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_gives_up_neither_loses_nor_keeps_a_permit() {
+        let bulkhead = bulkhead(1, 8);
+        let running = bulkhead.acquire().await.unwrap();
+        let mut given_up = Box::pin(bulkhead.acquire());
+        assert!(futures_poll(&mut given_up).is_pending());
+        drop(running);
+        assert_eq!(bulkhead.running(), 1, "handed over, though not yet taken");
+        drop(given_up);
+        assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+    }
+
+    fn futures_poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+        future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn threads_wait_for_each_other() {
+        let bulkhead = bulkhead(1, 8);
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let _permit = bulkhead.acquire_blocking().unwrap();
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+    }
+
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Arrive,
+        Leave(usize),
+        GiveUp(usize),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => Just(Step::Arrive),
+            2 => (0..100_usize).prop_map(Step::Leave),
+            1 => (0..100_usize).prop_map(Step::GiveUp),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_history_keeps_the_limit_and_serves_in_order(
+            steps in prop::collection::vec(any_step(), 1..80),
+            max_concurrent in 1_u32..4,
+            max_queue in 0_u32..5,
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let _entered = runtime.enter();
+            let bulkhead = bulkhead(max_concurrent, max_queue);
+            let mut running = Vec::new();
+            let mut queue = VecDeque::new();
+            for step in steps {
+                match step {
+                    Step::Arrive => {
+                        let mut arrival = Box::pin(bulkhead.acquire());
+                        match futures_poll(&mut arrival) {
+                            Poll::Ready(Ok(permit)) => {
+                                prop_assert!(queue.is_empty());
+                                running.push(permit);
+                            }
+                            Poll::Ready(Err(_)) => {
+                                prop_assert_eq!(running.len(), max_concurrent as usize);
+                                prop_assert_eq!(queue.len(), max_queue as usize);
+                            }
+                            Poll::Pending => queue.push_back(arrival),
+                        }
+                    }
+                    Step::Leave(which) if !running.is_empty() => {
+                        drop(running.swap_remove(which % running.len()));
+                        for (place, waiting) in queue.iter_mut().enumerate().skip(1) {
+                            prop_assert!(futures_poll(waiting).is_pending(), "{} overtook", place);
+                        }
+                        if let Some(mut first) = queue.pop_front() {
+                            match futures_poll(&mut first) {
+                                Poll::Ready(Ok(permit)) => running.push(permit),
+                                _ => prop_assert!(false, "the first in the queue got no permit"),
+                            }
+                        }
+                    }
+                    Step::GiveUp(which) if !queue.is_empty() => {
+                        drop(queue.remove(which % queue.len()));
+                    }
+                    Step::Leave(_) | Step::GiveUp(_) => {}
+                }
+                prop_assert!(running.len() <= max_concurrent as usize);
+                prop_assert_eq!(bulkhead.running(), running.len());
+                prop_assert_eq!(bulkhead.queued(), queue.len());
+            }
+            drop((running, queue));
+            prop_assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+        }
+    }
+}
+
+#[cfg(all(test, mmf_loom))]
+mod models {
+    use super::*;
+    use loom::sync::atomic::AtomicU32;
+
+    fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// One call on a thread: it enters at once, or queues and is polled a few times, or gives up.
+    fn call(bulkhead: &Bulkhead, inside: &AtomicU32) {
+        let permit = match bulkhead.try_enter() {
+            Some(permit) => Some(permit),
+            None => match bulkhead.enqueue() {
+                Enqueued::Permit(permit) => Some(permit),
+                Enqueued::Turn(mut turn) => match poll(&mut turn) {
+                    Poll::Ready(permit) => Some(permit),
+                    Poll::Pending => None,
+                },
+                Enqueued::Full => None,
+            },
+        };
+        if permit.is_some() {
+            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two inside at once");
+            inside.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn no_interleaving_exceeds_the_limit_or_loses_a_permit() {
+        loom::model(|| {
+            let bulkhead =
+                Arc::new(Bulkhead::builder("model").max_concurrent(1).max_queue(2).build());
+            let inside = Arc::new(AtomicU32::new(0));
+            let threads: Vec<_> = (0..2)
+                .map(|_| {
+                    let (bulkhead, inside) = (Arc::clone(&bulkhead), Arc::clone(&inside));
+                    loom::thread::spawn(move || call(&bulkhead, &inside))
+                })
+                .collect();
+            call(&bulkhead, &inside);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+        });
+    }
+
+    #[test]
+    fn a_permit_that_comes_free_reaches_the_one_who_waits() {
+        loom::model(|| {
+            let bulkhead =
+                Arc::new(Bulkhead::builder("model").max_concurrent(1).max_queue(1).build());
+            let running = bulkhead.try_enter().unwrap();
+            let mut waiting = {
+                let bulkhead = Arc::clone(&bulkhead);
+                Some(loom::thread::spawn(move || match bulkhead.enqueue() {
+                    Enqueued::Permit(_) => {}
+                    Enqueued::Turn(mut turn) => {
+                        while poll(&mut turn).is_pending() {
+                            loom::thread::yield_now();
+                        }
+                    }
+                    Enqueued::Full => unreachable!("the queue has a place"),
+                }))
+            };
+            drop(running);
+            waiting.take().unwrap().join().unwrap();
+            assert_eq!((bulkhead.running(), bulkhead.queued()), (0, 0));
+        });
+    }
+}

@@ -1,0 +1,97 @@
+//! A limit on a whole call, back-off included, which also bounds the resilient calls inside it.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::ResilienceError;
+use super::events;
+use super::policy::{Identity, Outcome};
+use super::timeout::Timed;
+use crate::clock;
+
+thread_local! {
+    /// The nearest deadline of the calls that are being polled on this thread.
+    static CURRENT: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The deadline that the running code is under, if any.
+pub(crate) fn current() -> Option<Instant> {
+    CURRENT.get()
+}
+
+/// Makes a deadline the current one; the earlier one comes back on drop, also in a panic.
+struct Entered(Option<Instant>);
+
+impl Entered {
+    fn enter(deadline: Instant) -> Self {
+        Self(CURRENT.replace(Some(deadline)))
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
+
+/// The deadline of one call.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    identity: Identity,
+    at: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// Begins now. Of this deadline and one that the call is already under, the earlier wins.
+    pub fn begin(identity: Identity, limit: Duration) -> Self {
+        let now = clock::now();
+        let own = clock::later(now, limit);
+        match current() {
+            Some(outer) if outer < own => {
+                Self { identity, at: outer, limit: outer.saturating_duration_since(now) }
+            }
+            _ => Self { identity, at: own, limit },
+        }
+    }
+
+    /// Runs the rest of the call under the deadline.
+    pub async fn run<F, T, E>(self, rest: Pin<&mut F>) -> Outcome<T, E>
+    where
+        F: Future<Output = Outcome<T, E>>,
+    {
+        let rest = std::pin::pin!(Under { deadline: self.at, rest });
+        match Timed::until(self.at, rest).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => {
+                let refusal = ResilienceError::DeadlineExceeded {
+                    policy: self.identity.name,
+                    limit: self.limit,
+                };
+                self.identity.count(|counters| &counters.deadline_exceeded);
+                events::timed_out(&refusal);
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// Polls the rest with the deadline as the current one.
+struct Under<'f, F> {
+    deadline: Instant,
+    rest: Pin<&'f mut F>,
+}
+
+impl<F: Future> Future for Under<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let _entered = Entered::enter(self.deadline);
+        self.rest.as_mut().poll(context)
+    }
+}

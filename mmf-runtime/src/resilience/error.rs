@@ -1,0 +1,224 @@
+//! How a policy refuses a call, and which refusals another policy listens to.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A call that a policy refused or cut short.
+///
+/// The error type of a function under `#[resilient]` implements `From<ResilienceError>` where one of
+/// its policies can refuse; with thiserror that is one variant:
+///
+/// ```
+/// #[derive(Debug, thiserror::Error)]
+/// enum ApiError {
+///     #[error("status {0}")]
+///     Status(u16),
+///     #[error(transparent)]
+///     Refused(#[from] mmf_runtime::resilience::ResilienceError),
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResilienceError {
+    /// The circuit breaker is open, or all its trial calls are running.
+    #[error("{policy}: circuit open, retry after {retry_after:?}")]
+    CircuitOpen {
+        /// Name of the policy.
+        policy: &'static str,
+        /// Time until the breaker admits a trial; zero where it depends on running trials.
+        retry_after: Duration,
+    },
+    /// An attempt took longer than `timeout`.
+    #[error("{policy}: timed out after {limit:?}")]
+    Timeout {
+        /// Name of the policy.
+        policy: &'static str,
+        /// The limit that was reached.
+        limit: Duration,
+    },
+    /// The whole call, back-off included, took longer than `deadline`.
+    #[error("{policy}: deadline of {limit:?} exceeded")]
+    DeadlineExceeded {
+        /// Name of the policy.
+        policy: &'static str,
+        /// The limit that was reached: the policy's own, or what an outer deadline left of it.
+        limit: Duration,
+    },
+    /// `max_concurrent` calls are running and the queue is full, or its `max_wait` is over.
+    #[error("{policy}: bulkhead full, {limit} calls are running")]
+    BulkheadFull {
+        /// Name of the policy.
+        policy: &'static str,
+        /// How many calls may run at once.
+        limit: usize,
+    },
+    /// No permit is left in the rate limiter, and none comes within `max_wait`.
+    #[error("{policy}: rate limited, retry after {retry_after:?}")]
+    RateLimited {
+        /// Name of the policy.
+        policy: &'static str,
+        /// Time until the next permit.
+        retry_after: Duration,
+    },
+}
+
+impl ResilienceError {
+    /// Name of the policy that refused.
+    pub fn policy(&self) -> &'static str {
+        match self {
+            Self::CircuitOpen { policy, .. }
+            | Self::Timeout { policy, .. }
+            | Self::DeadlineExceeded { policy, .. }
+            | Self::BulkheadFull { policy, .. }
+            | Self::RateLimited { policy, .. } => policy,
+        }
+    }
+
+    /// Which kind of policy refused.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::CircuitOpen { .. } => Refusal::Breaker,
+            Self::Timeout { .. } => Refusal::Timeout,
+            Self::DeadlineExceeded { .. } => Refusal::Deadline,
+            Self::BulkheadFull { .. } => Refusal::Bulkhead,
+            Self::RateLimited { .. } => Refusal::RateLimit,
+        }
+    }
+}
+
+/// A kind of refusal, as named in `on_refusal(…)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `"breaker"`
+    Breaker,
+    /// `"timeout"`
+    Timeout,
+    /// `"deadline"`
+    Deadline,
+    /// `"bulkhead"`
+    Bulkhead,
+    /// `"rate_limit"`
+    RateLimit,
+}
+
+/// A set of refusals: what `on_refusal(…)` lists.
+///
+/// ```
+/// use mmf_runtime::resilience::{Refusal, Refusals};
+///
+/// let listened_to = Refusals::of(&[Refusal::Timeout, Refusal::Breaker]);
+/// assert!(listened_to.contains(Refusal::Timeout));
+/// assert!(!listened_to.contains(Refusal::Bulkhead));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Refusals(u8);
+
+impl Refusals {
+    /// No refusal.
+    pub const NONE: Self = Self(0);
+    /// Every refusal.
+    pub const ALL: Self = Self(0b1_1111);
+    /// What a retry retries unless told otherwise: timeout, bulkhead and rate limit.
+    pub const RETRIED: Self = Self::of(&[Refusal::Timeout, Refusal::Bulkhead, Refusal::RateLimit]);
+    /// What a breaker counts as failures unless told otherwise: timeouts.
+    pub const FAILURES: Self = Self::of(&[Refusal::Timeout]);
+
+    /// The set of the refusals listed.
+    pub const fn of(refusals: &[Refusal]) -> Self {
+        let mut set = 0;
+        let mut i = 0;
+        while i < refusals.len() {
+            set |= 1 << refusals[i] as u8;
+            i += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether `refusal` is in the set.
+    pub const fn contains(self, refusal: Refusal) -> bool {
+        self.0 & 1 << refusal as u8 != 0
+    }
+}
+
+impl From<Refusal> for Refusals {
+    fn from(refusal: Refusal) -> Self {
+        Self::of(&[refusal])
+    }
+}
+
+impl<const N: usize> From<[Refusal; N]> for Refusals {
+    fn from(refusals: [Refusal; N]) -> Self {
+        Self::of(&refusals)
+    }
+}
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [
+            Refusal::Breaker,
+            Refusal::Timeout,
+            Refusal::Deadline,
+            Refusal::Bulkhead,
+            Refusal::RateLimit,
+        ];
+        f.debug_set().entries(all.into_iter().filter(|refusal| self.contains(*refusal))).finish()
+    }
+}
+
+/// The result type of a resilient call: a `Result`, by any alias.
+#[diagnostic::on_unimplemented(
+    message = "a `#[resilient]` function must return a `Result`, not `{Self}`",
+    label = "not a `Result`",
+    note = "policies tell success from failure by `Ok` and `Err`: return `Result<T, E>` or an alias of it"
+)]
+pub trait CallResult {
+    /// The value of a success.
+    type Value;
+    /// The error of a failure.
+    type Error;
+}
+
+impl<T, E> CallResult for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+/// An error type that can carry a refusal: everything that implements `From<ResilienceError>`.
+#[diagnostic::on_unimplemented(
+    message = "the error type `{Self}` cannot carry a refusal: `From<mmf::ResilienceError>` is not implemented for it",
+    label = "a policy of this function can refuse the call",
+    note = "write `impl From<mmf::ResilienceError> for {Self} {{ fn from(refusal: mmf::ResilienceError) -> Self {{ … }} }}`",
+    note = "or with thiserror a variant: `#[error(transparent)] Refused(#[from] mmf::ResilienceError)`"
+)]
+pub trait FromRefusal {
+    /// Turns the refusal into the caller's error.
+    fn from_refusal(refusal: ResilienceError) -> Self;
+}
+
+// Without it, the compiler would name the bound of this impl instead of the words above.
+#[diagnostic::do_not_recommend]
+impl<E: From<ResilienceError>> FromRefusal for E {
+    fn from_refusal(refusal: ResilienceError) -> Self {
+        refusal.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_sets_are_those_of_the_documentation() {
+        assert_eq!(format!("{:?}", Refusals::RETRIED), "{Timeout, Bulkhead, RateLimit}");
+        assert_eq!(format!("{:?}", Refusals::FAILURES), "{Timeout}");
+        assert_eq!(Refusals::NONE, Refusals::of(&[]));
+    }
+
+    #[test]
+    fn an_error_says_which_policy_and_how_long() {
+        let error =
+            ResilienceError::Timeout { policy: "users.fetch", limit: Duration::from_secs(2) };
+        assert_eq!(error.to_string(), "users.fetch: timed out after 2s");
+        assert_eq!(error.policy(), "users.fetch");
+    }
+}

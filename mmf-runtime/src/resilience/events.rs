@@ -1,0 +1,91 @@
+//! The `tracing` events of the policies: target `mmf::resilience`, one function each.
+
+use std::any::type_name;
+use std::fmt;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::breaker::BreakerState;
+use super::error::ResilienceError;
+use super::policy::Outcome;
+
+const TARGET: &str = "mmf::resilience";
+
+/// How to write an error of type `E`, about which nothing need be known.
+pub type ErrorText<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
+
+/// The text of an error that has none: the name of its type.
+pub fn type_name_only<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(type_name::<E>())
+}
+
+/// What went wrong, for the `error` field.
+struct Failure<'o, T, E>(&'o Outcome<T, E>, ErrorText<E>);
+
+impl<T, E> fmt::Display for Failure<'_, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(Ok(_)) => f.write_str("a success that `retry_if_ok` refuses"),
+            Ok(Err(error)) => (self.1)(error, f),
+            Err(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn retry<T, E>(
+    policy: &str,
+    attempt: u32,
+    delay: Duration,
+    outcome: &Outcome<T, E>,
+    text: ErrorText<E>,
+) {
+    let error = Failure(outcome, text);
+    debug!(target: TARGET, policy, attempt, delay_ms = millis(delay), %error, "retry");
+}
+
+pub(crate) fn exhausted<T, E>(
+    policy: &str,
+    attempt: u32,
+    reason: &str,
+    outcome: &Outcome<T, E>,
+    text: ErrorText<E>,
+) {
+    let error = Failure(outcome, text);
+    warn!(target: TARGET, policy, attempt, reason, %error, "retries exhausted");
+}
+
+pub(crate) fn refused(refusal: &ResilienceError) {
+    let policy = refusal.policy();
+    debug!(target: TARGET, policy, kind = ?refusal.refusal(), error = %refusal, "refused");
+}
+
+pub(crate) fn timed_out(refusal: &ResilienceError) {
+    let policy = refusal.policy();
+    debug!(target: TARGET, policy, kind = ?refusal.refusal(), error = %refusal, "timed out");
+}
+
+pub(crate) fn hedged(policy: &str, copy: u32, delay: Duration) {
+    debug!(target: TARGET, policy, copy, delay_ms = millis(delay), "hedge");
+}
+
+pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: ErrorText<E>) {
+    let error = Failure(outcome, text);
+    debug!(target: TARGET, policy, %error, "fallback");
+}
+
+pub(crate) fn breaker_changed(policy: &str, from: BreakerState, to: BreakerState) {
+    if to == BreakerState::Closed {
+        info!(target: TARGET, policy, %from, %to, "breaker changed");
+    } else {
+        warn!(target: TARGET, policy, %from, %to, "breaker changed");
+    }
+}
+
+pub(crate) fn breaker_evicted(policy: &str, key: &str) {
+    debug!(target: TARGET, policy, key, "breaker evicted");
+}

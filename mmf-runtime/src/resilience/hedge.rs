@@ -1,0 +1,303 @@
+//! A second copy of a slow call: the first success wins.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use super::events;
+use super::policy::{Identity, Outcome};
+use super::snapshot::Latency;
+use crate::clock;
+
+/// When to start another copy of a call, and how many.
+///
+/// The first copy lives in the caller's future; a further one is allocated when it starts, so that
+/// a call which needs none pays neither memory nor time for it.
+///
+/// ```
+/// use std::time::Duration;
+/// use mmf_runtime::resilience::HedgePolicy;
+///
+/// let hedge = HedgePolicy::builder().delay(Duration::from_millis(80)).max_hedges(2).build();
+/// ```
+#[derive(Debug)]
+pub struct HedgePolicy {
+    delay: Delay,
+    max_hedges: u32,
+}
+
+#[derive(Debug)]
+enum Delay {
+    Fixed(Duration),
+    /// A share of past successes, once there are [`Histogram::ENOUGH`] of them.
+    Percentile(f64, Histogram),
+}
+
+impl HedgePolicy {
+    /// Starts from one copy after the 95th percentile.
+    pub fn builder() -> HedgePolicyBuilder {
+        HedgePolicyBuilder { delay: None, percentile: 95.0, max_hedges: 1 }
+    }
+
+    /// How long successful attempts took, where the delay is a percentile of that.
+    pub fn latency(&self) -> Option<Latency> {
+        match &self.delay {
+            Delay::Percentile(_, histogram) => histogram.latency(),
+            Delay::Fixed(_) => None,
+        }
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        match &self.delay {
+            Delay::Fixed(delay) => Some(*delay),
+            Delay::Percentile(percentile, histogram) => histogram.percentile(*percentile),
+        }
+    }
+
+    pub(crate) async fn race<C, V, E>(
+        &self,
+        identity: Identity,
+        copy: impl Fn() -> C,
+    ) -> Outcome<V, E>
+    where
+        C: Future<Output = Outcome<V, E>>,
+    {
+        let began = matches!(self.delay, Delay::Percentile(..)).then(clock::now);
+        let mut first = pin!(copy());
+        let mut first_runs = true;
+        let mut others: Vec<Pin<Box<C>>> = Vec::new();
+        let mut hedges = 0;
+        let mut timer: Pin<&mut Option<Sleep>> = pin!(None);
+
+        let outcome = poll_fn(|context| {
+            loop {
+                let mut failed = None;
+                if first_runs && let Poll::Ready(outcome) = first.as_mut().poll(context) {
+                    first_runs = false;
+                    if is_success(&outcome) {
+                        return Poll::Ready(outcome);
+                    }
+                    failed = Some(outcome);
+                }
+                if let Poll::Ready(success) = poll_others(&mut others, &mut failed, context) {
+                    return Poll::Ready(success);
+                }
+                // A failure stands only once no other copy is left to do better.
+                if !first_runs
+                    && others.is_empty()
+                    && let Some(outcome) = failed
+                {
+                    return Poll::Ready(outcome);
+                }
+                if hedges >= self.max_hedges {
+                    return Poll::Pending;
+                }
+                if timer.is_none() {
+                    let Some(delay) = self.delay() else { return Poll::Pending };
+                    let at = clock::later(clock::now(), delay);
+                    timer.set(Some(tokio::time::sleep_until(at)));
+                }
+                let elapsed = match timer.as_mut().as_pin_mut() {
+                    Some(timer) => timer.poll(context).is_ready(),
+                    None => false,
+                };
+                if !elapsed {
+                    return Poll::Pending;
+                }
+                timer.set(None);
+                hedges += 1;
+                identity.count(|counters| &counters.hedges);
+                events::hedged(identity.name, hedges, self.delay().unwrap_or_default());
+                others.push(Box::pin(copy()));
+            }
+        })
+        .await;
+
+        if let (Delay::Percentile(_, histogram), Some(began), true) =
+            (&self.delay, began, is_success(&outcome))
+        {
+            histogram.record(began.elapsed());
+        }
+        outcome
+    }
+}
+
+fn is_success<V, E>(outcome: &Outcome<V, E>) -> bool {
+    matches!(outcome, Ok(Ok(_)))
+}
+
+/// Ready with the first success; copies that failed are dropped, the last one's outcome is kept.
+fn poll_others<C, V, E>(
+    others: &mut Vec<Pin<Box<C>>>,
+    failed: &mut Option<Outcome<V, E>>,
+    context: &mut Context<'_>,
+) -> Poll<Outcome<V, E>>
+where
+    C: Future<Output = Outcome<V, E>>,
+{
+    let mut success = None;
+    others.retain_mut(|copy| match copy.as_mut().poll(context) {
+        _ if success.is_some() => true,
+        Poll::Ready(outcome) if is_success(&outcome) => {
+            success = Some(outcome);
+            false
+        }
+        Poll::Ready(outcome) => {
+            *failed = Some(outcome);
+            false
+        }
+        Poll::Pending => true,
+    });
+    success.map_or(Poll::Pending, Poll::Ready)
+}
+
+/// Builds a [`HedgePolicy`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct HedgePolicyBuilder {
+    delay: Option<Duration>,
+    percentile: f64,
+    max_hedges: u32,
+}
+
+impl HedgePolicyBuilder {
+    /// Starts a copy after this time.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
+    /// Starts a copy when the call takes longer than this percentile (0..=100) of the successes so
+    /// far; no copy starts before 20 of them are known.
+    pub fn percentile(mut self, percentile: f64) -> Self {
+        self.delay = None;
+        self.percentile = percentile.clamp(0.0, 100.0);
+        self
+    }
+
+    /// Copies beyond the first. Default: 1.
+    pub fn max_hedges(mut self, copies: u32) -> Self {
+        self.max_hedges = copies;
+        self
+    }
+
+    /// The policy.
+    pub fn build(self) -> HedgePolicy {
+        let delay = match self.delay {
+            Some(delay) => Delay::Fixed(delay),
+            None => Delay::Percentile(self.percentile, Histogram::new()),
+        };
+        HedgePolicy { delay, max_hedges: self.max_hedges }
+    }
+}
+
+/// Durations in buckets that grow with them: 16 to each doubling, so that a percentile is off by at
+/// most 7 %. Counts are halved from time to time, so that old calls weigh less.
+#[derive(Debug)]
+struct Histogram {
+    buckets: Box<[AtomicU32]>,
+    count: AtomicU32,
+}
+
+impl Histogram {
+    const ENOUGH: u32 = 20;
+    const HALVED_AT: u32 = 10_000;
+    const SUB_BITS: u32 = 4;
+    /// Up to 2^44 ns, about five hours.
+    const BUCKETS: usize = (44 - Self::SUB_BITS as usize + 1) << Self::SUB_BITS;
+
+    fn new() -> Self {
+        let buckets = (0..Self::BUCKETS).map(|_| AtomicU32::new(0)).collect();
+        Self { buckets, count: AtomicU32::new(0) }
+    }
+
+    fn bucket(nanos: u64) -> usize {
+        let doublings = nanos.max(1).ilog2().saturating_sub(Self::SUB_BITS);
+        let bucket = u64::from(doublings << Self::SUB_BITS) + (nanos >> doublings);
+        usize::try_from(bucket).unwrap_or(usize::MAX).min(Self::BUCKETS - 1)
+    }
+
+    /// The longest duration of a bucket.
+    fn upper(bucket: usize) -> u64 {
+        let sub = 1 << Self::SUB_BITS;
+        let doublings = (bucket / sub).saturating_sub(1);
+        let base = bucket - doublings * sub;
+        ((base as u64 + 1) << doublings) - 1
+    }
+
+    fn record(&self, duration: Duration) {
+        // Relaxed throughout: statistics; a count lost while halving does no harm.
+        let bucket = Self::bucket(clock::saturating_nanos(duration));
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        if self.count.fetch_add(1, Ordering::Relaxed) + 1 == Self::HALVED_AT {
+            let mut left = 0;
+            for bucket in &self.buckets {
+                let half = bucket.load(Ordering::Relaxed) / 2;
+                bucket.store(half, Ordering::Relaxed);
+                left += half;
+            }
+            self.count.store(left, Ordering::Relaxed);
+        }
+    }
+
+    fn percentile(&self, percentile: f64) -> Option<Duration> {
+        let count = self.count.load(Ordering::Relaxed);
+        if count < Self::ENOUGH {
+            return None;
+        }
+        let wanted = (f64::from(count) * percentile / 100.0).ceil().max(1.0) as u32;
+        let mut seen = 0;
+        let bucket = self.buckets.iter().position(|bucket| {
+            seen += bucket.load(Ordering::Relaxed);
+            seen >= wanted
+        });
+        bucket.map(|bucket| Duration::from_nanos(Self::upper(bucket)))
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        Some(Latency {
+            count: u64::from(self.count.load(Ordering::Relaxed)),
+            p50: self.percentile(50.0)?,
+            p90: self.percentile(90.0)?,
+            p99: self.percentile(99.0)?,
+        })
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn percentiles_are_close_to_the_truth() {
+        let histogram = Histogram::new();
+        for millis in 1..=1000 {
+            histogram.record(Duration::from_millis(millis));
+        }
+        for percentile in [10.0, 50.0, 90.0, 99.0] {
+            let millis = histogram.percentile(percentile).unwrap().as_secs_f64() * 1000.0;
+            assert!((millis / (percentile * 10.0) - 1.0).abs() < 0.07, "{percentile}: {millis}");
+        }
+    }
+
+    #[test]
+    fn a_few_calls_are_no_percentile() {
+        let histogram = Histogram::new();
+        (0..19).for_each(|_| histogram.record(Duration::from_millis(1)));
+        assert!(histogram.percentile(50.0).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_lies_within_its_bucket(nanos in 0_u64..1 << 44) {
+            let bucket = Histogram::bucket(nanos);
+            prop_assert!(nanos <= Histogram::upper(bucket));
+            prop_assert!(bucket == 0 || nanos > Histogram::upper(bucket - 1));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Policies that let a call survive its dependencies, and the pipeline that joins them.
+//!
+//! A call goes one way through the pipeline, outermost policy to innermost, and one way back:
+//! [`fallback`] → [`deadline`] → [`retry`] → [`breaker`] → [`rate_limit`] → [`hedge`] → [`timeout`] →
+//! [`bulkhead`] → the function. The order is that of MicroProfile Fault Tolerance and Resilience4j.
+//! [`policy`] holds what every call shares; [`mod@call`] joins the policies without the attribute;
+//! [`registry`] knows every annotated function of the program.
+
+pub mod backoff;
+pub mod breaker;
+pub mod bulkhead;
+pub mod call;
+mod counters;
+pub mod deadline;
+pub mod error;
+pub mod events;
+pub mod fallback;
+pub mod hedge;
+pub mod policy;
+pub mod rate_limit;
+pub mod registry;
+pub mod retry;
+pub mod snapshot;
+pub mod timeout;
+
+pub use backoff::{Backoff, BackoffStrategy};
+pub use breaker::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, Window};
+pub use bulkhead::{Bulkhead, BulkheadBuilder};
+pub use call::{Call, call};
+pub use error::{Refusal, Refusals, ResilienceError};
+pub use hedge::{HedgePolicy, HedgePolicyBuilder};
+pub use policy::Handle;
+pub use rate_limit::{RateLimiter, RateLimiterBuilder};
+pub use registry::{NameConflict, Policy, policies, policy, try_policies};
+pub use retry::{Delays, RetryBudget, RetryPolicy, RetryPolicyBuilder};
+pub use snapshot::{BreakerSnapshot, BulkheadSnapshot, Latency, PolicySnapshot};

@@ -1,0 +1,280 @@
+//! So many calls per period: a token bucket.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::error::ResilienceError;
+use super::events;
+use super::policy::{Handle, Identity, Off};
+use super::registry::intern;
+use crate::clock;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A token bucket that fills with `permits` per `period` up to `burst`.
+///
+/// Kept as the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371): one
+/// atomic word.
+///
+/// ```
+/// use std::time::Duration;
+/// use mmf_runtime::resilience::RateLimiter;
+///
+/// let limiter = RateLimiter::builder("api").permits(2).period(Duration::from_secs(60)).build();
+/// assert!(limiter.try_acquire().is_ok());
+/// assert!(limiter.try_acquire().is_ok());
+/// assert!(limiter.try_acquire().is_err());
+/// ```
+#[derive(Debug)]
+pub struct RateLimiter {
+    name: &'static str,
+    /// Nanoseconds from one permit to the next.
+    interval: u64,
+    /// How far the arrival time may run ahead of now: `burst - 1` intervals.
+    tolerance: u64,
+    max_wait: Duration,
+    arrival: AtomicU64,
+}
+
+impl RateLimiter {
+    /// Starts from 100 permits per second, no waiting.
+    pub fn builder(name: impl Into<Cow<'static, str>>) -> RateLimiterBuilder {
+        RateLimiterBuilder {
+            name: intern(name.into()),
+            permits: 100,
+            period: Duration::from_secs(1),
+            burst: None,
+            max_wait: Duration::ZERO,
+        }
+    }
+
+    /// Takes a permit if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::RateLimited`] with the time until the next permit.
+    pub fn try_acquire(&self) -> Result<(), ResilienceError> {
+        self.reserve(Duration::ZERO).map(|_wait| ()).map_err(|wait| self.refusal(wait))
+    }
+
+    /// Takes a permit, waiting for one up to `max_wait`. A wait that is dropped gives it back.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::RateLimited`] where none comes within `max_wait`: at once, without waiting.
+    #[inline]
+    pub async fn acquire(&self) -> Result<(), ResilienceError> {
+        match self.reserve(self.max_wait) {
+            Ok(Duration::ZERO) => Ok(()),
+            Ok(wait) => {
+                let reserved = Reserved(self);
+                tokio::time::sleep(wait).await;
+                std::mem::forget(reserved);
+                Ok(())
+            }
+            Err(wait) => Err(self.refusal(wait)),
+        }
+    }
+
+    /// [`acquire`](Self::acquire) that waits on the thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_blocking(&self) -> Result<(), ResilienceError> {
+        let wait = self.reserve(self.max_wait).map_err(|wait| self.refusal(wait))?;
+        std::thread::sleep(wait);
+        Ok(())
+    }
+
+    /// Reserves the next permit: `Ok` with the wait until it is due, `Err` with the wait where that
+    /// is longer than `max_wait`.
+    #[inline]
+    fn reserve(&self, max_wait: Duration) -> Result<Duration, Duration> {
+        let now = clock::nanos();
+        let max_wait = clock::saturating_nanos(max_wait);
+        // Relaxed: the word is all there is to agree on, nothing is published by it.
+        let mut arrival = self.arrival.load(Ordering::Relaxed);
+        loop {
+            let due = arrival.saturating_sub(self.tolerance);
+            let wait = due.saturating_sub(now);
+            if wait > max_wait {
+                return Err(Duration::from_nanos(wait));
+            }
+            let next = arrival.max(now).saturating_add(self.interval);
+            match self.arrival.compare_exchange_weak(
+                arrival,
+                next,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(Duration::from_nanos(wait)),
+                Err(current) => arrival = current,
+            }
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, retry_after: Duration) -> ResilienceError {
+        ResilienceError::RateLimited { policy: self.name, retry_after }
+    }
+}
+
+/// A permit that is not due yet; dropped before it is, it goes back.
+struct Reserved<'l>(&'l RateLimiter);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.0.arrival.fetch_sub(self.0.interval, Ordering::Relaxed);
+    }
+}
+
+/// Builds a [`RateLimiter`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct RateLimiterBuilder {
+    name: &'static str,
+    permits: u32,
+    period: Duration,
+    burst: Option<u32>,
+    max_wait: Duration,
+}
+
+impl RateLimiterBuilder {
+    /// Permits per period; 0 means 1.
+    pub fn permits(mut self, permits: u32) -> Self {
+        self.permits = permits.max(1);
+        self
+    }
+
+    /// The period. Default: 1 s.
+    pub fn period(mut self, period: Duration) -> Self {
+        self.period = period;
+        self
+    }
+
+    /// How many permits may be saved up. Default: `permits`.
+    pub fn burst(mut self, burst: u32) -> Self {
+        self.burst = Some(burst.max(1));
+        self
+    }
+
+    /// How long a call may wait for its permit. Default: not at all.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.max_wait = wait;
+        self
+    }
+
+    /// The limiter, with a full bucket.
+    pub fn build(self) -> RateLimiter {
+        let interval = clock::saturating_nanos(self.period) / u64::from(self.permits);
+        let burst = self.burst.unwrap_or(self.permits);
+        RateLimiter {
+            name: self.name,
+            interval,
+            tolerance: interval.saturating_mul(u64::from(burst - 1)),
+            max_wait: self.max_wait,
+            arrival: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The place of the rate limit in the pipeline.
+#[expect(
+    async_fn_in_trait,
+    reason = "used with the two types below alone, where Send shows through"
+)]
+pub trait Throttle {
+    /// Waits for a permit, within the limits of the policy.
+    async fn acquire(&self, identity: Identity) -> Result<(), ResilienceError>;
+    /// The same on the thread.
+    fn acquire_blocking(&self, identity: Identity) -> Result<(), ResilienceError>;
+}
+
+impl Throttle for Off {
+    #[inline]
+    async fn acquire(&self, _: Identity) -> Result<(), ResilienceError> {
+        Ok(())
+    }
+
+    fn acquire_blocking(&self, _: Identity) -> Result<(), ResilienceError> {
+        Ok(())
+    }
+}
+
+impl<H: Handle<RateLimiter>> Throttle for H {
+    #[inline]
+    async fn acquire(&self, identity: Identity) -> Result<(), ResilienceError> {
+        self.policy().acquire().await.inspect_err(|refusal| count(identity, refusal))
+    }
+
+    fn acquire_blocking(&self, identity: Identity) -> Result<(), ResilienceError> {
+        self.policy().acquire_blocking().inspect_err(|refusal| count(identity, refusal))
+    }
+}
+
+#[cold]
+fn count(identity: Identity, refusal: &ResilienceError) {
+    identity.count(|counters| &counters.rate_limited);
+    events::refused(refusal);
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    fn limiter(permits: u32, burst: u32, max_wait: u64) -> RateLimiter {
+        RateLimiter::builder("test")
+            .permits(permits)
+            .burst(burst)
+            .max_wait(Duration::from_millis(max_wait))
+            .build()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_bucket_gives_its_burst_and_then_one_per_interval() {
+        let limiter = limiter(3, 3, 0);
+        assert_eq!((0..5).filter(|_| limiter.try_acquire().is_ok()).count(), 3);
+        advance(Duration::from_nanos(333_333_332)).await;
+        assert!(limiter.try_acquire().is_err());
+        advance(Duration::from_nanos(1)).await;
+        assert!(limiter.try_acquire().is_ok());
+        advance(Duration::from_secs(1)).await;
+        assert_eq!((0..5).filter(|_| limiter.try_acquire().is_ok()).count(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_bucket_saves_no_more_than_its_burst() {
+        let limiter = limiter(10, 2, 0);
+        advance(Duration::from_secs(3600)).await;
+        assert_eq!((0..20).filter(|_| limiter.try_acquire().is_ok()).count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_as_long_as_needed_and_refused_beyond_its_limit() {
+        let limiter = limiter(10, 1, 200);
+        let start = tokio::time::Instant::now();
+        limiter.acquire().await.unwrap();
+        limiter.acquire().await.unwrap();
+        assert_eq!(start.elapsed().as_millis(), 100);
+        let (a, b, c) = tokio::join!(limiter.acquire(), limiter.acquire(), limiter.acquire());
+        assert!(a.is_ok() && b.is_ok());
+        assert_eq!(
+            c,
+            Err(ResilienceError::RateLimited {
+                policy: "test",
+                retry_after: Duration::from_millis(300)
+            })
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_wait_gives_its_permit_back() {
+        let limiter = limiter(10, 1, 1000);
+        limiter.acquire().await.unwrap();
+        drop(tokio::time::timeout(Duration::from_millis(10), limiter.acquire()).await);
+        advance(Duration::from_millis(90)).await;
+        assert!(limiter.try_acquire().is_ok());
+        assert!(limiter.try_acquire().is_err());
+    }
+}

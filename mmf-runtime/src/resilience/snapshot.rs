@@ -1,0 +1,94 @@
+//! What a policy has counted, to be shown or exported.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::breaker::BreakerState;
+
+/// The counters of an annotated function since the program started.
+///
+/// A call counts when it ends, as the caller sees it: `calls = successes + failures`, and a call
+/// that its fallback rescued is a success. A call that was dropped before its end counts under
+/// `cancelled` alone; its retries stay counted.
+/// `attempts = calls + retries + hedges -` attempts that were refused before the function began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PolicySnapshot {
+    /// Name of the policy.
+    pub name: &'static str,
+    /// Calls that ended.
+    pub calls: u64,
+    /// Calls that ended with `Ok`.
+    pub successes: u64,
+    /// Calls that ended with `Err` or a panic.
+    pub failures: u64,
+    /// Calls that were dropped before their end.
+    pub cancelled: u64,
+    /// How often the function itself was run for the calls that ended.
+    pub attempts: u64,
+    /// Attempts after the first of a call; counted when they start.
+    pub retries: u64,
+    /// Attempts that reached `timeout`.
+    pub timeouts: u64,
+    /// Calls that reached `deadline`.
+    pub deadline_exceeded: u64,
+    /// Attempts that the rate limit refused.
+    pub rate_limited: u64,
+    /// Calls whose fallback answered.
+    pub fallbacks: u64,
+    /// Copies started by `hedge`.
+    pub hedges: u64,
+    /// How long successful attempts took, where that is measured: under `hedge(percentile)`.
+    pub latency: Option<Latency>,
+    /// The breaker; of a keyed one, the sum over all keys and the worst state.
+    pub breaker: Option<BreakerSnapshot>,
+    /// The bulkhead.
+    pub bulkhead: Option<BulkheadSnapshot>,
+}
+
+/// How long attempts took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// How many were measured, older ones weighing less.
+    pub count: u64,
+    /// Half of them took no longer.
+    pub p50: Duration,
+    /// Nine of ten took no longer.
+    pub p90: Duration,
+    /// Ninety-nine of a hundred took no longer.
+    pub p99: Duration,
+}
+
+/// The state of a breaker and its counters since it was built.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BreakerSnapshot {
+    /// The state now.
+    pub state: BreakerState,
+    /// Calls counted as successes.
+    pub successes: u64,
+    /// Calls counted as failures.
+    pub failures: u64,
+    /// Calls that were slow, whether they succeeded or failed.
+    pub slow: u64,
+    /// Calls refused.
+    pub refused: u64,
+    /// How often it went from closed to open.
+    pub opened: u64,
+    /// Share of failures in the window now; 0 where the window is empty.
+    pub failure_rate: f64,
+}
+
+/// The load of a bulkhead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BulkheadSnapshot {
+    /// Calls running now.
+    pub running: usize,
+    /// Calls waiting now.
+    pub queued: usize,
+    /// Calls refused since it was built.
+    pub refused: u64,
+}

@@ -1,0 +1,121 @@
+//! A limit on one attempt.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::task::coop::{Unconstrained, unconstrained};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::error::ResilienceError;
+use super::events;
+use super::policy::{Identity, Off};
+use crate::clock;
+
+/// The place of the timeout in the pipeline.
+#[expect(
+    async_fn_in_trait,
+    reason = "used with the two types below alone, where Send shows through"
+)]
+pub trait Limit {
+    /// Runs one attempt, with its wait for the bulkhead, under the limit.
+    async fn run<F, R>(
+        &self,
+        identity: Identity,
+        attempt: Pin<&mut F>,
+    ) -> Result<R, ResilienceError>
+    where
+        F: Future<Output = Result<R, ResilienceError>>;
+}
+
+impl Limit for Off {
+    #[inline]
+    async fn run<F, R>(&self, _: Identity, attempt: Pin<&mut F>) -> Result<R, ResilienceError>
+    where
+        F: Future<Output = Result<R, ResilienceError>>,
+    {
+        attempt.await
+    }
+}
+
+impl Limit for Duration {
+    #[inline]
+    async fn run<F, R>(
+        &self,
+        identity: Identity,
+        attempt: Pin<&mut F>,
+    ) -> Result<R, ResilienceError>
+    where
+        F: Future<Output = Result<R, ResilienceError>>,
+    {
+        match Timed::within(*self, attempt).await {
+            Ok(result) => result,
+            Err(Elapsed) => {
+                let refusal = ResilienceError::Timeout { policy: identity.name, limit: *self };
+                identity.count(|counters| &counters.timeouts);
+                events::timed_out(&refusal);
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// The limit passed while the future was pending.
+#[derive(Debug)]
+pub(crate) struct Elapsed;
+
+pin_project! {
+    /// A future with a limit. A timer is registered only once the future was pending, and the future
+    /// is polled first: one that is ready wins, also at the very instant of the limit.
+    pub(crate) struct Timed<'f, F> {
+        inner: Pin<&'f mut F>,
+        limit: TimeLimit,
+        #[pin]
+        timer: Option<Unconstrained<Sleep>>,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum TimeLimit {
+    /// From the first time the future is pending: what it did before that was not waiting, and a
+    /// future that is ready at once never needs the clock.
+    Within(Duration),
+    At(Instant),
+}
+
+impl<'f, F> Timed<'f, F> {
+    pub(crate) fn within(limit: Duration, inner: Pin<&'f mut F>) -> Self {
+        Self { inner, limit: TimeLimit::Within(limit), timer: None }
+    }
+
+    pub(crate) fn until(limit: Instant, inner: Pin<&'f mut F>) -> Self {
+        Self { inner, limit: TimeLimit::At(limit), timer: None }
+    }
+}
+
+impl<F: Future> Future for Timed<'_, F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Poll::Ready(output) = this.inner.as_mut().poll(context) {
+            return Poll::Ready(Ok(output));
+        }
+        if this.timer.is_none() {
+            let at = match *this.limit {
+                TimeLimit::Within(limit) => clock::later(clock::now(), limit),
+                TimeLimit::At(at) => at,
+            };
+            // Unconstrained: a future that spends the task's whole budget of polls must not keep the
+            // timer from being asked.
+            this.timer.set(Some(unconstrained(sleep_until(at))));
+        }
+        if let Some(timer) = this.timer.as_pin_mut() {
+            ready!(timer.poll(context));
+        }
+        Poll::Ready(Err(Elapsed))
+    }
+}

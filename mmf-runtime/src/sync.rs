@@ -1,0 +1,19 @@
+//! The synchronisation primitives of the concurrent state, replaced by loom's under `--cfg mmf_loom`.
+
+#[cfg(not(mmf_loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+#[cfg(mmf_loom)]
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// Locks, also after a panic elsewhere: no lock of this crate is held while user code runs, so the
+/// state behind it is never half-written.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

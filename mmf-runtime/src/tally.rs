@@ -1,0 +1,228 @@
+//! Counters that are written on every successful call and read rarely.
+//!
+//! A shared counter costs every core a cache miss per call. Here each thread owns a [`Row`] of
+//! words, one word per counter, and adds to its own word by a plain load and store; a reader sums
+//! the word over all rows. A counter is thus eight bytes a thread, without padding: neighbours in a
+//! row belong to the same thread.
+//!
+//! A word carries a tag beside its count. A writer with a new tag starts again from zero, a reader
+//! adds up only the words of the tag it asks for: a breaker tags its counts with the number of its
+//! state, so that a late result never leaks into the next state.
+
+#[cfg(mmf_loom)]
+pub(crate) use model::Tally;
+#[cfg(not(mmf_loom))]
+pub(crate) use rows::Tally;
+
+#[cfg_attr(mmf_loom, expect(dead_code, reason = "the model counts without rows"))]
+mod word {
+    const COUNT_BITS: u32 = 40;
+    pub(super) const FULL: u64 = (1 << COUNT_BITS) - 1;
+
+    /// The count of `word` where it carries `tag`, otherwise zero.
+    pub(super) fn count(word: u64, tag: u32) -> u64 {
+        if word >> COUNT_BITS == u64::from(tag & 0xFF_FFFF) { word & FULL } else { 0 }
+    }
+
+    /// `word` with one more under `tag`. A full count stays: 2^40 calls on one thread in one state.
+    pub(super) fn add_one(word: u64, tag: u32) -> u64 {
+        let count = count(word, tag);
+        u64::from(tag & 0xFF_FFFF) << COUNT_BITS | (count + 1).min(FULL)
+    }
+}
+
+#[cfg(not(mmf_loom))]
+mod rows {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    use once_cell::race::OnceBox;
+
+    use super::word;
+
+    /// Words of the first chunk of a row; each further chunk is twice the one before.
+    const FIRST_CHUNK: u32 = 256;
+    const CHUNKS: usize = 24;
+
+    /// The words of one thread, in chunks that appear when first written to.
+    struct Row([OnceBox<Box<[AtomicU64]>>; CHUNKS]);
+
+    static ROWS: Mutex<Rows> = Mutex::new(Rows { all: Vec::new(), unused: Vec::new() });
+    static IDS: Mutex<Ids> = Mutex::new(Ids { next: 0, free: Vec::new() });
+
+    /// A row is never freed: when its thread ends, the next new thread takes it over with its counts.
+    struct Rows {
+        all: Vec<&'static Row>,
+        unused: Vec<&'static Row>,
+    }
+
+    struct Ids {
+        next: u32,
+        free: Vec<u32>,
+    }
+
+    thread_local! {
+        static ROW: Cell<Option<&'static Row>> = const { Cell::new(None) };
+        static OWNER: Cell<Option<Owner>> = const { Cell::new(None) };
+    }
+
+    /// Hands the row of an ending thread to the next one.
+    struct Owner(&'static Row);
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            // What runs after this in the ending thread asks anew and, with `OWNER` gone, takes a
+            // row that nobody gives back.
+            ROW.set(None);
+            rows().unused.push(self.0);
+        }
+    }
+
+    fn rows() -> std::sync::MutexGuard<'static, Rows> {
+        ROWS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ids() -> std::sync::MutexGuard<'static, Ids> {
+        IDS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A counter with one word in the row of every thread.
+    #[derive(Debug)]
+    pub(crate) struct Tally {
+        chunk: u32,
+        offset: u32,
+        id: u32,
+    }
+
+    impl Tally {
+        pub(crate) fn new() -> Self {
+            let mut ids = ids();
+            let id = ids.free.pop().unwrap_or_else(|| {
+                let id = ids.next;
+                ids.next += 1;
+                id
+            });
+            let chunk = (id / FIRST_CHUNK + 1).ilog2();
+            Self { chunk, offset: id - FIRST_CHUNK * ((1 << chunk) - 1), id }
+        }
+
+        /// Adds one under `tag`, on the word of this thread.
+        #[inline]
+        pub(crate) fn add_one(&self, tag: u32) {
+            let row = ROW.get().unwrap_or_else(take_row);
+            let chunk = row.0[self.chunk as usize].get_or_init(|| new_chunk(self.chunk));
+            let word = &chunk[self.offset as usize];
+            // Relaxed, and a store instead of a read-modify-write: no other thread writes this word.
+            word.store(word::add_one(word.load(Ordering::Relaxed), tag), Ordering::Relaxed);
+        }
+
+        /// The sum under `tag` over all threads.
+        pub(crate) fn sum(&self, tag: u32) -> u64 {
+            // Relaxed: whoever needs to see a certain call has synchronised with it already, and
+            // calls that run at the same time may be counted before or after.
+            self.words(&rows()).map(|word| word::count(word.load(Ordering::Relaxed), tag)).sum()
+        }
+
+        fn words<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r AtomicU64> {
+            let (chunk, offset) = (self.chunk as usize, self.offset as usize);
+            rows.all.iter().filter_map(move |row| Some(&row.0[chunk].get()?[offset]))
+        }
+    }
+
+    impl Drop for Tally {
+        fn drop(&mut self) {
+            // Nobody counts here any more, so the words may be cleared for the next owner of the id.
+            for word in self.words(&rows()) {
+                word.store(0, Ordering::Relaxed);
+            }
+            ids().free.push(self.id);
+        }
+    }
+
+    #[expect(clippy::unnecessary_box_returns, reason = "OnceBox holds thin pointers only")]
+    fn new_chunk(chunk: u32) -> Box<Box<[AtomicU64]>> {
+        Box::new((0..FIRST_CHUNK << chunk).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[cold]
+    fn take_row() -> &'static Row {
+        let mut rows = rows();
+        let row = rows.unused.pop().unwrap_or_else(|| {
+            let row: &'static Row = Box::leak(Box::new(Row([const { OnceBox::new() }; CHUNKS])));
+            rows.all.push(row);
+            row
+        });
+        drop(rows);
+        if OWNER.try_with(|owner| owner.set(Some(Owner(row)))).is_ok() {
+            ROW.set(Some(row));
+        }
+        row
+    }
+}
+
+#[cfg(mmf_loom)]
+mod model {
+    use loom::sync::Mutex;
+
+    /// Sequential stand-in: the models check what is built on a tally.
+    #[derive(Debug)]
+    pub(crate) struct Tally(Mutex<std::collections::HashMap<u32, u64>>);
+
+    impl Tally {
+        pub(crate) fn new() -> Self {
+            Self(Mutex::new(std::collections::HashMap::new()))
+        }
+
+        pub(crate) fn add_one(&self, tag: u32) {
+            *self.0.lock().unwrap().entry(tag).or_default() += 1;
+        }
+
+        pub(crate) fn sum(&self, tag: u32) -> u64 {
+            self.0.lock().unwrap().get(&tag).copied().unwrap_or(0)
+        }
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_all_threads_add_up_also_after_they_ended() {
+        let tally = Tally::new();
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| (0..100).for_each(|_| tally.add_one(7)));
+                }
+            });
+        }
+        assert_eq!(tally.sum(7), 1200);
+        assert_eq!(tally.sum(8), 0);
+    }
+
+    #[test]
+    fn a_new_tag_starts_from_zero() {
+        let tally = Tally::new();
+        tally.add_one(1);
+        tally.add_one(2);
+        tally.add_one(2);
+        assert_eq!((tally.sum(1), tally.sum(2)), (0, 2));
+    }
+
+    #[test]
+    fn a_reused_word_begins_empty() {
+        for _ in 0..1000 {
+            let tally = Tally::new();
+            assert_eq!(tally.sum(0), 0);
+            tally.add_one(0);
+        }
+    }
+
+    #[test]
+    fn a_full_count_stays_full() {
+        let full = word::add_one(word::FULL, 0);
+        assert_eq!(word::count(full, 0), word::FULL);
+    }
+}
