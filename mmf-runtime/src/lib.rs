@@ -9,3 +9,6 @@ mod clock;
 pub mod resilience;
 mod sync;
 mod tally;
+
+#[doc(hidden)]
+pub mod expansion;

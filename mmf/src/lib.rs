@@ -1,1 +1,42 @@
-//! .
+//! MMF lets a call survive its dependencies: write `#[resilient(…)]` on a function and it retries,
+//! times out, stops calling what is broken, queues, hedges and falls back, checked by the compiler.
+//!
+//! ```
+//! use mmf::{ResilienceError, resilient};
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! enum ApiError {
+//!     #[error("busy")]
+//!     Busy,
+//!     #[error(transparent)]
+//!     Refused(#[from] ResilienceError),
+//! }
+//!
+//! #[resilient(
+//!     deadline = "10s",
+//!     timeout = "2s",
+//!     retry(max_attempts = 5, backoff = "jittered_exponential", base_delay = "100ms"),
+//!     breaker(failure_threshold = 5, recovery_timeout = "60s"),
+//!     bulkhead(max_concurrent = 32, max_queue = 64),
+//! )]
+//! async fn fetch_user(id: u64) -> Result<String, ApiError> {
+//!     if id == 0 { Err(ApiError::Busy) } else { Ok(format!("user {id}")) }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! assert_eq!(fetch_user(7).await.unwrap(), "user 7");
+//! # }
+//! ```
+//!
+//! - [`resilient`] documents every group and key, the order of the policies and their edges.
+//! - [`resilience`] is the same without the attribute, and what is known at run time:
+//!   [`resilience::policies`], breaker control, snapshots.
+
+#[doc(inline)]
+pub use mmf_macros::resilient;
+#[doc(inline)]
+pub use mmf_runtime::resilience;
+pub use mmf_runtime::resilience::ResilienceError;
+
+#[doc(hidden)]
+pub use mmf_runtime::expansion as __private;

@@ -14,8 +14,6 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::error::ResilienceError;
-use super::events;
-use super::policy::{Handle, Off};
 use super::registry::intern;
 use super::timeout::Timed;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
@@ -343,51 +341,6 @@ impl BulkheadBuilder {
             queue: Mutex::new(VecDeque::new()),
             refused: AtomicU64::new(0),
         }
-    }
-}
-
-/// The place of the bulkhead in the pipeline.
-#[expect(
-    async_fn_in_trait,
-    reason = "used with the two types below alone, where Send shows through"
-)]
-pub trait Compartment {
-    /// Holds the room of one call until it is dropped.
-    type Permit<'t>
-    where
-        Self: 't;
-    /// Waits for room.
-    async fn enter(&self) -> Result<Self::Permit<'_>, ResilienceError>;
-    /// The same on the thread.
-    fn enter_blocking(&self) -> Result<Self::Permit<'_>, ResilienceError>;
-}
-
-impl Compartment for Off {
-    type Permit<'t> = ();
-
-    #[inline]
-    async fn enter(&self) -> Result<(), ResilienceError> {
-        Ok(())
-    }
-
-    fn enter_blocking(&self) -> Result<(), ResilienceError> {
-        Ok(())
-    }
-}
-
-impl<H: Handle<Bulkhead>> Compartment for H {
-    type Permit<'t>
-        = Permit<'t>
-    where
-        Self: 't;
-
-    #[inline]
-    async fn enter(&self) -> Result<Permit<'_>, ResilienceError> {
-        self.policy().acquire().await.inspect_err(events::refused)
-    }
-
-    fn enter_blocking(&self) -> Result<Permit<'_>, ResilienceError> {
-        self.policy().acquire_blocking().inspect_err(events::refused)
     }
 }
 

@@ -2,23 +2,24 @@
 //!
 //! It runs the same pipeline as the attribute's expansion, step by step.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::breaker::{Admission, CircuitBreaker, Counted};
-use super::bulkhead::{Bulkhead, Compartment};
+use super::breaker::{CircuitBreaker, Counted};
+use super::bulkhead::Bulkhead;
 use super::deadline::Deadline;
 use super::error::{FromRefusal, Refusals};
 use super::events::type_name_only;
+use super::handle::Held;
 use super::hedge::HedgePolicy;
-use super::policy::{Attempt, Handle, Identity, Off, Outcome, Pipeline, Whole};
-use super::rate_limit::{RateLimiter, Throttle};
+use super::policy::{Attempt, Identity, Outcome, Whole};
+use super::rate_limit::RateLimiter;
 use super::registry::intern;
 use super::retry::{Retry, RetryPolicy, Retrying};
-use super::timeout::Limit;
 
 /// Begins a call by this name, with no policy yet.
 ///
@@ -48,12 +49,20 @@ use super::timeout::Limit;
 /// assert_eq!((receipt.unwrap(), attempts.get()), ("receipt", 3));
 /// # });
 /// ```
-pub fn call<E>(name: impl Into<std::borrow::Cow<'static, str>>) -> Call<E> {
+pub fn call<'a, E>(name: impl Into<Cow<'static, str>>) -> Call<'a, E> {
     Call {
-        pipeline: Pipeline::new(Identity::uncounted(intern(name.into()))),
-        deadline: None,
-        retry: Off,
-        hedge: Off,
+        identity: Identity::uncounted(intern(name.into())),
+        policies: Policies {
+            deadline: None,
+            retry: None,
+            breaker: None,
+            rate_limit: None,
+            hedge: None,
+            timeout: None,
+            bulkhead: None,
+            retry_refusals: Refusals::RETRIED,
+            fail_refusals: Refusals::FAILURES,
+        },
         fallback: Off,
         rules: Rules {
             retry_if: Off,
@@ -63,26 +72,37 @@ pub fn call<E>(name: impl Into<std::borrow::Cow<'static, str>>) -> Call<E> {
             fail_if: Off,
             skip_if: Off,
         },
-        retry_refusals: Refusals::RETRIED,
-        fail_refusals: Refusals::FAILURES,
         error: PhantomData,
     }
 }
 
-/// A call through policies; see [`call`].
+/// A call through policies; see [`call`]. `F` is the fallback, `J` are the predicates.
 #[derive(Debug)]
 #[must_use = "nothing is called until `run`"]
-pub struct Call<E, P = Pipeline, R = Off, H = Off, F = Off, J = NoRules> {
-    pipeline: P,
-    deadline: Option<Duration>,
-    retry: R,
-    hedge: H,
+pub struct Call<'a, E, F = Off, J = NoRules> {
+    identity: Identity,
+    policies: Policies<'a>,
     fallback: F,
     rules: J,
-    retry_refusals: Refusals,
-    fail_refusals: Refusals,
     error: PhantomData<fn() -> E>,
 }
+
+#[derive(Debug)]
+struct Policies<'a> {
+    deadline: Option<Duration>,
+    retry: Option<Held<'a, RetryPolicy>>,
+    breaker: Option<Held<'a, CircuitBreaker>>,
+    rate_limit: Option<Held<'a, RateLimiter>>,
+    hedge: Option<Held<'a, HedgePolicy>>,
+    timeout: Option<Duration>,
+    bulkhead: Option<Held<'a, Bulkhead>>,
+    retry_refusals: Refusals,
+    fail_refusals: Refusals,
+}
+
+/// A predicate or fallback that was not set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Off;
 
 /// The predicates of a call, each [`Off`] until it is set.
 #[derive(Clone, Copy, Debug)]
@@ -98,260 +118,70 @@ pub struct Rules<RetryIf, AbortIf, RetryIfOk, RetryAfter, FailIf, SkipIf> {
 /// No predicate set.
 pub type NoRules = Rules<Off, Off, Off, Off, Off, Off>;
 
-impl<E, P, R, H, F, J> Call<E, P, R, H, F, J> {
+impl<'a, E, F, J> Call<'a, E, F, J> {
     /// Limits the whole call, back-off included.
     pub fn deadline(mut self, limit: Duration) -> Self {
-        self.deadline = Some(limit);
+        self.policies.deadline = Some(limit);
+        self
+    }
+
+    /// Tries again by this policy.
+    pub fn retry(mut self, policy: impl Into<Held<'a, RetryPolicy>>) -> Self {
+        self.policies.retry = Some(policy.into());
         self
     }
 
     /// Which refusals are retried. Default: timeout, bulkhead and rate limit.
     pub fn retry_on_refusal(mut self, refusals: impl Into<Refusals>) -> Self {
-        self.retry_refusals = refusals.into();
+        self.policies.retry_refusals = refusals.into();
+        self
+    }
+
+    /// Stops calling what fails.
+    pub fn breaker(mut self, policy: impl Into<Held<'a, CircuitBreaker>>) -> Self {
+        self.policies.breaker = Some(policy.into());
         self
     }
 
     /// Which refusals the breaker counts as failures. Default: timeouts.
     pub fn fail_on_refusal(mut self, refusals: impl Into<Refusals>) -> Self {
-        self.fail_refusals = refusals.into();
+        self.policies.fail_refusals = refusals.into();
         self
     }
 
-    /// Tries again by this policy.
-    pub fn retry<New: Handle<RetryPolicy>>(self, retry: New) -> Call<E, P, New, H, F, J> {
-        let Self {
-            pipeline, deadline, hedge, fallback, rules, retry_refusals, fail_refusals, ..
-        } = self;
-        Call {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            error: PhantomData,
-        }
+    /// Limits how many attempts start in a period.
+    pub fn rate_limit(mut self, policy: impl Into<Held<'a, RateLimiter>>) -> Self {
+        self.policies.rate_limit = Some(policy.into());
+        self
     }
 
     /// Starts a copy of a slow attempt by this policy.
-    pub fn hedge<New: Handle<HedgePolicy>>(self, hedge: New) -> Call<E, P, R, New, F, J> {
-        let Self {
-            pipeline, deadline, retry, fallback, rules, retry_refusals, fail_refusals, ..
-        } = self;
-        Call {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            error: PhantomData,
-        }
-    }
-
-    /// Answers where the call fails; its own error is the result then.
-    pub fn fallback<New, Fut>(self, fallback: New) -> Call<E, P, R, H, New, J>
-    where
-        New: FnOnce(E) -> Fut,
-    {
-        let Self { pipeline, deadline, retry, hedge, rules, retry_refusals, fail_refusals, .. } =
-            self;
-        Call {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            error: PhantomData,
-        }
-    }
-
-    fn with_pipeline<New>(self, change: impl FnOnce(P) -> New) -> Call<E, New, R, H, F, J> {
-        let Self {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            ..
-        } = self;
-        let pipeline = change(pipeline);
-        Call {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            error: PhantomData,
-        }
-    }
-
-    fn with_rules<New>(self, change: impl FnOnce(J) -> New) -> Call<E, P, R, H, F, New> {
-        let Self {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            ..
-        } = self;
-        let rules = change(rules);
-        Call {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            error: PhantomData,
-        }
-    }
-}
-
-impl<E, B, L, T, K, R, H, F, J> Call<E, Pipeline<B, L, T, K>, R, H, F, J> {
-    /// Stops calling what fails.
-    pub fn breaker<New: Handle<CircuitBreaker>>(
-        self,
-        breaker: New,
-    ) -> Call<E, Pipeline<New, L, T, K>, R, H, F, J> {
-        self.with_pipeline(|pipeline| pipeline.breaker(breaker))
-    }
-
-    /// Limits how many attempts start in a period.
-    pub fn rate_limit<New: Handle<RateLimiter>>(
-        self,
-        limiter: New,
-    ) -> Call<E, Pipeline<B, New, T, K>, R, H, F, J> {
-        self.with_pipeline(|pipeline| pipeline.rate_limit(limiter))
+    pub fn hedge(mut self, policy: impl Into<Held<'a, HedgePolicy>>) -> Self {
+        self.policies.hedge = Some(policy.into());
+        self
     }
 
     /// Limits one attempt.
-    pub fn timeout(self, limit: Duration) -> Call<E, Pipeline<B, L, Duration, K>, R, H, F, J> {
-        self.with_pipeline(|pipeline| pipeline.timeout(limit))
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.policies.timeout = Some(limit);
+        self
     }
 
     /// Limits how many attempts run at once.
-    pub fn bulkhead<New: Handle<Bulkhead>>(
-        self,
-        bulkhead: New,
-    ) -> Call<E, Pipeline<B, L, T, New>, R, H, F, J> {
-        self.with_pipeline(|pipeline| pipeline.bulkhead(bulkhead))
-    }
-}
-
-impl<E, P, R, H, F, A, B, C, D, G, I> Call<E, P, R, H, F, Rules<A, B, C, D, G, I>> {
-    /// Retries these errors only.
-    pub fn retry_if<New: Fn(&E) -> bool>(
-        self,
-        retry_if: New,
-    ) -> Call<E, P, R, H, F, Rules<New, B, C, D, G, I>> {
-        self.with_rules(|Rules { abort_if, retry_if_ok, retry_after, fail_if, skip_if, .. }| {
-            Rules { retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if }
-        })
+    pub fn bulkhead(mut self, policy: impl Into<Held<'a, Bulkhead>>) -> Self {
+        self.policies.bulkhead = Some(policy.into());
+        self
     }
 
-    /// Never retries these errors; asked before `retry_if`.
-    pub fn abort_if<New: Fn(&E) -> bool>(
-        self,
-        abort_if: New,
-    ) -> Call<E, P, R, H, F, Rules<A, New, C, D, G, I>> {
-        self.with_rules(|Rules { retry_if, retry_if_ok, retry_after, fail_if, skip_if, .. }| {
-            Rules { retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if }
-        })
+    /// Answers where the call fails; its own error is the result then.
+    pub fn fallback<New, Fut>(self, fallback: New) -> Call<'a, E, New, J>
+    where
+        New: FnOnce(E) -> Fut,
+    {
+        let Self { identity, policies, rules, error, .. } = self;
+        Call { identity, policies, fallback, rules, error }
     }
 
-    /// Retries these successes, as if they were failures.
-    pub fn retry_if_ok<V, New: Fn(&V) -> bool>(
-        self,
-        retry_if_ok: New,
-    ) -> Call<E, P, R, H, F, Rules<A, B, New, D, G, I>> {
-        self.with_rules(|Rules { retry_if, abort_if, retry_after, fail_if, skip_if, .. }| Rules {
-            retry_if,
-            abort_if,
-            retry_if_ok,
-            retry_after,
-            fail_if,
-            skip_if,
-        })
-    }
-
-    /// The server's own hint, which replaces the delay, up to `max_delay`.
-    pub fn retry_after<New: Fn(&E) -> Option<Duration>>(
-        self,
-        retry_after: New,
-    ) -> Call<E, P, R, H, F, Rules<A, B, C, New, G, I>> {
-        self.with_rules(|Rules { retry_if, abort_if, retry_if_ok, fail_if, skip_if, .. }| Rules {
-            retry_if,
-            abort_if,
-            retry_if_ok,
-            retry_after,
-            fail_if,
-            skip_if,
-        })
-    }
-
-    /// Counts these errors only as the breaker's failures; the others count as successes.
-    pub fn fail_if<New: Fn(&E) -> bool>(
-        self,
-        fail_if: New,
-    ) -> Call<E, P, R, H, F, Rules<A, B, C, D, New, I>> {
-        self.with_rules(
-            |Rules { retry_if, abort_if, retry_if_ok, retry_after, skip_if, .. }| Rules {
-                retry_if,
-                abort_if,
-                retry_if_ok,
-                retry_after,
-                fail_if,
-                skip_if,
-            },
-        )
-    }
-
-    /// Counts these errors neither as failures nor as successes; asked before `fail_if`.
-    pub fn skip_if<New: Fn(&E) -> bool>(
-        self,
-        skip_if: New,
-    ) -> Call<E, P, R, H, F, Rules<A, B, C, D, G, New>> {
-        self.with_rules(
-            |Rules { retry_if, abort_if, retry_if_ok, retry_after, fail_if, .. }| Rules {
-                retry_if,
-                abort_if,
-                retry_if_ok,
-                retry_after,
-                fail_if,
-                skip_if,
-            },
-        )
-    }
-}
-
-impl<E, B, L, T, K, R, H, F, J> Call<E, Pipeline<B, L, T, K>, R, H, F, J>
-where
-    B: Admission,
-    L: Throttle,
-    T: Limit,
-    K: Compartment,
-    R: Retries,
-    H: Launch,
-{
     /// Runs it: `work` is called once for each attempt.
     ///
     /// # Errors
@@ -364,34 +194,25 @@ where
         F: Rescue<V, E>,
         J: Judge<V, E>,
     {
-        let Self {
-            pipeline,
-            deadline,
-            retry,
-            hedge,
-            fallback,
-            rules,
-            retry_refusals,
-            fail_refusals,
-            ..
-        } = self;
-        let identity = pipeline.identity();
+        let Self { identity, policies, fallback, rules, .. } = self;
         let whole = Whole::begin(identity);
         let attempts = async {
-            let mut retrying =
-                retry.policy().map(|policy| Retrying::begin(identity, policy, retry_refusals));
+            let mut retrying = policies
+                .retry
+                .as_deref()
+                .map(|policy| Retrying::begin(identity, policy, policies.retry_refusals));
             loop {
-                let mut attempt = pipeline.attempt();
-                let outcome = hedge.launch(&mut attempt, &work).await;
-                attempt.settle(&outcome, fail_refusals, |error| rules.counted(error));
+                let outcome = policies.attempt(identity, &rules, &work).await;
                 let Some(retrying) = &mut retrying else { break outcome };
-                match retrying.next(outcome, |result| rules.retry(result), type_name_only) {
-                    ControlFlow::Break(outcome) => break outcome,
-                    ControlFlow::Continue(delay) => retrying.pause(delay).await,
-                }
+                let delay =
+                    match retrying.next(outcome, |result| rules.retry(result), type_name_only) {
+                        ControlFlow::Break(outcome) => break outcome,
+                        ControlFlow::Continue(delay) => delay,
+                    };
+                retrying.pause(delay).await;
             }
         };
-        let outcome = match deadline {
+        let outcome = match policies.deadline {
             Some(limit) => Deadline::begin(identity, limit).run(pin!(attempts)).await,
             None => attempts.await,
         };
@@ -399,98 +220,113 @@ where
     }
 }
 
-impl<E, B, L, T, K> Call<E, Pipeline<B, L, T, K>>
-where
-    B: Admission,
-    L: Throttle,
-    T: Limit,
-    K: Compartment,
-{
-    /// Runs a future that cannot be run again.
-    pub(crate) async fn run_once<V>(
+impl Policies<'_> {
+    async fn attempt<V, E, Fut, W, J>(
+        &self,
+        identity: Identity,
+        rules: &J,
+        work: &W,
+    ) -> Outcome<V, E>
+    where
+        W: Fn() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+        J: Judge<V, E>,
+    {
+        let attempt = Attempt::begin(identity);
+        let admitted = match &self.breaker {
+            Some(breaker) => Some(attempt.admit(breaker)?),
+            None => None,
+        };
+        if let Some(limiter) = &self.rate_limit {
+            attempt.throttle(limiter).await?;
+        }
+        let copy = || async {
+            let copy = attempt.copy();
+            let mut permit = None;
+            let body = pin!(work());
+            let body = copy.body(body);
+            let entered = pin!(async {
+                match &self.bulkhead {
+                    Some(bulkhead) => copy.enter(bulkhead, &mut permit, pin!(body)).await,
+                    None => body.await,
+                }
+            });
+            let outcome = match self.timeout {
+                Some(limit) => copy.within(limit, entered).await,
+                None => entered.await,
+            };
+            if outcome.is_err() {
+                copy.note_refusal();
+            }
+            outcome
+        };
+        let outcome = match &self.hedge {
+            Some(hedge) => hedge.race(identity, copy).await,
+            None => copy().await,
+        };
+        if let Some(admitted) = admitted {
+            admitted.settle(&outcome, self.fail_refusals, |error| rules.counted(error));
+        }
+        outcome
+    }
+}
+
+/// Rebuilds the predicates with one of them set.
+macro_rules! with_rule {
+    ($self:ident, $rule:ident, $($kept:ident),*) => {{
+        let Call { identity, policies, fallback, rules, error } = $self;
+        let Rules { $($kept,)* .. } = rules;
+        Call { identity, policies, fallback, rules: Rules { $rule, $($kept),* }, error }
+    }};
+}
+
+impl<'a, E, F, A, B, C, D, G, I> Call<'a, E, F, Rules<A, B, C, D, G, I>> {
+    /// Retries these errors only.
+    pub fn retry_if<New: Fn(&E) -> bool>(
         self,
-        future: impl Future<Output = Result<V, E>>,
-    ) -> Result<V, E>
-    where
-        E: FromRefusal,
-    {
-        let whole = Whole::begin(self.pipeline.identity());
-        let mut attempt = self.pipeline.attempt();
-        let outcome = attempt.run(pin!(future)).await;
-        attempt.settle(&outcome, self.fail_refusals, |_| Counted::Failure);
-        whole.finish(outcome)
+        retry_if: New,
+    ) -> Call<'a, E, F, Rules<New, B, C, D, G, I>> {
+        with_rule!(self, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if)
     }
-}
 
-/// Whether a call retries.
-pub trait Retries {
-    /// The policy, if any.
-    fn policy(&self) -> Option<&RetryPolicy>;
-}
-
-impl Retries for Off {
-    fn policy(&self) -> Option<&RetryPolicy> {
-        None
+    /// Never retries these errors; asked before `retry_if`.
+    pub fn abort_if<New: Fn(&E) -> bool>(
+        self,
+        abort_if: New,
+    ) -> Call<'a, E, F, Rules<A, New, C, D, G, I>> {
+        with_rule!(self, abort_if, retry_if, retry_if_ok, retry_after, fail_if, skip_if)
     }
-}
 
-impl<P: Handle<RetryPolicy>> Retries for P {
-    fn policy(&self) -> Option<&RetryPolicy> {
-        Some(Handle::policy(self))
+    /// Retries these successes, as if they were failures.
+    pub fn retry_if_ok<V, New: Fn(&V) -> bool>(
+        self,
+        retry_if_ok: New,
+    ) -> Call<'a, E, F, Rules<A, B, New, D, G, I>> {
+        with_rule!(self, retry_if_ok, retry_if, abort_if, retry_after, fail_if, skip_if)
     }
-}
 
-/// How an attempt is run: once, or with copies.
-#[expect(
-    async_fn_in_trait,
-    reason = "used with the two types below alone, where Send shows through"
-)]
-pub trait Launch {
-    /// Runs one attempt.
-    async fn launch<B, L, T, K, V, E, Fut>(
-        &self,
-        attempt: &mut Attempt<'_, B, L, T, K>,
-        work: impl Fn() -> Fut,
-    ) -> Outcome<V, E>
-    where
-        B: Admission,
-        L: Throttle,
-        T: Limit,
-        K: Compartment,
-        Fut: Future<Output = Result<V, E>>;
-}
-
-impl Launch for Off {
-    async fn launch<B, L, T, K, V, E, Fut>(
-        &self,
-        attempt: &mut Attempt<'_, B, L, T, K>,
-        work: impl Fn() -> Fut,
-    ) -> Outcome<V, E>
-    where
-        B: Admission,
-        L: Throttle,
-        T: Limit,
-        K: Compartment,
-        Fut: Future<Output = Result<V, E>>,
-    {
-        attempt.run(pin!(work())).await
+    /// The server's own hint, which replaces the delay, up to `max_delay`.
+    pub fn retry_after<New: Fn(&E) -> Option<Duration>>(
+        self,
+        retry_after: New,
+    ) -> Call<'a, E, F, Rules<A, B, C, New, G, I>> {
+        with_rule!(self, retry_after, retry_if, abort_if, retry_if_ok, fail_if, skip_if)
     }
-}
 
-impl<P: Handle<HedgePolicy>> Launch for P {
-    async fn launch<B, L, T, K, V, E, Fut>(
-        &self,
-        attempt: &mut Attempt<'_, B, L, T, K>,
-        work: impl Fn() -> Fut,
-    ) -> Outcome<V, E>
-    where
-        B: Admission,
-        L: Throttle,
-        T: Limit,
-        K: Compartment,
-        Fut: Future<Output = Result<V, E>>,
-    {
-        attempt.run_hedged(self.policy(), work).await
+    /// Counts these errors only as the breaker's failures; the others count as successes.
+    pub fn fail_if<New: Fn(&E) -> bool>(
+        self,
+        fail_if: New,
+    ) -> Call<'a, E, F, Rules<A, B, C, D, New, I>> {
+        with_rule!(self, fail_if, retry_if, abort_if, retry_if_ok, retry_after, skip_if)
+    }
+
+    /// Counts these errors neither as failures nor as successes; asked before `fail_if`.
+    pub fn skip_if<New: Fn(&E) -> bool>(
+        self,
+        skip_if: New,
+    ) -> Call<'a, E, F, Rules<A, B, C, D, G, New>> {
+        with_rule!(self, skip_if, retry_if, abort_if, retry_if_ok, retry_after, fail_if)
     }
 }
 

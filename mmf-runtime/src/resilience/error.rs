@@ -176,11 +176,29 @@ pub trait CallResult {
     type Value;
     /// The error of a failure.
     type Error;
+    /// The result as such.
+    ///
+    /// # Errors
+    ///
+    /// Its own.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+    /// The result by its own name.
+    fn from_result(result: Result<Self::Value, Self::Error>) -> Self;
 }
 
 impl<T, E> CallResult for Result<T, E> {
     type Value = T;
     type Error = E;
+
+    #[inline]
+    fn into_result(self) -> Self {
+        self
+    }
+
+    #[inline]
+    fn from_result(result: Self) -> Self {
+        result
+    }
 }
 
 /// An error type that can carry a refusal: everything that implements `From<ResilienceError>`.

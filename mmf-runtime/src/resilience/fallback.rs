@@ -140,6 +140,30 @@ impl StaleValues {
         Self { max_age, capacity: capacity.max(1), by_type: Mutex::default() }
     }
 
+    /// Remembers the value of a success, or answers a failure with the value remembered for `key`.
+    pub fn answer<K, T, E>(
+        &self,
+        identity: Identity,
+        key: K,
+        outcome: Outcome<T, E>,
+        refusals: Refusals,
+        judge: impl FnOnce(&E) -> bool,
+        text: ErrorText<E>,
+    ) -> Outcome<T, E>
+    where
+        K: Hash + Eq + Send + 'static,
+        T: Clone + Send + 'static,
+    {
+        if applies(&outcome, refusals, judge)
+            && let Some(value) = self.recall(&key)
+        {
+            note(identity, &outcome, text);
+            return Ok(Ok(value));
+        }
+        self.remember(key, &outcome);
+        outcome
+    }
+
     /// Remembers the value of a success.
     pub fn remember<K, T, E>(&self, key: K, outcome: &Outcome<T, E>)
     where

@@ -58,11 +58,13 @@ impl HedgePolicy {
         }
     }
 
-    pub(crate) async fn race<C, V, E>(
-        &self,
-        identity: Identity,
-        copy: impl Fn() -> C,
-    ) -> Outcome<V, E>
+    /// Runs `copy`, and copies of it when it is slow; the first success wins and the others are
+    /// dropped.
+    ///
+    /// # Errors
+    ///
+    /// The outcome of the last copy to fail, once all have.
+    pub async fn race<C, V, E>(&self, identity: Identity, copy: impl Fn() -> C) -> Outcome<V, E>
     where
         C: Future<Output = Outcome<V, E>>,
     {

@@ -15,6 +15,7 @@ pub mod deadline;
 pub mod error;
 pub mod events;
 pub mod fallback;
+pub mod handle;
 pub mod hedge;
 pub mod policy;
 pub mod rate_limit;
@@ -28,8 +29,8 @@ pub use breaker::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBrea
 pub use bulkhead::{Bulkhead, BulkheadBuilder};
 pub use call::{Call, call};
 pub use error::{Refusal, Refusals, ResilienceError};
+pub use handle::Held;
 pub use hedge::{HedgePolicy, HedgePolicyBuilder};
-pub use policy::Handle;
 pub use rate_limit::{RateLimiter, RateLimiterBuilder};
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryBudget, RetryPolicy, RetryPolicyBuilder};

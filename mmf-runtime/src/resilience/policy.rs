@@ -1,71 +1,31 @@
 //! The pipeline: what every call through policies shares.
 //!
-//! A [`Pipeline`] holds the policies of one attempt by their types: a policy that was not asked for
-//! is [`Off`], which is nothing at run time. An [`Attempt`] takes a future through it, pinned where
-//! the caller made it: handing futures over by value doubles their size with every layer. A
-//! [`Whole`] counts the call.
+//! A [`Whole`] counts a call, an [`Attempt`] is what a retry repeats, and a [`Copy`] is one run of the
+//! function within it: several under a hedge.
+//!
+//! Everything here is a concrete type. Composition by traits was tried: a trait that is implemented
+//! for references, or that has a lifetime in an associated type, makes the compiler lose `Send` for
+//! the futures built from it (rust-lang/rust#110338, #100013).
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use super::breaker::{Admission, Counted, Settle};
-use super::bulkhead::Compartment;
+use super::breaker::{CircuitBreaker, Counted, Ticket};
+use super::bulkhead::{Bulkhead, Permit};
 use super::counters::Counters;
-use super::error::{FromRefusal, Refusals, ResilienceError};
-use super::hedge::HedgePolicy;
-use super::rate_limit::Throttle;
-use super::timeout::Limit;
+use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
+use super::events;
+use super::rate_limit::RateLimiter;
+use super::timeout::{Elapsed, Timed};
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
 pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
 
-/// A policy that was not asked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Off;
-
-/// A policy by value, by reference, in an `Arc` or in a `static` `LazyLock`.
-#[diagnostic::on_unimplemented(
-    message = "expected a `{P}`, a reference to one, or one in an `Arc` or `LazyLock`, not `{Self}`"
-)]
-pub trait Handle<P> {
-    /// The policy itself.
-    fn policy(&self) -> &P;
-}
-
-impl<P> Handle<P> for P {
-    #[inline]
-    fn policy(&self) -> &P {
-        self
-    }
-}
-
-impl<P> Handle<P> for &P {
-    #[inline]
-    fn policy(&self) -> &P {
-        self
-    }
-}
-
-impl<P> Handle<P> for Arc<P> {
-    fn policy(&self) -> &P {
-        self
-    }
-}
-
-impl<P> Handle<P> for &Arc<P> {
-    fn policy(&self) -> &P {
-        self
-    }
-}
-
-impl<P, F: FnOnce() -> P> Handle<P> for &LazyLock<P, F> {
-    fn policy(&self) -> &P {
-        self
-    }
-}
+/// The [`Outcome`] of a function that returns `R`.
+pub type OutcomeOf<R> = Outcome<<R as CallResult>::Value, <R as CallResult>::Error>;
 
 /// Under which name a call runs, and where it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -150,187 +110,188 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
     outcome.unwrap_or_else(|refusal| unreachable!("none of these policies refuses: {refusal}"))
 }
 
-/// The policies of one attempt.
+/// One attempt: a call through the policies inside the retry.
+///
+/// The attribute prints a step for each policy that was asked for, [`call`](super::call) takes them
+/// one after the other; a policy that was not asked for is not there. Futures are handed on pinned:
+/// passed by value, each layer would store them again.
 #[derive(Debug)]
-pub struct Pipeline<B = Off, L = Off, T = Off, K = Off> {
+pub struct Attempt {
     identity: Identity,
-    breaker: B,
-    rate_limit: L,
-    timeout: T,
-    bulkhead: K,
-}
-
-impl Pipeline {
-    /// No policy yet.
-    #[inline]
-    pub fn new(identity: Identity) -> Self {
-        Self { identity, breaker: Off, rate_limit: Off, timeout: Off, bulkhead: Off }
-    }
-}
-
-impl<B, L, T, K> Pipeline<B, L, T, K> {
-    /// Adds the breaker.
-    #[inline]
-    pub fn breaker<New>(self, breaker: New) -> Pipeline<New, L, T, K> {
-        let Self { identity, rate_limit, timeout, bulkhead, .. } = self;
-        Pipeline { identity, breaker, rate_limit, timeout, bulkhead }
-    }
-
-    /// Adds the rate limit.
-    #[inline]
-    pub fn rate_limit<New>(self, rate_limit: New) -> Pipeline<B, New, T, K> {
-        let Self { identity, breaker, timeout, bulkhead, .. } = self;
-        Pipeline { identity, breaker, rate_limit, timeout, bulkhead }
-    }
-
-    /// Adds the timeout.
-    #[inline]
-    pub fn timeout<New>(self, timeout: New) -> Pipeline<B, L, New, K> {
-        let Self { identity, breaker, rate_limit, bulkhead, .. } = self;
-        Pipeline { identity, breaker, rate_limit, timeout, bulkhead }
-    }
-
-    /// Adds the bulkhead.
-    #[inline]
-    pub fn bulkhead<New>(self, bulkhead: New) -> Pipeline<B, L, T, New> {
-        let Self { identity, breaker, rate_limit, timeout, .. } = self;
-        Pipeline { identity, breaker, rate_limit, timeout, bulkhead }
-    }
-
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
-    }
-}
-
-impl<B: Admission, L: Throttle, T: Limit, K: Compartment> Pipeline<B, L, T, K> {
-    /// Begins an attempt. Make it before the future that it is to run, so that it outlives it: what
-    /// an attempt holds is given back only when the future is gone.
-    #[inline]
-    pub fn attempt(&self) -> Attempt<'_, B, L, T, K> {
-        Attempt { pipeline: self, ticket: None, permit: None, panicked: AtomicBool::new(false) }
-    }
-}
-
-/// One attempt, which holds the breaker's ticket and the bulkhead's permit.
-pub struct Attempt<'p, B: Admission, L, T, K: Compartment> {
-    pipeline: &'p Pipeline<B, L, T, K>,
-    ticket: Option<B::Ticket<'p>>,
-    permit: Option<K::Permit<'p>>,
     panicked: AtomicBool,
 }
 
-impl<B: Admission, L: Throttle, T: Limit, K: Compartment> Attempt<'_, B, L, T, K> {
-    /// Takes the future through the policies.
-    ///
-    /// # Errors
-    ///
-    /// The refusal of the policy that refused it.
+impl Attempt {
+    /// Begins an attempt.
     #[inline]
-    pub async fn run<F, V, E>(&mut self, body: Pin<&mut F>) -> Outcome<V, E>
-    where
-        F: Future<Output = Result<V, E>>,
-    {
-        let Self { pipeline, ticket, permit, panicked } = self;
-        let identity = pipeline.identity;
-        let mut started = false;
-        let outcome = match pipeline.breaker.admit() {
-            Err(refusal) => Err(refusal),
-            Ok(admitted) => {
-                *ticket = Some(admitted);
-                match pipeline.rate_limit.acquire(identity).await {
-                    Err(refusal) => Err(refusal),
-                    Ok(()) => {
-                        let rest = pin!(async {
-                            *permit = Some(pipeline.bulkhead.enter().await?);
-                            started = true;
-                            Ok(Watched { body, panicked }.await)
-                        });
-                        pipeline.timeout.run(identity, rest).await
-                    }
-                }
-            }
-        };
-        if outcome.is_err() && !started {
-            identity.count(|counters| &counters.unstarted);
-        }
-        outcome
+    pub fn begin(identity: Identity) -> Self {
+        Self { identity, panicked: AtomicBool::new(false) }
     }
 
-    /// Takes a future through the policies, and copies of it where it is slow.
+    /// Asks the breaker.
     ///
     /// # Errors
     ///
-    /// The refusal of the policy that refused it.
-    pub async fn run_hedged<F, V, E>(
-        &mut self,
-        hedge: &HedgePolicy,
-        make: impl Fn() -> F,
+    /// [`ResilienceError::CircuitOpen`].
+    #[inline]
+    pub fn admit<'a>(
+        &'a self,
+        breaker: &'a CircuitBreaker,
+    ) -> Result<Admitted<'a>, ResilienceError> {
+        match breaker.admit() {
+            Ok(ticket) => Ok(Admitted { ticket, attempt: self }),
+            Err(refusal) => Err(self.refused(refusal)),
+        }
+    }
+
+    /// Asks the rate limiter, and waits for its permit.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::RateLimited`].
+    #[inline]
+    pub async fn throttle(&self, limiter: &RateLimiter) -> Result<(), ResilienceError> {
+        limiter.acquire().await.map_err(|refusal| self.rate_limited(refusal))
+    }
+
+    /// [`throttle`](Self::throttle) on the thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::RateLimited`].
+    pub fn throttle_blocking(&self, limiter: &RateLimiter) -> Result<(), ResilienceError> {
+        limiter.acquire_blocking().map_err(|refusal| self.rate_limited(refusal))
+    }
+
+    /// Begins one run of the function; under a hedge there are several.
+    #[inline]
+    pub fn copy(&self) -> Copy<'_> {
+        Copy { attempt: self, started: AtomicBool::new(false) }
+    }
+
+    #[cold]
+    fn rate_limited(&self, refusal: ResilienceError) -> ResilienceError {
+        self.identity.count(|counters| &counters.rate_limited);
+        self.refused(refusal)
+    }
+
+    #[cold]
+    fn refused(&self, refusal: ResilienceError) -> ResilienceError {
+        self.identity.count(|counters| &counters.unstarted);
+        events::refused(&refusal);
+        refusal
+    }
+}
+
+/// One run of the function within an attempt.
+#[derive(Debug)]
+pub struct Copy<'a> {
+    attempt: &'a Attempt,
+    started: AtomicBool,
+}
+
+impl Copy<'_> {
+    /// Runs the body, watched for a panic.
+    #[inline]
+    pub async fn body<F>(&self, body: Pin<&mut F>) -> OutcomeOf<F::Output>
+    where
+        F: Future<Output: CallResult>,
+    {
+        // Relaxed: read by the same task.
+        self.started.store(true, Ordering::Relaxed);
+        Ok(Watched { body, panicked: &self.attempt.panicked }.await.into_result())
+    }
+
+    /// Runs a body that is not `async`.
+    #[inline]
+    pub fn body_blocking<R: CallResult>(&self, body: impl FnOnce() -> R) -> OutcomeOf<R> {
+        self.started.store(true, Ordering::Relaxed);
+        let unwinding = Unwinding(&self.attempt.panicked);
+        let result = body();
+        std::mem::forget(unwinding);
+        Ok(result.into_result())
+    }
+
+    /// Waits for room in the bulkhead, then runs the rest. The permit is put where it outlives the
+    /// body: it goes back only when the body is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::BulkheadFull`].
+    #[inline]
+    pub async fn enter<'b, F, V, E>(
+        &self,
+        bulkhead: &'b Bulkhead,
+        permit: &mut Option<Permit<'b>>,
+        rest: Pin<&mut F>,
     ) -> Outcome<V, E>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future<Output = Outcome<V, E>>,
     {
-        let Self { pipeline, ticket, panicked, .. } = self;
-        let identity = pipeline.identity;
-        let admitted = match pipeline.breaker.admit() {
-            Ok(admitted) => pipeline.rate_limit.acquire(identity).await.map(|()| admitted),
-            Err(refusal) => Err(refusal),
-        };
-        match admitted {
-            Ok(admitted) => *ticket = Some(admitted),
+        match bulkhead.acquire().await {
+            Ok(room) => *permit = Some(room),
             Err(refusal) => {
-                identity.count(|counters| &counters.unstarted);
+                events::refused(&refusal);
                 return Err(refusal);
             }
         }
-        let panicked = &*panicked;
-        hedge
-            .race(identity, || async {
-                // Before the body, so that it is given back after it.
-                let mut permit = None;
-                let started = AtomicBool::new(false);
-                let body = pin!(make());
-                let rest = pin!(async {
-                    permit = Some(pipeline.bulkhead.enter().await?);
-                    started.store(true, Ordering::Relaxed);
-                    Ok(Watched { body, panicked }.await)
-                });
-                let outcome = pipeline.timeout.run(identity, rest).await;
-                if outcome.is_err() && !started.load(Ordering::Relaxed) {
-                    identity.count(|counters| &counters.unstarted);
-                }
-                outcome
-            })
-            .await
+        rest.await
     }
 
-    /// Takes a function that is not `async` through the policies, on the thread.
+    /// Waits for room in the bulkhead on the thread.
     ///
     /// # Errors
     ///
-    /// The refusal of the policy that refused it.
+    /// [`ResilienceError::BulkheadFull`].
+    pub fn enter_blocking<'b>(
+        &self,
+        bulkhead: &'b Bulkhead,
+    ) -> Result<Permit<'b>, ResilienceError> {
+        bulkhead.acquire_blocking().inspect_err(events::refused)
+    }
+
+    /// Runs the rest, with its wait for the bulkhead, under the timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::Timeout`].
     #[inline]
-    pub fn run_blocking<V, E>(&mut self, body: impl FnOnce() -> Result<V, E>) -> Outcome<V, E> {
-        let Self { pipeline, ticket, permit, panicked } = self;
-        let mut enter = || {
-            *ticket = Some(pipeline.breaker.admit()?);
-            pipeline.rate_limit.acquire_blocking(pipeline.identity)?;
-            *permit = Some(pipeline.bulkhead.enter_blocking()?);
-            Ok(())
-        };
-        match enter() {
-            Ok(()) => {
-                let unwinding = Unwinding(panicked);
-                let result = body();
-                std::mem::forget(unwinding);
-                Ok(result)
-            }
-            Err(refusal) => {
-                pipeline.identity.count(|counters| &counters.unstarted);
-                Err(refusal)
-            }
+    pub async fn within<F, V, E>(&self, limit: Duration, rest: Pin<&mut F>) -> Outcome<V, E>
+    where
+        F: Future<Output = Outcome<V, E>>,
+    {
+        match Timed::within(limit, rest).await {
+            Ok(outcome) => outcome,
+            Err(Elapsed) => Err(self.timed_out(limit)),
         }
     }
 
+    #[cold]
+    fn timed_out(&self, limit: Duration) -> ResilienceError {
+        let identity = self.attempt.identity;
+        let refusal = ResilienceError::Timeout { policy: identity.name, limit };
+        identity.count(|counters| &counters.timeouts);
+        events::timed_out(&refusal);
+        refusal
+    }
+
+    /// Counts a run that was refused before its body began.
+    #[cold]
+    pub fn note_refusal(&self) {
+        if !self.started.load(Ordering::Relaxed) {
+            self.attempt.identity.count(|counters| &counters.unstarted);
+        }
+    }
+}
+
+/// An attempt that the breaker let through.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    ticket: Ticket<'a>,
+    attempt: &'a Attempt,
+}
+
+impl Admitted<'_> {
     /// Ends the attempt for the breaker: refusals count by the list of refusals, the function's
     /// errors by the predicates.
     #[inline]
@@ -340,25 +301,21 @@ impl<B: Admission, L: Throttle, T: Limit, K: Compartment> Attempt<'_, B, L, T, K
         refusals: Refusals,
         judge: impl FnOnce(&E) -> Counted,
     ) {
-        let counted = match outcome {
+        self.ticket.settle(match outcome {
             Ok(Ok(_)) => Counted::Success,
             Ok(Err(error)) => judge(error),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
             Err(_) => Counted::Neither,
-        };
-        if let Some(ticket) = &mut self.ticket {
-            ticket.settle(counted);
-        }
+        });
     }
 }
 
-impl<B: Admission, L, T, K: Compartment> Drop for Attempt<'_, B, L, T, K> {
+impl Drop for Admitted<'_> {
     #[inline]
     fn drop(&mut self) {
-        if *self.panicked.get_mut()
-            && let Some(ticket) = &mut self.ticket
-        {
-            ticket.settle(Counted::Failure);
+        // A cancelled attempt counts as neither, by the ticket's own drop.
+        if self.attempt.panicked.load(Ordering::Relaxed) {
+            self.ticket.settle(Counted::Failure);
         }
     }
 }

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::error::ResilienceError;
-use super::events;
-use super::policy::{Handle, Identity, Off};
 use super::registry::intern;
 use crate::clock;
 use crate::sync::{AtomicU64, Ordering};
@@ -176,46 +174,6 @@ impl RateLimiterBuilder {
             arrival: AtomicU64::new(0),
         }
     }
-}
-
-/// The place of the rate limit in the pipeline.
-#[expect(
-    async_fn_in_trait,
-    reason = "used with the two types below alone, where Send shows through"
-)]
-pub trait Throttle {
-    /// Waits for a permit, within the limits of the policy.
-    async fn acquire(&self, identity: Identity) -> Result<(), ResilienceError>;
-    /// The same on the thread.
-    fn acquire_blocking(&self, identity: Identity) -> Result<(), ResilienceError>;
-}
-
-impl Throttle for Off {
-    #[inline]
-    async fn acquire(&self, _: Identity) -> Result<(), ResilienceError> {
-        Ok(())
-    }
-
-    fn acquire_blocking(&self, _: Identity) -> Result<(), ResilienceError> {
-        Ok(())
-    }
-}
-
-impl<H: Handle<RateLimiter>> Throttle for H {
-    #[inline]
-    async fn acquire(&self, identity: Identity) -> Result<(), ResilienceError> {
-        self.policy().acquire().await.inspect_err(|refusal| count(identity, refusal))
-    }
-
-    fn acquire_blocking(&self, identity: Identity) -> Result<(), ResilienceError> {
-        self.policy().acquire_blocking().inspect_err(|refusal| count(identity, refusal))
-    }
-}
-
-#[cold]
-fn count(identity: Identity, refusal: &ResilienceError) {
-    identity.count(|counters| &counters.rate_limited);
-    events::refused(refusal);
 }
 
 #[cfg(all(test, not(mmf_loom)))]

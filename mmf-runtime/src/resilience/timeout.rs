@@ -9,58 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::task::coop::{Unconstrained, unconstrained};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::error::ResilienceError;
-use super::events;
-use super::policy::{Identity, Off};
 use crate::clock;
-
-/// The place of the timeout in the pipeline.
-#[expect(
-    async_fn_in_trait,
-    reason = "used with the two types below alone, where Send shows through"
-)]
-pub trait Limit {
-    /// Runs one attempt, with its wait for the bulkhead, under the limit.
-    async fn run<F, R>(
-        &self,
-        identity: Identity,
-        attempt: Pin<&mut F>,
-    ) -> Result<R, ResilienceError>
-    where
-        F: Future<Output = Result<R, ResilienceError>>;
-}
-
-impl Limit for Off {
-    #[inline]
-    async fn run<F, R>(&self, _: Identity, attempt: Pin<&mut F>) -> Result<R, ResilienceError>
-    where
-        F: Future<Output = Result<R, ResilienceError>>,
-    {
-        attempt.await
-    }
-}
-
-impl Limit for Duration {
-    #[inline]
-    async fn run<F, R>(
-        &self,
-        identity: Identity,
-        attempt: Pin<&mut F>,
-    ) -> Result<R, ResilienceError>
-    where
-        F: Future<Output = Result<R, ResilienceError>>,
-    {
-        match Timed::within(*self, attempt).await {
-            Ok(result) => result,
-            Err(Elapsed) => {
-                let refusal = ResilienceError::Timeout { policy: identity.name, limit: *self };
-                identity.count(|counters| &counters.timeouts);
-                events::timed_out(&refusal);
-                Err(refusal)
-            }
-        }
-    }
-}
 
 /// The limit passed while the future was pending.
 #[derive(Debug)]

@@ -9,18 +9,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::config;
 use super::config::{CircuitBreakerBuilder, Config};
 use super::ticket::{Counted, Ticket};
 use super::window::{BUCKETS, Seen, Window};
-use super::{super::error::FromRefusal, config};
 use crate::clock;
-use crate::resilience::error::ResilienceError;
+use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
+use crate::resilience::policy::{Attempt, Identity};
 use crate::resilience::snapshot::BreakerSnapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::tally::Tally;
@@ -186,7 +188,12 @@ impl CircuitBreaker {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        super::super::call::call(self.name).breaker(self).run_once(future).await
+        let attempt = Attempt::begin(Identity::uncounted(self.name));
+        let admitted = attempt.admit(self).map_err(E::from_refusal)?;
+        let copy = attempt.copy();
+        let outcome = copy.body(pin!(future)).await;
+        admitted.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
+        outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }
 
     /// Refuses all calls from now on, until another of these methods is called.

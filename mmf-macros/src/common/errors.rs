@@ -1,0 +1,82 @@
+//! Errors at the token that is wrong, all of them at once.
+
+use std::fmt::Display;
+
+use darling::Error;
+use proc_macro2::{Span, TokenStream};
+
+/// An error at a span: lower case, what is wrong, then what to write instead.
+pub(crate) fn error(span: Span, message: impl Display) -> Error {
+    Error::from(syn::Error::new(span, message))
+}
+
+/// Collects every error of an expansion.
+#[derive(Debug, Default)]
+pub(crate) struct Errors(Vec<Error>);
+
+impl Errors {
+    pub(crate) fn push(&mut self, span: Span, message: impl Display) {
+        self.0.push(error(span, message));
+    }
+
+    /// The value, or nothing and one more error.
+    pub(crate) fn keep<T>(&mut self, result: darling::Result<T>) -> Option<T> {
+        result.map_err(|error| self.0.push(error)).ok()
+    }
+
+    pub(crate) fn extend(&mut self, errors: impl IntoIterator<Item = Error>) {
+        self.0.extend(errors);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them as one, where there are any.
+    pub(crate) fn finish(self) -> darling::Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::multiple(self.0)) }
+    }
+
+    pub(crate) fn into_errors(self) -> Vec<Error> {
+        self.0
+    }
+
+    /// One `compile_error!` for each.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        self.0.into_iter().flat_map(Error::flatten).map(Error::write_errors).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn messages(self) -> Vec<String> {
+        self.0.into_iter().flat_map(Error::flatten).map(|error| error.to_string()).collect()
+    }
+}
+
+/// ", did you mean `x`?" for the nearest of the names that are allowed, else the list of them.
+pub(crate) fn suggestion(wrong: &str, allowed: &[&str]) -> String {
+    let nearest = allowed
+        .iter()
+        .map(|name| (strsim::jaro_winkler(wrong, name), name))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match nearest {
+        Some((_, name)) => format!(", did you mean `{name}`?"),
+        None => format!(", expected one of {}", listed(allowed)),
+    }
+}
+
+fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_named_and_a_far_one_gets_the_list() {
+        let allowed = ["max_attempts", "backoff"];
+        assert_eq!(suggestion("max_attemps", &allowed), ", did you mean `max_attempts`?");
+        assert_eq!(suggestion("zzz", &allowed), ", expected one of `max_attempts`, `backoff`");
+    }
+}

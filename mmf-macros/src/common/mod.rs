@@ -1,0 +1,9 @@
+//! What the attributes share: values with units, patterns, functions, and errors.
+
+pub(crate) mod duration;
+pub(crate) mod errors;
+pub(crate) mod function;
+pub(crate) mod keys;
+pub(crate) mod names;
+pub(crate) mod pattern;
+pub(crate) mod value;

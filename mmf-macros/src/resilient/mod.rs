@@ -1,0 +1,64 @@
+//! `#[resilient]`: [`args`] is what was written, [`check`] what it means and all that is wrong with
+//! it, [`expand`] the code, [`describe`] the configuration as text, [`methods`] the attribute on an
+//! `impl` block.
+
+mod args;
+mod check;
+mod describe;
+mod expand;
+mod methods;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::common::errors::{Errors, error};
+use crate::common::function::Function;
+use args::Args;
+
+/// Expands the attribute. With any error, the item is emitted as it was beside the errors, so that
+/// callers and editors still find it.
+pub(crate) fn resilient(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = Args::read(attribute, &mut errors);
+    if methods::is_impl(&item) {
+        return methods::expand(args, item, errors);
+    }
+    match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => expand_function(args, function, errors),
+        Err(_) => {
+            let span = item
+                .clone()
+                .into_iter()
+                .next()
+                .map_or_else(proc_macro2::Span::call_site, |token| token.span());
+            errors.extend([error(
+                span,
+                "`#[resilient]` goes on a function, a method or an `impl` block",
+            )]);
+            let errors = errors.into_tokens();
+            quote!(#item #errors)
+        }
+    }
+}
+
+fn expand_function(args: Args, function: Function, mut errors: Errors) -> TokenStream {
+    for (flag, name) in [(args.all, "all"), (args.skip, "skip")] {
+        if let Some(flag) = flag {
+            errors.push(flag.0, format!("`{name}` belongs to the attribute of an `impl` block"));
+        }
+    }
+    function_tokens(args, function, errors)
+}
+
+/// The function with its policies, or as it was with all errors.
+fn function_tokens(args: Args, function: Function, mut errors: Errors) -> TokenStream {
+    let model = check::check(args, &function, &mut errors);
+    match model {
+        Some(model) if errors.is_empty() => expand::expand(&model, function),
+        _ => {
+            let errors = errors.into_tokens();
+            let function = function.into_token_stream();
+            quote!(#function #errors)
+        }
+    }
+}

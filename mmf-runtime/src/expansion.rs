@@ -1,0 +1,95 @@
+//! What the attributes expand into calls of, gathered in one place. Not part of the interface.
+
+use std::fmt::{self, Debug, Display, Formatter};
+use std::time::Duration;
+
+pub use inventory;
+
+pub use crate::error_text;
+pub use crate::resilience::breaker::Counted;
+pub use crate::resilience::deadline::Deadline;
+pub use crate::resilience::error::CallResult;
+pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
+pub use crate::resilience::policy::{Attempt, Outcome, Whole};
+pub use crate::resilience::registry::{Origin, Parts, Registration, Site, shared_breaker};
+pub use crate::resilience::retry::{Retry, Retrying};
+pub use crate::resilience::{
+    Backoff, Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, RateLimiter, Refusal, Refusals,
+    RetryPolicy,
+};
+
+/// A duration, so that an expression of another type is an error at its own place.
+#[inline]
+pub fn duration(duration: Duration) -> Duration {
+    duration
+}
+
+/// Asks a predicate. The value comes first, so that the type of a closure's argument is known.
+#[inline]
+pub fn ask<X, R>(value: &X, predicate: impl FnOnce(&X) -> R) -> R {
+    predicate(value)
+}
+
+/// An error that may or may not be printable: the first of the traits below that applies is used.
+pub struct Printed<'e, E>(pub &'e E);
+
+/// By `Display`.
+pub trait ByDisplay {
+    /// Writes the error.
+    ///
+    /// # Errors
+    ///
+    /// The formatter's.
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
+}
+
+impl<E: Display> ByDisplay for &&Printed<'_, E> {
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// By `Debug`, where there is no `Display`.
+pub trait ByDebug {
+    /// Writes the error.
+    ///
+    /// # Errors
+    ///
+    /// The formatter's.
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
+}
+
+impl<E: Debug> ByDebug for &Printed<'_, E> {
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// By the name of the type, where there is neither.
+pub trait ByName {
+    /// Writes the name.
+    ///
+    /// # Errors
+    ///
+    /// The formatter's.
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
+}
+
+impl<E> ByName for Printed<'_, E> {
+    fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        crate::resilience::events::type_name_only(self.0, f)
+    }
+}
+
+/// The [`ErrorText`](crate::resilience::events::ErrorText) of whatever type the error has.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! error_text {
+    () => {
+        |error, f| {
+            #[allow(unused_imports)]
+            use $crate::expansion::{ByDebug as _, ByDisplay as _, ByName as _};
+            (&&&$crate::expansion::Printed(error)).write(f)
+        }
+    };
+}

@@ -1,0 +1,130 @@
+//! Nothing on the success path allocates: for each policy, and for all together.
+//!
+//! A binary of its own, since the allocator that counts serves the whole process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use mmf::{ResilienceError, resilient};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[expect(unsafe_code, reason = "an allocator that hands every call on to the system's")]
+// SAFETY: each method passes its arguments unchanged to `System`, which upholds the contract; the
+// counter is a plain cell of the thread, without destructor, and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's contract is that of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's contract is that of `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[derive(Debug)]
+struct Error;
+
+impl From<ResilienceError> for Error {
+    fn from(_: ResilienceError) -> Self {
+        Self
+    }
+}
+
+async fn work(id: u64) -> Result<u64, Error> {
+    Ok(id)
+}
+
+macro_rules! policies {
+    ($($test:ident = [$($policy:tt)+];)*) => {$(
+        #[tokio::test]
+        async fn $test() {
+            #[resilient($($policy)+)]
+            async fn call(id: u64) -> Result<u64, Error> {
+                work(id).await
+            }
+            // The first call builds the policy.
+            call(1).await.unwrap();
+            let before = ALLOCATIONS.get();
+            for id in 0..100 {
+                assert_eq!(call(id).await.unwrap(), id);
+            }
+            assert_eq!(ALLOCATIONS.get() - before, 0);
+        }
+    )*};
+}
+
+policies! {
+    retry_allocates_nothing = [retry];
+    retry_with_budget_allocates_nothing = [retry(budget = 0.2, max_duration = "9s")];
+    breaker_allocates_nothing = [breaker];
+    a_time_window_allocates_nothing = [breaker(window = "60s", slow_call_threshold = "1s")];
+    keyed_breaker_allocates_nothing = [breaker(key("a.example"))];
+    timeout_allocates_nothing = [timeout = "1s"];
+    deadline_allocates_nothing = [deadline = "1s"];
+    rate_limit_allocates_nothing = [rate_limit(permits = 1_000_000)];
+    bulkhead_allocates_nothing = [bulkhead];
+    hedge_allocates_nothing = [hedge = "1s"];
+    fallback_allocates_nothing = [fallback(value(0))];
+    all_together_allocate_nothing = [
+        deadline = "10s", timeout = "2s", retry, breaker, rate_limit(permits = 1_000_000), bulkhead,
+        hedge = "1s", fallback(value(0))
+    ];
+}
+
+#[tokio::test]
+async fn the_call_without_the_attribute_allocates_nothing() {
+    use mmf::resilience::{Bulkhead, CircuitBreaker, RetryPolicy, call};
+    let (retry, breaker) = (RetryPolicy::default(), CircuitBreaker::builder("b").build());
+    let bulkhead = Bulkhead::builder("k").build();
+    let run = || {
+        call("direct")
+            .retry(&retry)
+            .breaker(&breaker)
+            .bulkhead(&bulkhead)
+            .timeout(Duration::from_secs(1))
+            .run(|| work(1))
+    };
+    run().await.unwrap();
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        run().await.unwrap();
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+/// The future of a function with every policy is at most 512 bytes larger than the function's own.
+#[test]
+fn the_future_grows_by_less_than_half_a_kibibyte() {
+    async fn body(id: u64) -> Result<u64, Error> {
+        let buffer = [id; 128];
+        tokio::task::yield_now().await;
+        Ok(buffer[5])
+    }
+
+    #[resilient(
+        deadline = "10s",
+        timeout = "2s",
+        retry,
+        breaker,
+        rate_limit(permits = 1_000_000),
+        bulkhead,
+        fallback(value(0))
+    )]
+    async fn all(id: u64) -> Result<u64, Error> {
+        body(id).await
+    }
+    let (plain, resilient) = (size_of_val(&body(1)), size_of_val(&all(1)));
+    assert!(resilient - plain <= 512, "{plain} became {resilient}");
+}
