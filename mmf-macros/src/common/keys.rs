@@ -97,7 +97,7 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
                 None
             }
             NestedMeta::NameValueInvalidExpr(pair) => {
-                errors.extend([pair.error.into()]);
+                errors.extend([pair.error]);
                 None
             }
         })

@@ -416,7 +416,7 @@ impl FromItem for Window {
 
 impl FromItem for Refusals {
     fn from_item(item: &Item) -> darling::Result<Self> {
-        let names = item.list(|input| input.parse::<Lit>())?;
+        let names = item.list(<Lit as syn::parse::Parse>::parse)?;
         names
             .into_iter()
             .map(|name| match name {

@@ -531,7 +531,7 @@ mod tests {
         )
     }
 
-    fn first(attribute: TokenStream) -> String {
+    fn first(attribute: &TokenStream) -> String {
         let errors = on_async(attribute.clone());
         assert_eq!(errors.len(), 1, "{attribute}: {errors:?}");
         errors.into_iter().next().unwrap()
@@ -566,7 +566,7 @@ mod tests {
             (quote!(clone(idd), retry), "did you mean `id`?"),
             (quote!(), "no policy"),
         ] {
-            let message = first(attribute.clone());
+            let message = first(&attribute);
             assert!(message.contains(words), "{attribute}: {message}");
         }
     }

@@ -239,7 +239,7 @@ impl<'m> Expansion<'m> {
                 builder.extend(quote_spanned!(*span=> .window(#time)));
             }
             Some(Window::Expr(expr)) => {
-                builder.extend(quote_spanned!(expr.span()=> .window(#expr)))
+                builder.extend(quote_spanned!(expr.span()=> .window(#expr)));
             }
         }
         set(&mut builder, "slow_call_threshold", keys.slow_call_threshold.as_ref());

@@ -42,7 +42,7 @@ impl Parse for Member {
 
 // Input:  impl Client { #[resilient] pub async fn get(…) … }
 // Output: the same block with the policies of the block and of each method in the methods.
-pub(crate) fn expand(defaults: Args, item: TokenStream, mut errors: Errors) -> TokenStream {
+pub(crate) fn expand(defaults: &Args, item: TokenStream, mut errors: Errors) -> TokenStream {
     let mut tokens: Vec<TokenTree> = item.into_iter().collect();
     let Some(TokenTree::Group(block)) = tokens.pop() else {
         let errors = errors.into_tokens();
@@ -70,7 +70,7 @@ pub(crate) fn expand(defaults: Args, item: TokenStream, mut errors: Errors) -> T
         .map(|member| match member {
             Member::Other(tokens) => tokens,
             Member::Method(method) => {
-                method_tokens(*method, &defaults, is_trait_impl, &mut chosen, &mut errors)
+                method_tokens(*method, defaults, is_trait_impl, &mut chosen, &mut errors)
             }
         })
         .collect();

@@ -21,7 +21,7 @@ pub(crate) fn resilient(attribute: TokenStream, item: TokenStream) -> TokenStrea
     let mut errors = Errors::default();
     let args = Args::read(attribute, &mut errors);
     if methods::is_impl(&item) {
-        return methods::expand(args, item, errors);
+        return methods::expand(&args, item, errors);
     }
     match syn::parse2::<Function>(item.clone()) {
         Ok(function) => expand_function(args, function, errors),
