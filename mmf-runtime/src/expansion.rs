@@ -3,12 +3,13 @@
 use std::fmt::{self, Debug, Display, Formatter};
 use std::time::Duration;
 
+use crate::resilience::error::CallResult;
+
 pub use inventory;
 
 pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
-pub use crate::resilience::error::CallResult;
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
 pub use crate::resilience::policy::{Attempt, Outcome, Whole};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, shared_breaker};
@@ -22,6 +23,23 @@ pub use crate::resilience::{
 #[inline]
 pub fn duration(duration: Duration) -> Duration {
     duration
+}
+
+/// The function's result as such. The one place that asks whether it is a result, so that another
+/// type is one error.
+///
+/// # Errors
+///
+/// Its own.
+#[inline]
+pub fn into_result<R: CallResult>(result: R) -> Result<R::Value, R::Error> {
+    result.into_result()
+}
+
+/// The result by the name that the function gives it.
+#[inline]
+pub fn from_result<R: CallResult>(result: Result<R::Value, R::Error>) -> R {
+    R::from_result(result)
 }
 
 /// Asks a predicate. The value comes first, so that the type of a closure's argument is known.

@@ -51,6 +51,16 @@ pub(crate) fn replace(code: TokenStream, from: &str, to: &str) -> TokenStream {
         .collect()
 }
 
+/// `code` at another place, resolved as before.
+pub(crate) fn located_at(code: TokenStream, span: Span) -> TokenStream {
+    code.into_iter()
+        .map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        })
+        .collect()
+}
+
 /// A name that user code cannot see.
 pub(crate) fn private(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())

@@ -21,16 +21,22 @@ impl FromItem for Patterns {
 }
 
 impl Patterns {
-    /// `matches!(error, A | B)`
+    /// `match error { A | B => true, _ => false }`
     pub(crate) fn matches(&self, error: &syn::Ident) -> TokenStream {
         let patterns = &self.patterns;
+        let matched = syn::Ident::new("__mmf_matched", Span::mixed_site());
         // `unused_variables`: a pattern that binds is asked only whether it matches.
         quote_spanned! {Span::mixed_site().located_at(self.span)=>
-            #[allow(unused_variables, clippy::match_like_matches_macro)]
-            match #error {
-                #(#patterns)|* => true,
-                #[allow(unreachable_patterns)]
-                _ => false,
+            {
+                #[allow(
+                    unused_variables, unreachable_patterns, clippy::match_like_matches_macro,
+                    clippy::wildcard_enum_match_arm
+                )]
+                let #matched = match #error {
+                    #(#patterns)|* => true,
+                    _ => false,
+                };
+                #matched
             }
         }
     }

@@ -26,7 +26,7 @@ use super::check::Model;
 use super::describe::{describe, shared_configuration};
 use crate::common::function::Function;
 use crate::common::keys::Code;
-use crate::common::names::{private, replace};
+use crate::common::names::{located_at, private, replace};
 use crate::common::pattern::Patterns;
 use crate::common::value::{Literal, Value};
 
@@ -105,7 +105,12 @@ impl<'m> Expansion<'m> {
         let fallback = self.fallback();
         let ret = &self.model.anatomy.ret;
         let whole = private("__mmf_whole");
-        let finish = if self.model.refuses() { quote!(finish) } else { quote!(finish_unrefused) };
+        // What asks for the traits of the function's types does so at its return type.
+        let rt_here = located_at(rt.clone(), *span);
+        let (whole_here, outcome_here) =
+            (Ident::new("__mmf_whole", *span), Ident::new("__mmf_outcome", *span));
+        let finish = if self.model.refuses() { "finish" } else { "finish_unrefused" };
+        let finish = Ident::new(finish, *span);
         quote_spanned! {*span=>
             #site
             let #identity = __MMF_SITE.identity();
@@ -115,7 +120,7 @@ impl<'m> Expansion<'m> {
             #policies
             let #outcome = { #keepers #call };
             #fallback
-            let __mmf_result: #ret = #rt::CallResult::from_result(#whole.#finish(#outcome));
+            let __mmf_result: #ret = #rt_here::from_result(#whole_here.#finish(#outcome_here));
             __mmf_result
         }
     }
@@ -559,11 +564,11 @@ impl<'m> Expansion<'m> {
 
     /// One run of a body that is not `async`.
     fn copy_blocking(&self) -> TokenStream {
-        let Self { args, outcome, span, .. } = self;
+        let Self { rt, args, outcome, span, .. } = self;
         let (attempt, copy) = (private("__mmf_attempt"), private("__mmf_copy"));
         let (clones, moves) = self.clones();
         let (ret, body) = (&self.model.anatomy.ret, &self.model.anatomy.body);
-        let run = quote_spanned!(*span=> #copy.body_blocking(|| -> #ret { #moves #body }));
+        let run = quote_spanned!(*span=> #copy.body_blocking(|| #rt::into_result((|| -> #ret { #moves #body })())));
         let run = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (private("__mmf_bulkhead"), private("__mmf_permit"));
             quote! {
@@ -593,15 +598,17 @@ impl<'m> Expansion<'m> {
 
     // Output:
     //     async {
-    //         if false { let fake: Ret = loop {}; return fake; }
-    //         let ret: Ret = { BODY };
-    //         ret
+    //         into_result(async {
+    //             if false { let fake: Ret = loop {}; return fake; }
+    //             let ret: Ret = { BODY };
+    //             ret
+    //         }.await)
     //     }
     //
     /// The unreachable `return` and the typed `let` keep `?`, early returns and coercions inferring as
     /// in the original, with errors at the user's own expression (tokio-rs/tracing#2270, #1616).
     fn future(&self, moves: &TokenStream) -> TokenStream {
-        let Self { span, .. } = self;
+        let Self { rt, span, .. } = self;
         let mut anatomy = self.model.anatomy.clone();
         // Without repetition, and where nothing wants the arguments back, the body may own them.
         let hands_over =
@@ -613,9 +620,10 @@ impl<'m> Expansion<'m> {
             quote!(move)
         };
         let (ret, body) = (&anatomy.ret, &anatomy.body);
+        let rt_here = located_at(rt.clone(), *span);
         let (fake, value) = (private("__mmf_fake_return"), private("__mmf_return"));
         quote_spanned! {*span=>
-            async #movement {
+            async #movement { #rt_here::into_result(async #movement {
                 #[allow(
                     unknown_lints, unreachable_code, clippy::diverging_sub_expression,
                     clippy::empty_loop, clippy::let_unit_value, clippy::let_with_type_underscore,
@@ -630,7 +638,7 @@ impl<'m> Expansion<'m> {
                 let #value: #ret = { #body };
                 #[allow(unreachable_code)]
                 #value
-            }
+            }.await) }
         }
     }
 

@@ -16,16 +16,13 @@ use std::time::Duration;
 use super::breaker::{CircuitBreaker, Counted, Ticket};
 use super::bulkhead::{Bulkhead, Permit};
 use super::counters::Counters;
-use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
+use super::error::{FromRefusal, Refusals, ResilienceError};
 use super::events;
 use super::rate_limit::RateLimiter;
 use super::timeout::{Elapsed, Timed};
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
 pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
-
-/// The [`Outcome`] of a function that returns `R`.
-pub type OutcomeOf<R> = Outcome<<R as CallResult>::Value, <R as CallResult>::Error>;
 
 /// Under which name a call runs, and where it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -193,23 +190,23 @@ pub struct Copy<'a> {
 impl Copy<'_> {
     /// Runs the body, watched for a panic.
     #[inline]
-    pub async fn body<F>(&self, body: Pin<&mut F>) -> OutcomeOf<F::Output>
+    pub async fn body<F, V, E>(&self, body: Pin<&mut F>) -> Outcome<V, E>
     where
-        F: Future<Output: CallResult>,
+        F: Future<Output = Result<V, E>>,
     {
         // Relaxed: read by the same task.
         self.started.store(true, Ordering::Relaxed);
-        Ok(Watched { body, panicked: &self.attempt.panicked }.await.into_result())
+        Ok(Watched { body, panicked: &self.attempt.panicked }.await)
     }
 
     /// Runs a body that is not `async`.
     #[inline]
-    pub fn body_blocking<R: CallResult>(&self, body: impl FnOnce() -> R) -> OutcomeOf<R> {
+    pub fn body_blocking<V, E>(&self, body: impl FnOnce() -> Result<V, E>) -> Outcome<V, E> {
         self.started.store(true, Ordering::Relaxed);
         let unwinding = Unwinding(&self.attempt.panicked);
         let result = body();
         std::mem::forget(unwinding);
-        Ok(result.into_result())
+        Ok(result)
     }
 
     /// Waits for room in the bulkhead, then runs the rest. The permit is put where it outlives the

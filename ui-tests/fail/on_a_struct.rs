@@ -1,0 +1,8 @@
+use mmf::resilient;
+
+#[resilient(retry)]
+struct Client;
+
+fn main() {
+    let _ = Client;
+}

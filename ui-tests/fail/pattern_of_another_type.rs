@@ -1,0 +1,28 @@
+use mmf::{ResilienceError, resilient};
+
+#[derive(Debug)]
+enum Error {
+    Busy,
+    Refused,
+}
+
+impl From<ResilienceError> for Error {
+    fn from(_: ResilienceError) -> Self {
+        Self::Refused
+    }
+}
+
+enum Other {
+    Busy,
+}
+
+#[resilient(retry(retry_on(Other::Busy)))]
+async fn call(id: u32) -> Result<u32, Error> {
+    if id == 0 { Err(Error::Busy) } else { Ok(id) }
+}
+
+async fn still_callable() {
+    let _ = call(1).await;
+}
+
+fn main() {}
