@@ -37,7 +37,7 @@ impl Item {
     pub(crate) fn scalar(&self) -> darling::Result<&Expr> {
         let name = self.name();
         match &self.body {
-            ItemBody::Value(expr) => Ok(expr),
+            ItemBody::Value(expr) => Ok(ungrouped(expr)),
             ItemBody::Word => {
                 Err(error(self.span(), format!("`{name}` needs a value: `{name} = …`")))
             }
@@ -75,6 +75,14 @@ impl Item {
             Punctuated::<T, Token![,]>::parse_terminated_with(input, parse)
         };
         Ok(parser.parse2(tokens)?.into_iter().collect())
+    }
+}
+
+/// What a fragment of `macro_rules!` stands for: it comes in an invisible group.
+pub(crate) fn ungrouped(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(&group.expr),
+        other => other,
     }
 }
 

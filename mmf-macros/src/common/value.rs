@@ -9,7 +9,7 @@ use syn::{Expr, ExprLit, ExprUnary, Lit, UnOp};
 
 use super::duration;
 use super::errors::error;
-use super::keys::{FromItem, Item};
+use super::keys::{FromItem, Item, ungrouped};
 
 /// A literal with its span, or an expression.
 #[derive(Clone, Debug)]
@@ -52,9 +52,8 @@ pub(crate) trait Literal: Sized {
 
 impl<T: Literal> Value<T> {
     pub(crate) fn from_expr(expr: &Expr, key: &str) -> darling::Result<Self> {
-        match expr {
+        match ungrouped(expr) {
             Expr::Lit(ExprLit { lit, .. }) => Ok(Self::Literal(T::from_lit(lit, key)?, lit.span())),
-            Expr::Group(group) => Self::from_expr(&group.expr, key),
             Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr: inner, .. })
                 if matches!(**inner, Expr::Lit(_)) =>
             {

@@ -357,7 +357,9 @@ async fn recursion_through_a_box() {
 mod nested {
     pub(super) mod deeper {
         #[mmf::resilient(retry, bulkhead)]
-        pub(in crate::shapes) async fn inside(flaky: &super::super::Flaky) -> super::super::Result<u32> {
+        pub(in crate::shapes) async fn inside(
+            flaky: &super::super::Flaky,
+        ) -> super::super::Result<u32> {
             flaky.ask()
         }
     }

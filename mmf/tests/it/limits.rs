@@ -1,0 +1,277 @@
+//! Timeout, deadline, bulkhead, rate limit and hedge.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mmf::ResilienceError;
+use mmf::resilience::policy;
+use mmf::resilient;
+use tokio::time::{Instant, sleep};
+
+use crate::support::*;
+
+macro_rules! declare {
+    ($policy:literal, $f:ident, $snapshot:ident: $($policies:tt)+) => {
+        #[resilient(name = $policy, $($policies)+)]
+        async fn $f(script: &Script) -> Result<u32, Error> {
+            script.play().await
+        }
+        #[allow(unused_variables)]
+        let $snapshot = || policy($policy).unwrap().snapshot();
+    };
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_ends_one_attempt() {
+    declare!("limits.timeout", f, snapshot: timeout = "2s");
+    let start = Instant::now();
+    let refusal =
+        ResilienceError::Timeout { policy: "limits.timeout", limit: Duration::from_secs(2) };
+    assert_eq!(f(&Script::new([Hang])).await, Err(Error::Refused(refusal)));
+    assert_eq!(start.elapsed().as_secs(), 2);
+    assert_eq!(f(&Script::new([Slow(1999)])).await, Ok(1));
+    assert_eq!((snapshot().timeouts, snapshot().calls), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_ready_at_the_very_limit_wins() {
+    declare!("limits.instant", f, snapshot: timeout = "2s");
+    assert_eq!(f(&Script::new([Slow(2000)])).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_fires_though_the_body_spends_the_tasks_budget() {
+    #[resilient(timeout = "100ms")]
+    async fn f() -> Result<u32, Error> {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        loop {
+            sender.send(()).unwrap();
+            receiver.recv().await;
+            tokio::time::advance(Duration::from_micros(10)).await;
+        }
+    }
+    assert!(f().await.unwrap_err().is_refusal());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_bounds_the_whole_call() {
+    declare!("limits.deadline", f, snapshot: deadline = "5s", timeout = "2s", retry(max_attempts = 9, backoff = "constant", jitter = 0.0));
+    let (script, start) = (Script::new([Hang]), Instant::now());
+    // Attempts at 0 s and 3 s; the second times out at 5 s, the deadline itself.
+    f(&script).await.unwrap_err();
+    assert_eq!((script.attempts(), start.elapsed().as_secs()), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delay_that_would_cross_the_deadline_is_not_slept() {
+    declare!("limits.cross", f, snapshot: deadline = "5s", retry(max_attempts = 9, jitter = 0.0));
+    let (script, start) = (Script::failing(), Instant::now());
+    assert_eq!(f(&script).await, Err(Error::Busy), "the last error, not the deadline");
+    assert_eq!(script.gaps(), [1000, 2000]);
+    assert_eq!(start.elapsed().as_secs(), 3);
+    assert_eq!(snapshot().deadline_exceeded, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_body_meets_the_deadline() {
+    declare!("limits.hang", f, snapshot: deadline = "1s");
+    let refusal =
+        ResilienceError::DeadlineExceeded { policy: "limits.hang", limit: Duration::from_secs(1) };
+    assert_eq!(f(&Script::new([Hang])).await, Err(Error::Refused(refusal)));
+    assert_eq!(snapshot().deadline_exceeded, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outer_deadline_bounds_inner_calls() {
+    #[resilient(deadline = "3s")]
+    async fn outer(script: &Script) -> Result<u32, Error> {
+        inner(script).await
+    }
+    #[resilient(
+        deadline = "60s",
+        retry(max_attempts = 9, backoff = "constant", base_delay = "2s", jitter = 0.0)
+    )]
+    async fn inner(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    let (script, start) = (Script::failing(), Instant::now());
+    assert_eq!(outer(&script).await, Err(Error::Busy));
+    assert_eq!((script.attempts(), start.elapsed().as_secs()), (2, 2), "no sleep past 3 s");
+    let (script, start) = (Script::new([Hang]), Instant::now());
+    assert!(outer(&script).await.unwrap_err().is_refusal());
+    assert_eq!(start.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulkhead_lets_ten_in_and_refuses_the_rest_at_once() {
+    declare!("limits.ten", f, snapshot: bulkhead);
+    let script = Script::new([Slow(10)]);
+    let calls = (0..12).map(|_| f(&script));
+    let mut set: Vec<_> = calls.map(Box::pin).collect();
+    let mut results = Vec::new();
+    for call in &mut set {
+        results.push(tokio::time::timeout(Duration::ZERO, call).await);
+    }
+    let refused =
+        results.iter().filter(|result| matches!(result, Ok(Err(Error::Refused(_))))).count();
+    assert_eq!((refused, snapshot().bulkhead.unwrap().running), (2, 10));
+    drop(set);
+    let bulkhead = snapshot().bulkhead.unwrap();
+    assert_eq!((bulkhead.running, bulkhead.queued, bulkhead.refused), (0, 0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulkhead_serves_its_queue_in_order_and_refuses_past_max_wait() {
+    #[resilient(bulkhead(max_concurrent = 1, max_queue = 2, max_wait = "25ms"))]
+    async fn f(order: &Mutex<Vec<u32>>, number: u32) -> Result<(), Error> {
+        order.lock().unwrap().push(number);
+        sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+    let order = Mutex::default();
+    let (a, b, c, d) = tokio::join!(biased; f(&order, 1), f(&order, 2), f(&order, 3), f(&order, 4));
+    assert!(a.is_ok() && b.is_ok());
+    assert!(c.unwrap_err().is_refusal(), "third in line at 40 ms, but waits 25 ms at most");
+    assert!(d.unwrap_err().is_refusal(), "no place in the queue");
+    assert_eq!(*order.lock().unwrap(), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_in_the_queue_counts_towards_the_timeout() {
+    declare!("limits.queue", f, snapshot: timeout = "1s", bulkhead(max_concurrent = 1, max_queue = 5));
+    let (first, second) = (Script::new([Slow(900)]), Script::new([Slow(500)]));
+    let third = Script::new([Good]);
+    let (a, b, c) = tokio::join!(biased; f(&first), f(&second), async {
+        sleep(Duration::from_millis(1)).await;
+        f(&third).await
+    });
+    assert_eq!(a, Ok(1));
+    assert!(b.unwrap_err().is_refusal(), "900 ms in the queue leave 100 ms");
+    assert_eq!(c, Ok(1));
+    let bulkhead = policy("limits.queue").unwrap().bulkhead().unwrap();
+    let _blocked = bulkhead.acquire().await.unwrap();
+    let waiting = Script::new([Good]);
+    assert!(f(&waiting).await.unwrap_err().is_refusal());
+    assert_eq!(waiting.attempts(), 0, "what times out in the queue never runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_the_bulkhead_are_retried() {
+    declare!("limits.retried", f, snapshot: bulkhead = 1, retry(backoff = "constant", base_delay = "50ms", jitter = 0.0));
+    let (first, second) = (Script::new([Slow(40)]), Script::new([Good]));
+    let (a, b) = tokio::join!(biased; f(&first), f(&second));
+    assert_eq!((a, b), (Ok(1), Ok(1)));
+    let counted = snapshot();
+    assert_eq!((counted.calls, counted.attempts, counted.retries), (2, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_gives_its_permits_and_then_one_per_interval() {
+    declare!("limits.rate", f, snapshot: rate_limit(permits = 2, period = "1s"));
+    let script = Script::new([Good]);
+    f(&script).await.unwrap();
+    f(&script).await.unwrap();
+    let refusal = ResilienceError::RateLimited {
+        policy: "limits.rate",
+        retry_after: Duration::from_millis(500),
+    };
+    assert_eq!(f(&script).await, Err(Error::Refused(refusal)));
+    pass(500).await;
+    f(&script).await.unwrap();
+    assert_eq!(snapshot().rate_limited, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_can_wait() {
+    declare!("limits.wait", f, snapshot: rate_limit(permits = 10, burst = 1, max_wait = "150ms"));
+    let (script, start) = (Script::new([Good]), Instant::now());
+    let (a, b, c) = tokio::join!(biased; f(&script), f(&script), f(&script));
+    assert!(a.is_ok() && b.is_ok() && c.is_err());
+    assert_eq!(start.elapsed().as_millis(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_starts_a_copy_and_drops_the_loser() {
+    struct Dropped<'a>(&'a Mutex<Vec<&'static str>>, &'static str);
+    impl Drop for Dropped<'_> {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push(self.1);
+        }
+    }
+    #[resilient(name = "limits.hedge", hedge(delay = "80ms"))]
+    async fn f(script: &Script, ends: &Mutex<Vec<&'static str>>) -> Result<u32, Error> {
+        let mut end = Dropped(ends, "dropped");
+        let result = script.play().await;
+        end.1 = "finished";
+        result
+    }
+    let (script, ends, start) = (Script::new([Hang, Slow(10)]), Mutex::default(), Instant::now());
+    assert_eq!(f(&script, &ends).await, Ok(2));
+    assert_eq!(start.elapsed().as_millis(), 90);
+    assert_eq!(*ends.lock().unwrap(), ["finished", "dropped"]);
+    let snapshot = policy("limits.hedge").unwrap().snapshot();
+    assert_eq!((snapshot.hedges, snapshot.attempts), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_copy_leaves_the_other_its_chance() {
+    declare!("limits.chance", f, snapshot: hedge = "80ms");
+    assert_eq!(f(&Script::new([Slow(200), SlowFail(10)])).await, Ok(1));
+    let (script, start) = (Script::new([SlowFail(10)]), Instant::now());
+    assert_eq!(f(&script).await, Err(Error::Busy));
+    assert_eq!(
+        (script.attempts(), start.elapsed().as_millis()),
+        (1, 10),
+        "a failure is no slowness"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_learns_its_delay_from_successes() {
+    declare!("limits.learn", f, snapshot: hedge(percentile = 90, max_hedges = 2));
+    for _ in 0..20 {
+        f(&Script::new([Slow(100)])).await.unwrap();
+    }
+    let start = Instant::now();
+    assert_eq!(f(&Script::new([Hang, Hang, Good])).await, Ok(3));
+    assert!((200..=230).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!(snapshot().latency.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_call_gives_everything_back_and_counts_no_failure() {
+    declare!("limits.drop", f, snapshot: deadline = "9s", timeout = "5s", retry, breaker(failure_threshold = 1), bulkhead(max_concurrent = 1, max_queue = 3));
+    let script = Script::new([Hang]);
+    let mut calls: Vec<_> = (0..3).map(|_| Box::pin(f(&script))).collect();
+    for call in &mut calls {
+        assert!(tokio::time::timeout(Duration::from_millis(1), call).await.is_err());
+    }
+    let bulkhead = snapshot().bulkhead.unwrap();
+    assert_eq!((bulkhead.running, bulkhead.queued), (1, 2));
+    drop(calls);
+    let counted = snapshot();
+    assert_eq!((counted.calls, counted.failures, counted.cancelled), (0, 0, 3));
+    assert_eq!(counted.breaker.unwrap().failures, 0);
+    let bulkhead = counted.bulkhead.unwrap();
+    assert_eq!((bulkhead.running, bulkhead.queued), (0, 0));
+    assert_eq!(f(&Script::new([Good])).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_comes_back_only_when_the_body_is_gone() {
+    struct Inside<'a>(&'a std::sync::atomic::AtomicU32);
+    impl Drop for Inside<'_> {
+        fn drop(&mut self) {
+            let inside = policy("limits.inside").unwrap().snapshot().bulkhead.unwrap().running;
+            self.0.store(inside as u32, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    #[resilient(name = "limits.inside", timeout = "1s", bulkhead = 1)]
+    async fn f(seen: &std::sync::atomic::AtomicU32) -> Result<(), Error> {
+        let _inside = Inside(seen);
+        std::future::pending().await
+    }
+    let seen = std::sync::atomic::AtomicU32::new(9);
+    f(&seen).await.unwrap_err();
+    assert_eq!(seen.into_inner(), 1, "the body still holds its permit while it is dropped");
+}

@@ -1,0 +1,11 @@
+//! Whole features, as users write them, under a paused clock.
+
+mod breaker;
+mod call;
+mod events;
+mod fallback;
+mod limits;
+mod registry;
+mod retry;
+mod shapes;
+mod support;
