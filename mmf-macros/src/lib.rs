@@ -8,14 +8,36 @@ mod resilient;
 
 use proc_macro::TokenStream;
 
-/// Gives an `async fn` or a `fn` that returns a `Result` the behaviour of resilience policies.
+/// Gives an `async fn` or a `fn` that returns a `Result` the behaviour of resilience policies; on an
+/// `impl` block, gives its policies to the methods.
 ///
 /// ```ignore
-/// #[mmf::resilient(timeout = "2s", retry(max_attempts = 5), breaker)]
-/// async fn fetch_user(&self, id: UserId) -> Result<User, ApiError> { … }
+/// #[mmf::resilient(
+///     deadline = "10s",                                       // the whole call
+///     timeout = "2s",                                         // one attempt
+///     retry(max_attempts = 5, backoff = "jittered_exponential", base_delay = "100ms"),
+///     breaker(failure_threshold = 5, recovery_timeout = "60s"),
+///     rate_limit(permits = 100, period = "1s"),
+///     bulkhead(max_concurrent = 32, max_queue = 64),
+///     hedge(delay = "80ms"),
+///     fallback(Self::cached),
+/// )]
+/// async fn fetch_user(&self, id: UserId) -> Result<User, ApiError> { todo!() }
 /// ```
 ///
-/// All groups and keys are documented in the facade's `resilience` module.
+/// The groups are `retry`, `breaker`, `rate_limit`, `bulkhead`, `hedge` and `fallback`; beside them
+/// stand `name`, `deadline`, `timeout`, `clone(…)` and `crate`, and on an `impl` block `all`. Every key
+/// with its default is in the table of the guide, on the front page of `mmf`.
+///
+/// # Errors
+///
+/// Where a policy can refuse a call, the error type of the function must implement
+/// `From<mmf::ResilienceError>`. When retries run out, the caller gets the last error itself.
+///
+/// # Cancelling and panics
+///
+/// Dropping the future gives every permit back and counts as no failure. A panic counts as a failure,
+/// gives the permits back and unwinds on.
 #[proc_macro_attribute]
 pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
     resilient::resilient(args.into(), item.into()).into()

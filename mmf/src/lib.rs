@@ -28,9 +28,13 @@
 //! # }
 //! ```
 //!
-//! - [`resilient`] documents every group and key, the order of the policies and their edges.
-//! - [`resilience`] is the same without the attribute, and what is known at run time:
+//! - [`resilient`] is the attribute.
+//! - [`resilience`] is the same without it, and what is known at run time:
 //!   [`resilience::policies`], breaker control, snapshots.
+//!
+//! What follows is the guide: all keys, the order of the policies, errors, tests, and what to look at
+//! when something is wrong.
+#![doc = include_str!("../../README.md")]
 
 #[doc(inline)]
 pub use mmf_macros::resilient;

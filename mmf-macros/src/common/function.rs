@@ -368,7 +368,10 @@ fn pattern_as_expr(pattern: &Pat) -> Option<Expr> {
                 .iter()
                 .map(|field| {
                     let (member, value) = (&field.member, pattern_as_expr(&field.pat)?);
-                    Some(quote!(#member: #value))
+                    Some(match field.colon_token {
+                        Some(_) => quote!(#member: #value),
+                        None => quote!(#member),
+                    })
                 })
                 .collect::<Option<Vec<_>>>()?;
             Some(parse_quote_spanned!(structure.span()=> #path { #(#fields),* }))
@@ -456,7 +459,7 @@ mod tests {
             .iter()
             .map(|argument| argument.expr.as_ref().map(|expr| expr.to_token_stream().to_string()))
             .collect();
-        let first = quote!((a, B { c: c, d: (e, _f,) },)).to_string();
+        let first = quote!((a, B { c, d: (e, _f,) },)).to_string();
         assert_eq!(expressions, [Some(first), None]);
     }
 

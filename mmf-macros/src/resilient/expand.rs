@@ -453,7 +453,7 @@ impl<'m> Expansion<'m> {
     //         let attempt = Attempt::begin(identity);
     //         let admitted = match attempt.admit(breaker) { Ok(…) => …, Err(…) => break 'attempt … };
     //         if let Err(refusal) = attempt.throttle(limiter).await { break 'attempt Err(refusal) }
-    //         let outcome = COPY;
+    //         let outcome = RUN;
     //         admitted.settle(&outcome, …);
     //         outcome
     //     }
@@ -490,12 +490,12 @@ impl<'m> Expansion<'m> {
             let judge = self.breaker_judge(keys);
             quote!(#admitted.settle(&#outcome, #refusals, #judge);)
         });
-        let copy = if self.model.anatomy.is_async { self.copy() } else { self.copy_blocking() };
-        let copy = match &args.hedge {
-            None => copy,
+        let run = if self.model.anatomy.is_async { self.run() } else { self.run_blocking() };
+        let run = match &args.hedge {
+            None => run,
             Some(_) => {
                 let hedge = private("__mmf_hedge");
-                quote_spanned!(*span=> #hedge.race(#identity, || async { #copy }).await)
+                quote_spanned!(*span=> #hedge.race(#identity, || async { #run }).await)
             }
         };
         let label_colon = (admit.is_some() || throttle.is_some()).then(|| quote!(#label:));
@@ -504,7 +504,7 @@ impl<'m> Expansion<'m> {
                 let #attempt = #rt::Attempt::begin(#identity);
                 #admit
                 #throttle
-                let #outcome = #copy;
+                let #outcome = #run;
                 #settle
                 #outcome
             }
@@ -513,25 +513,25 @@ impl<'m> Expansion<'m> {
 
     // Output:
     //     {
-    //         let copy = attempt.copy();
+    //         let run = attempt.start();
     //         let mut permit = None;
     //         let body = pin!(async { BODY });
-    //         let body = pin!(copy.body(body));
-    //         let body = pin!(copy.enter(bulkhead, &mut permit, body));
-    //         let outcome = copy.within(timeout, body).await;
-    //         if outcome.is_err() { copy.note_refusal(); }
+    //         let body = pin!(run.body(body));
+    //         let body = pin!(run.enter(bulkhead, &mut permit, body));
+    //         let outcome = run.within(timeout, body).await;
+    //         if outcome.is_err() { run.note_refusal(); }
     //         outcome
     //     }
     //
     /// One run of the body, quoted once, through timeout and bulkhead. The permit is declared before
     /// the body, so that it goes back after the body is gone.
-    fn copy(&self) -> TokenStream {
+    fn run(&self) -> TokenStream {
         let Self { args, outcome, span, .. } = self;
-        let (attempt, copy) = (private("__mmf_attempt"), private("__mmf_copy"));
+        let (attempt, run) = (private("__mmf_attempt"), private("__mmf_run"));
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         let (clones, moves) = self.clones();
         let future = self.future(&moves);
-        let mut layers = quote_spanned!(*span=> #copy.body(#body));
+        let mut layers = quote_spanned!(*span=> #run.body(#body));
         let bulkhead = args.bulkhead.is_some();
         let declare_permit =
             bulkhead.then(|| quote!(let mut #permit = ::core::option::Option::None;));
@@ -539,18 +539,18 @@ impl<'m> Expansion<'m> {
         if bulkhead {
             let policy = private("__mmf_bulkhead");
             pinned.extend(quote_spanned!(*span=> let #body = ::core::pin::pin!(#layers);));
-            layers = quote!(#copy.enter(#policy, &mut #permit, #body));
+            layers = quote!(#run.enter(#policy, &mut #permit, #body));
         }
         if args.timeout.is_some() {
             let limit = private("__mmf_timeout");
             pinned.extend(quote_spanned!(*span=> let #body = ::core::pin::pin!(#layers);));
-            layers = quote!(#copy.within(#limit, #body));
+            layers = quote!(#run.within(#limit, #body));
         }
         let note = (bulkhead || args.timeout.is_some())
-            .then(|| quote!(if #outcome.is_err() { #copy.note_refusal(); }));
+            .then(|| quote!(if #outcome.is_err() { #run.note_refusal(); }));
         quote_spanned! {*span=>
             {
-                let #copy = #attempt.copy();
+                let #run = #attempt.start();
                 #declare_permit
                 #clones
                 let #body = ::core::pin::pin!(#future);
@@ -563,35 +563,35 @@ impl<'m> Expansion<'m> {
     }
 
     /// One run of a body that is not `async`.
-    fn copy_blocking(&self) -> TokenStream {
+    fn run_blocking(&self) -> TokenStream {
         let Self { rt, args, outcome, span, .. } = self;
-        let (attempt, copy) = (private("__mmf_attempt"), private("__mmf_copy"));
+        let (attempt, run) = (private("__mmf_attempt"), private("__mmf_run"));
         let (clones, moves) = self.clones();
         let (ret, body) = (&self.model.anatomy.ret, &self.model.anatomy.body);
-        let run = quote_spanned!(*span=> #copy.body_blocking(|| #rt::into_result((|| -> #ret { #moves #body })())));
-        let run = if args.bulkhead.is_some() {
+        let body = quote_spanned!(*span=> #run.body_blocking(|| #rt::into_result((|| -> #ret { #moves #body })())));
+        let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (private("__mmf_bulkhead"), private("__mmf_permit"));
             quote! {
-                match #copy.enter_blocking(#bulkhead) {
+                match #run.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {
-                        let #outcome = #run;
+                        let #outcome = #body;
                         ::core::mem::drop(#permit);
                         #outcome
                     }
                     ::core::result::Result::Err(#permit) => {
-                        #copy.note_refusal();
+                        #run.note_refusal();
                         ::core::result::Result::Err(#permit)
                     }
                 }
             }
         } else {
-            run
+            body
         };
         quote! {
             {
-                let #copy = #attempt.copy();
+                let #run = #attempt.start();
                 #clones
-                #run
+                #body
             }
         }
     }

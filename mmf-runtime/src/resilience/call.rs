@@ -241,22 +241,22 @@ impl Policies<'_> {
             attempt.throttle(limiter).await?;
         }
         let copy = || async {
-            let copy = attempt.copy();
+            let run = attempt.start();
             let mut permit = None;
             let body = pin!(work());
-            let body = copy.body(body);
+            let body = run.body(body);
             let entered = pin!(async {
                 match &self.bulkhead {
-                    Some(bulkhead) => copy.enter(bulkhead, &mut permit, pin!(body)).await,
+                    Some(bulkhead) => run.enter(bulkhead, &mut permit, pin!(body)).await,
                     None => body.await,
                 }
             });
             let outcome = match self.timeout {
-                Some(limit) => copy.within(limit, entered).await,
+                Some(limit) => run.within(limit, entered).await,
                 None => entered.await,
             };
             if outcome.is_err() {
-                copy.note_refusal();
+                run.note_refusal();
             }
             outcome
         };

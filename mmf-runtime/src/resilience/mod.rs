@@ -2,8 +2,8 @@
 //!
 //! A call goes one way through the pipeline, outermost policy to innermost, and one way back:
 //! [`fallback`] → [`deadline`] → [`retry`] → [`breaker`] → [`rate_limit`] → [`hedge`] → [`timeout`] →
-//! [`bulkhead`] → the function. The order is that of `MicroProfile` Fault Tolerance and Resilience4j.
-//! [`policy`] holds what every call shares; [`mod@call`] joins the policies without the attribute;
+//! [`bulkhead`] → the function. The order is that of MicroProfile Fault Tolerance and Resilience4j.
+//! [`mod@policy`] holds what every call shares; [`mod@call`] joins the policies without the attribute;
 //! [`registry`] knows every annotated function of the program.
 
 pub mod backoff;

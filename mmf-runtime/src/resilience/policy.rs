@@ -1,6 +1,6 @@
 //! The pipeline: what every call through policies shares.
 //!
-//! A [`Whole`] counts a call, an [`Attempt`] is what a retry repeats, and a [`Copy`] is one run of the
+//! A [`Whole`] counts a call, an [`Attempt`] is what a retry repeats, and a [`Run`] is one run of the
 //! function within it: several under a hedge.
 //!
 //! Everything here is a concrete type. Composition by traits was tried: a trait that is implemented
@@ -109,7 +109,7 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
 
 /// One attempt: a call through the policies inside the retry.
 ///
-/// The attribute prints a step for each policy that was asked for, [`call`](super::call) takes them
+/// The attribute prints a step for each policy that was asked for, [`call`](mod@super::call) takes them
 /// one after the other; a policy that was not asked for is not there. Futures are handed on pinned:
 /// passed by value, each layer would store them again.
 #[derive(Debug)]
@@ -162,8 +162,8 @@ impl Attempt {
 
     /// Begins one run of the function; under a hedge there are several.
     #[inline]
-    pub fn copy(&self) -> Copy<'_> {
-        Copy { attempt: self, started: AtomicBool::new(false) }
+    pub fn start(&self) -> Run<'_> {
+        Run { attempt: self, started: AtomicBool::new(false) }
     }
 
     #[cold]
@@ -182,12 +182,12 @@ impl Attempt {
 
 /// One run of the function within an attempt.
 #[derive(Debug)]
-pub struct Copy<'a> {
+pub struct Run<'a> {
     attempt: &'a Attempt,
     started: AtomicBool,
 }
 
-impl Copy<'_> {
+impl Run<'_> {
     /// Runs the body, watched for a panic.
     #[inline]
     pub async fn body<F, V, E>(&self, body: Pin<&mut F>) -> Outcome<V, E>

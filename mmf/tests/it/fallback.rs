@@ -107,8 +107,7 @@ fn a_blocking_function_falls_back_too() {
         Err(Error::Status(id as u16))
     }
     fn rescue(id: u32, error: Error) -> Result<u32, Error> {
-        assert_eq!(error, Error::Status(5));
-        Ok(id * 2)
+        if error == Error::Status(5) { Ok(id * 2) } else { Err(error) }
     }
     assert_eq!(f(5), Ok(10));
 }

@@ -285,7 +285,7 @@ impl Boxed for Client {
 
 impl Client {
     fn answer(&self, id: String, _: Error) -> Result<String> {
-        Ok(format!("no {id}"))
+        Ok(id + " is not here")
     }
 }
 
@@ -327,9 +327,8 @@ async fn early_return(flaky: &Flaky, at_once: bool) -> Result<u32> {
         return Ok(0);
     }
     let asked = flaky.ask()?;
-    match asked {
-        1 => return Ok(100),
-        _ => {}
+    if asked == 1 {
+        return Ok(100);
     }
     Err(Error::Busy)
 }

@@ -190,8 +190,8 @@ impl CircuitBreaker {
     ) -> Result<T, E> {
         let attempt = Attempt::begin(Identity::uncounted(self.name));
         let admitted = attempt.admit(self).map_err(E::from_refusal)?;
-        let copy = attempt.copy();
-        let outcome = copy.body(pin!(future)).await;
+        let run = attempt.start();
+        let outcome = run.body(pin!(future)).await;
         admitted.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
         outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }

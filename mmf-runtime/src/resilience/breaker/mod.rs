@@ -1,7 +1,7 @@
 //! The circuit breaker: stops calling what fails, and tries again carefully.
 //!
-//! [`config`] is what the user sets, [`window`] counts recent calls, [`machine`] is the breaker
-//! itself with its states, [`ticket`] is one call's admission, [`keyed`] keeps one breaker per key.
+//! `config` is what the user sets, `window` counts recent calls, `machine` is the breaker
+//! itself with its states, `ticket` is one call's admission, `keyed` keeps one breaker per key.
 
 mod config;
 mod keyed;
