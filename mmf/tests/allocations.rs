@@ -103,28 +103,3 @@ async fn the_call_without_the_attribute_allocates_nothing() {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
-
-/// The future of a function with every policy is at most 512 bytes larger than the function's own.
-#[test]
-fn the_future_grows_by_less_than_half_a_kibibyte() {
-    async fn body(id: u64) -> Result<u64, Error> {
-        let buffer = [id; 128];
-        tokio::task::yield_now().await;
-        Ok(buffer[5])
-    }
-
-    #[resilient(
-        deadline = "10s",
-        timeout = "2s",
-        retry,
-        breaker,
-        rate_limit(permits = 1_000_000),
-        bulkhead,
-        fallback(value(0))
-    )]
-    async fn all(id: u64) -> Result<u64, Error> {
-        body(id).await
-    }
-    let (plain, resilient) = (size_of_val(&body(1)), size_of_val(&all(1)));
-    assert!(resilient - plain <= 512, "{plain} became {resilient}");
-}

@@ -516,6 +516,7 @@ impl<'m> Expansion<'m> {
     //         let run = attempt.start();
     //         let mut permit = None;
     //         let body = pin!(async { BODY });
+    //         let body = pin!(async { into_result(body.await) });
     //         let body = pin!(run.body(body));
     //         let body = pin!(run.enter(bulkhead, &mut permit, body));
     //         let outcome = run.within(timeout, body).await;
@@ -526,7 +527,8 @@ impl<'m> Expansion<'m> {
     /// One run of the body, quoted once, through timeout and bulkhead. The permit is declared before
     /// the body, so that it goes back after the body is gone.
     fn run(&self) -> TokenStream {
-        let Self { args, outcome, span, .. } = self;
+        let Self { rt, args, outcome, span, .. } = self;
+        let rt_here = located_at(rt.clone(), *span);
         let (attempt, run) = (private("__mmf_attempt"), private("__mmf_run"));
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         let (clones, moves) = self.clones();
@@ -554,6 +556,7 @@ impl<'m> Expansion<'m> {
                 #declare_permit
                 #clones
                 let #body = ::core::pin::pin!(#future);
+                let #body = ::core::pin::pin!(async { #rt_here::into_result(#body.await) });
                 #pinned
                 let #outcome = #layers.await;
                 #note
@@ -598,17 +601,15 @@ impl<'m> Expansion<'m> {
 
     // Output:
     //     async {
-    //         into_result(async {
-    //             if false { let fake: Ret = loop {}; return fake; }
-    //             let ret: Ret = { BODY };
-    //             ret
-    //         }.await)
+    //         if false { let fake: Ret = loop {}; return fake; }
+    //         let ret: Ret = { BODY };
+    //         ret
     //     }
     //
     /// The unreachable `return` and the typed `let` keep `?`, early returns and coercions inferring as
     /// in the original, with errors at the user's own expression (tokio-rs/tracing#2270, #1616).
     fn future(&self, moves: &TokenStream) -> TokenStream {
-        let Self { rt, span, .. } = self;
+        let Self { span, .. } = self;
         let mut anatomy = self.model.anatomy.clone();
         // Without repetition, and where nothing wants the arguments back, the body may own them.
         let hands_over =
@@ -620,10 +621,9 @@ impl<'m> Expansion<'m> {
             quote!(move)
         };
         let (ret, body) = (&anatomy.ret, &anatomy.body);
-        let rt_here = located_at(rt.clone(), *span);
         let (fake, value) = (private("__mmf_fake_return"), private("__mmf_return"));
         quote_spanned! {*span=>
-            async #movement { #rt_here::into_result(async #movement {
+            async #movement {
                 #[allow(
                     unknown_lints, unreachable_code, clippy::diverging_sub_expression,
                     clippy::empty_loop, clippy::let_unit_value, clippy::let_with_type_underscore,
@@ -638,7 +638,7 @@ impl<'m> Expansion<'m> {
                 let #value: #ret = { #body };
                 #[allow(unreachable_code)]
                 #value
-            }.await) }
+            }
         }
     }
 
