@@ -109,3 +109,25 @@ async fn an_error_without_any_text_is_told_by_its_type() {
     let events = events_of(async { drop(f().await) }).await;
     assert!(events[0].1.contains("Silent"), "{events:?}");
 }
+
+/// Asks the breaker for its state whenever it is told of a change.
+struct Asking;
+
+impl<S: Subscriber> Layer<S> for Asking {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "mmf::resilience" {
+            policy("events.asked").unwrap().snapshot();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_may_ask_the_breaker_that_changed() {
+    #[resilient(name = "events.asked", breaker(failure_threshold = 1))]
+    async fn f(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Asking));
+    drop(f(&Script::failing()).await);
+    assert_eq!(policy("events.asked").unwrap().snapshot().breaker.unwrap().opened, 1);
+}

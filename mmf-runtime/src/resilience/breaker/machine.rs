@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
 use crate::resilience::policy::{Attempt, Identity};
 use crate::resilience::snapshot::BreakerSnapshot;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
 
 /// The state of a breaker.
@@ -135,6 +136,39 @@ struct Books {
     failures: u64,
     slow: u64,
     opened: u64,
+    /// Changes of state to be told once the lock is free.
+    changes: Vec<(BreakerState, BreakerState)>,
+}
+
+/// The books under their lock. Tells of changes after the lock is free: a subscriber may ask the
+/// breaker for its state.
+struct Locked<'b> {
+    name: &'static str,
+    books: Option<MutexGuard<'b, Books>>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Books;
+
+    fn deref(&self) -> &Books {
+        self.books.as_ref().expect("held until drop")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Books {
+        self.books.as_mut().expect("held until drop")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let changes = std::mem::take(&mut self.changes);
+        self.books = None;
+        for (from, to) in changes {
+            events::breaker_changed(self.name, from, to);
+        }
+    }
 }
 
 impl CircuitBreaker {
@@ -156,6 +190,7 @@ impl CircuitBreaker {
             failures: 0,
             slow: 0,
             opened: 0,
+            changes: Vec::new(),
         };
         Self {
             name,
@@ -218,7 +253,7 @@ impl CircuitBreaker {
 
     /// Closes it as if new: its counters start again from zero too.
     pub fn reset(&self) {
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         self.change(&mut books, BreakerState::Closed);
         books.failed_trials = 0;
         (books.successes, books.failures, books.slow, books.opened) = (0, 0, 0, 0);
@@ -227,7 +262,7 @@ impl CircuitBreaker {
 
     /// Its state and its counters since it was built.
     pub fn snapshot(&self) -> BreakerSnapshot {
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         self.fold(&mut books);
         books.window.advance(self.current_tick());
         let sums = books.window.sums();
@@ -286,7 +321,7 @@ impl CircuitBreaker {
     /// half-open by it.
     #[cold]
     fn admit_trial(&self) -> Result<Ticket<'_>, ResilienceError> {
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         match self.word().state() {
             BreakerState::Open => {
                 let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
@@ -338,7 +373,7 @@ impl CircuitBreaker {
 
     #[cold]
     fn record_exactly(&self, generation: u32, seen: Seen) {
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         if self.word().generation() != generation {
             return;
         }
@@ -382,7 +417,7 @@ impl CircuitBreaker {
     #[cold]
     pub(super) fn record_trial(&self, generation: u32, started: Option<u64>, counted: Counted) {
         let slow = started.is_some_and(|started| self.is_slow(started));
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         if self.word().generation() != generation {
             return;
         }
@@ -405,6 +440,10 @@ impl CircuitBreaker {
         }
     }
 
+    fn books(&self) -> Locked<'_> {
+        Locked { name: self.name, books: Some(lock(&self.books)) }
+    }
+
     fn open(&self, books: &mut Books) {
         let until = clock::nanos().saturating_add(self.config.recovery_nanos(books.failed_trials));
         self.until.store(until, Ordering::Relaxed);
@@ -412,7 +451,7 @@ impl CircuitBreaker {
     }
 
     fn force(&self, state: BreakerState) {
-        let mut books = lock(&self.books);
+        let mut books = self.books();
         if state == BreakerState::Closed {
             books.failed_trials = 0;
         }
@@ -430,7 +469,7 @@ impl CircuitBreaker {
         books.trials_succeeded = 0;
         self.store(Word::new(before.generation().wrapping_add(1), state, false));
         if before.state() != state {
-            events::breaker_changed(self.name, before.state(), state);
+            books.changes.push((before.state(), state));
         }
     }
 
