@@ -450,7 +450,7 @@ impl<'m> Expansion<'m> {
 
     // Output:
     //     'attempt: {
-    //         let attempt = Attempt::begin(identity);
+    //         let attempt = Attempt::begin(&whole);
     //         let admitted = match attempt.admit(breaker) { Ok(…) => …, Err(…) => break 'attempt … };
     //         if let Err(refusal) = attempt.throttle(limiter).await { break 'attempt Err(refusal) }
     //         let outcome = RUN;
@@ -461,7 +461,7 @@ impl<'m> Expansion<'m> {
     /// The policies inside the retry, outermost first; each has its lines only where it was asked for.
     fn attempt(&self) -> TokenStream {
         let Self { rt, args, identity, outcome, span, .. } = self;
-        let attempt = private("__mmf_attempt");
+        let (attempt, whole) = (private("__mmf_attempt"), private("__mmf_whole"));
         let (admitted, refusal) = (private("__mmf_admitted"), private("__mmf_refusal"));
         let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
         let err = quote!(::core::result::Result::Err);
@@ -501,7 +501,7 @@ impl<'m> Expansion<'m> {
         let label_colon = (admit.is_some() || throttle.is_some()).then(|| quote!(#label:));
         quote_spanned! {*span=>
             #label_colon {
-                let #attempt = #rt::Attempt::begin(#identity);
+                let #attempt = #rt::Attempt::begin(&#whole);
                 #admit
                 #throttle
                 let #outcome = #run;

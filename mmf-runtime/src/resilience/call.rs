@@ -202,7 +202,7 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
                 .as_deref()
                 .map(|policy| Retrying::begin(identity, policy, policies.retry_refusals));
             loop {
-                let outcome = policies.attempt(identity, &rules, &work).await;
+                let outcome = policies.attempt(&whole, identity, &rules, &work).await;
                 let Some(retrying) = &mut retrying else { break outcome };
                 let delay =
                     match retrying.next(outcome, |result| rules.retry(result), type_name_only) {
@@ -223,6 +223,7 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
 impl Policies<'_> {
     async fn attempt<V, E, Fut, W, J>(
         &self,
+        whole: &Whole,
         identity: Identity,
         rules: &J,
         work: &W,
@@ -232,7 +233,7 @@ impl Policies<'_> {
         Fut: Future<Output = Result<V, E>>,
         J: Judge<V, E>,
     {
-        let attempt = Attempt::begin(identity);
+        let attempt = Attempt::begin(whole);
         let admitted = match &self.breaker {
             Some(breaker) => Some(attempt.admit(breaker)?),
             None => None,

@@ -9,7 +9,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,13 +48,17 @@ impl Identity {
 /// failed where a panic ended it.
 #[derive(Debug)]
 #[must_use = "a call that is not finished counts as cancelled"]
-pub struct Whole(Identity);
+pub struct Whole {
+    identity: Identity,
+    /// Runs of the function that were given up while they waited, neither begun nor refused.
+    given_up: AtomicU32,
+}
 
 impl Whole {
     /// Begins a call.
     #[inline]
     pub fn begin(identity: Identity) -> Self {
-        Self(identity)
+        Self { identity, given_up: AtomicU32::new(0) }
     }
 
     /// Ends it: a refusal becomes the caller's error.
@@ -83,7 +87,12 @@ impl Whole {
 
     #[inline]
     fn count<T, E>(self, result: Result<T, E>) -> Result<T, E> {
-        if let Some(counters) = self.0.counters {
+        if let Some(counters) = self.identity.counters {
+            // Relaxed: everything that gave up was dropped by this task before.
+            let given_up = self.given_up.load(Ordering::Relaxed);
+            if given_up > 0 {
+                counters.unstarted.fetch_add(given_up.into(), Ordering::Relaxed);
+            }
             if result.is_ok() {
                 counters.successes.add_one(0);
             } else {
@@ -97,7 +106,7 @@ impl Whole {
 
 impl Drop for Whole {
     fn drop(&mut self) {
-        self.0.count(|counters| {
+        self.identity.count(|counters| {
             if std::thread::panicking() { &counters.failures } else { &counters.cancelled }
         });
     }
@@ -113,16 +122,19 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
 /// one after the other; a policy that was not asked for is not there. Futures are handed on pinned:
 /// passed by value, each layer would store them again.
 #[derive(Debug)]
-pub struct Attempt {
-    identity: Identity,
+pub struct Attempt<'w> {
+    whole: &'w Whole,
     panicked: AtomicBool,
+    /// It came as far as a run, or was refused before that.
+    settled: AtomicBool,
 }
 
-impl Attempt {
+impl<'w> Attempt<'w> {
     /// Begins an attempt.
     #[inline]
-    pub fn begin(identity: Identity) -> Self {
-        Self { identity, panicked: AtomicBool::new(false) }
+    pub fn begin(whole: &'w Whole) -> Self {
+        let (panicked, settled) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { whole, panicked, settled }
     }
 
     /// Asks the breaker.
@@ -163,28 +175,40 @@ impl Attempt {
     /// Begins one run of the function; under a hedge there are several.
     #[inline]
     pub fn start(&self) -> Run<'_> {
-        Run { attempt: self, started: AtomicBool::new(false) }
+        self.settled.store(true, Ordering::Relaxed);
+        Run { attempt: self, settled: AtomicBool::new(false) }
     }
 
     #[cold]
     fn rate_limited(&self, refusal: ResilienceError) -> ResilienceError {
-        self.identity.count(|counters| &counters.rate_limited);
+        self.whole.identity.count(|counters| &counters.rate_limited);
         self.refused(refusal)
     }
 
     #[cold]
     fn refused(&self, refusal: ResilienceError) -> ResilienceError {
-        self.identity.count(|counters| &counters.unstarted);
+        self.settled.store(true, Ordering::Relaxed);
+        self.whole.identity.count(|counters| &counters.unstarted);
         events::refused(&refusal);
         refusal
+    }
+}
+
+impl Drop for Attempt<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !*self.settled.get_mut() {
+            self.whole.given_up.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// One run of the function within an attempt.
 #[derive(Debug)]
 pub struct Run<'a> {
-    attempt: &'a Attempt,
-    started: AtomicBool,
+    attempt: &'a Attempt<'a>,
+    /// Its body began, or it was refused before that.
+    settled: AtomicBool,
 }
 
 impl Run<'_> {
@@ -195,14 +219,14 @@ impl Run<'_> {
         F: Future<Output = Result<V, E>>,
     {
         // Relaxed: read by the same task.
-        self.started.store(true, Ordering::Relaxed);
+        self.settled.store(true, Ordering::Relaxed);
         Ok(Watched { body, panicked: &self.attempt.panicked }.await)
     }
 
     /// Runs a body that is not `async`.
     #[inline]
     pub fn body_blocking<V, E>(&self, body: impl FnOnce() -> Result<V, E>) -> Outcome<V, E> {
-        self.started.store(true, Ordering::Relaxed);
+        self.settled.store(true, Ordering::Relaxed);
         let unwinding = Unwinding(&self.attempt.panicked);
         let result = body();
         std::mem::forget(unwinding);
@@ -265,7 +289,7 @@ impl Run<'_> {
 
     #[cold]
     fn timed_out(&self, limit: Duration) -> ResilienceError {
-        let identity = self.attempt.identity;
+        let identity = self.attempt.whole.identity;
         let refusal = ResilienceError::Timeout { policy: identity.name, limit };
         identity.count(|counters| &counters.timeouts);
         events::timed_out(&refusal);
@@ -275,8 +299,17 @@ impl Run<'_> {
     /// Counts a run that was refused before its body began.
     #[cold]
     pub fn note_refusal(&self) {
-        if !self.started.load(Ordering::Relaxed) {
-            self.attempt.identity.count(|counters| &counters.unstarted);
+        if !self.settled.swap(true, Ordering::Relaxed) {
+            self.attempt.whole.identity.count(|counters| &counters.unstarted);
+        }
+    }
+}
+
+impl Drop for Run<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !*self.settled.get_mut() {
+            self.attempt.whole.given_up.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -285,7 +318,7 @@ impl Run<'_> {
 #[derive(Debug)]
 pub struct Admitted<'a> {
     ticket: Ticket<'a>,
-    attempt: &'a Attempt,
+    attempt: &'a Attempt<'a>,
 }
 
 impl Admitted<'_> {

@@ -11,7 +11,8 @@ use super::breaker::BreakerState;
 /// A call counts when it ends, as the caller sees it: `calls = successes + failures`, and a call
 /// that its fallback rescued is a success. A call that was dropped before its end counts under
 /// `cancelled` alone; its retries stay counted.
-/// `attempts = calls + retries + hedges -` attempts that were refused before the function began.
+/// `attempts = calls + retries + hedges -` attempts that were refused, or given up while they waited,
+/// before the function began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PolicySnapshot {

@@ -275,3 +275,37 @@ async fn a_permit_comes_back_only_when_the_body_is_gone() {
     f(&seen).await.unwrap_err();
     assert_eq!(seen.into_inner(), 1, "the body still holds its permit while it is dropped");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_dropped_in_the_queue_is_no_attempt() {
+    declare!("limits.copy", f, snapshot: hedge = "10ms", bulkhead(max_concurrent = 1, max_queue = 1));
+    let script = Script::new([Slow(20)]);
+    assert_eq!(f(&script).await, Ok(1));
+    assert_eq!((script.attempts(), snapshot().attempts, snapshot().hedges), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_deadline_ends_while_it_waits_is_no_attempt() {
+    declare!("limits.waits", queued, snapshot: deadline = "10ms", bulkhead(max_concurrent = 1, max_queue = 1));
+    let _held = policy("limits.waits").unwrap().bulkhead().unwrap().acquire().await.unwrap();
+    let script = Script::new([Good]);
+    assert!(queued(&script).await.unwrap_err().is_refusal());
+    assert_eq!((script.attempts(), snapshot().attempts, snapshot().calls), (0, 0, 1));
+
+    declare!("limits.throttled", f, snapshot: deadline = "10ms", rate_limit(permits = 1, max_wait = "1s"));
+    let script = Script::new([Good]);
+    f(&script).await.unwrap();
+    assert!(f(&script).await.unwrap_err().is_refusal());
+    assert_eq!((script.attempts(), snapshot().attempts, snapshot().calls), (1, 1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_dropped_while_it_waits_changes_no_count_of_attempts() {
+    declare!("limits.waiter", f, snapshot: bulkhead(max_concurrent = 1, max_queue = 1));
+    let (running, waiting) = (Script::new([Slow(50)]), Script::new([Good]));
+    let dropped = tokio::time::timeout(Duration::from_millis(10), f(&waiting));
+    let (result, dropped) = tokio::join!(biased; f(&running), dropped);
+    assert!(result.is_ok() && dropped.is_err());
+    let counted = snapshot();
+    assert_eq!((counted.attempts, counted.calls, counted.cancelled), (1, 1, 1));
+}
