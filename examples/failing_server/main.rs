@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use client::{ApiError, Shop};
+use mmf::resilience::{BreakerState, policy};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -54,16 +55,33 @@ async fn main() -> ExitCode {
         reports.iter().filter(|report| matches!(report, Err(ApiError::Refused(_)))).count();
     expect("four reports were made, one was refused", refused == 1);
 
-    timeline.scene("down: the server is gone for two seconds, the breaker opens");
-    server.go_down(Duration::from_secs(2));
+    timeline.scene("down: the server is gone for three seconds, the breaker opens");
+    server.go_down(Duration::from_secs(3));
     let mut answers = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..24 {
         answers.push(shop.recommendations().await);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     expect("every call had an answer", answers.iter().all(Result::is_ok));
     let last = answers.pop().and_then(Result::ok).unwrap_or_default();
     expect("the last one came from the server again", last == "fresh recommendations");
+
+    // Without a fault every scene would pass as well: each policy must have had something to do.
+    let counted = |name: &str| policy(name).expect("annotated in client.rs").snapshot();
+    timeline.scene("did each policy have something to do?");
+    expect("bursts were retried", counted("shop.orders").retries == 6);
+    expect("hanging requests timed out", counted("shop.item").timeouts == 2);
+    expect("slow requests were hedged", counted("shop.price").hedges == 3);
+    expect("broken connections were retried", counted("shop.stock").retries == 2);
+    expect("the hint was followed", counted("shop.review").retries == 1);
+    let down = counted("shop.recommendations");
+    let breaker = down.breaker.expect("has a breaker");
+    let recovered = breaker.opened == 1 && breaker.refused > 0;
+    expect(
+        "the breaker opened, refused and closed",
+        recovered && breaker.state == BreakerState::Closed,
+    );
+    expect("the fallback answered meanwhile", down.fallbacks > 0);
 
     timeline.snapshots();
     if survived { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -37,7 +37,7 @@ impl Timeline {
     pub(crate) fn snapshots(self) {
         println!("\n== what was counted");
         println!(
-            "{:22} {:>5} {:>4} {:>6} {:>8} {:>7} {:>8} {:>6} {:>9}  breaker",
+            "{:22} {:>5} {:>4} {:>6} {:>8} {:>7} {:>8} {:>6} {:>9}  state",
             "policy",
             "calls",
             "ok",
