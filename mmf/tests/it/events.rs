@@ -131,3 +131,27 @@ async fn a_subscriber_may_ask_the_breaker_that_changed() {
     drop(f(&Script::failing()).await);
     assert_eq!(policy("events.asked").unwrap().snapshot().breaker.unwrap().opened, 1);
 }
+
+/// Asks for the breaker of another key whenever it is told of an eviction.
+struct AskingForAnother;
+
+impl<S: Subscriber> Layer<S> for AskingForAnother {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "mmf::resilience" {
+            policy("events.keyed").unwrap().keyed_breakers().unwrap().get("another");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_may_ask_for_a_key_when_another_is_evicted() {
+    #[resilient(name = "events.keyed", breaker(key(host), max_keys = 1))]
+    async fn f(host: &str) -> Result<usize, Error> {
+        Ok(host.len())
+    }
+    let _guard =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(AskingForAnother));
+    assert_eq!(f("a").await, Ok(1));
+    assert_eq!(f("bc").await, Ok(2));
+    assert_eq!(policy("events.keyed").unwrap().keyed_breakers().unwrap().len(), 1);
+}

@@ -120,7 +120,12 @@ impl KeyedBreakers {
         if let Some(entry) = self.entry(id) {
             return Arc::clone(&entry.breaker);
         }
-        while order.0.len() >= self.max_keys && self.evict(&mut order) {}
+        let mut evicted = Vec::new();
+        while order.0.len() >= self.max_keys
+            && let Some(entry) = self.evict(&mut order)
+        {
+            evicted.push(entry);
+        }
         let used = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let breaker = Arc::new(CircuitBreaker::new(self.name, Arc::clone(&self.config)));
         let entry = Entry {
@@ -130,6 +135,11 @@ impl KeyedBreakers {
         };
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
         order.0.push(Reverse((used, id)));
+        drop(order);
+        // After the lock is free: a subscriber may ask for a breaker.
+        for entry in evicted {
+            events::breaker_evicted(self.name, &entry.label);
+        }
         breaker
     }
 
@@ -137,7 +147,7 @@ impl KeyedBreakers {
         self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    fn evict(&self, order: &mut Order) -> bool {
+    fn evict(&self, order: &mut Order) -> Option<Arc<Entry>> {
         let mut passed_over = Vec::new();
         let mut victim = None;
         while let Some(Reverse((seen, id))) = order.0.pop() {
@@ -157,10 +167,9 @@ impl KeyedBreakers {
             victim = passed_over.next().and_then(|(_, id)| Some((id, self.entry(id)?)));
         }
         order.0.extend(passed_over.map(Reverse));
-        let Some((id, entry)) = victim else { return false };
+        let (id, entry) = victim?;
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        events::breaker_evicted(self.name, &entry.label);
-        true
+        Some(entry)
     }
 }
 
