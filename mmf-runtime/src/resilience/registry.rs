@@ -361,7 +361,8 @@ pub enum NameConflict {
 ///
 /// The first [`NameConflict`] in the program: worth a call at start-up.
 pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
-    static CHECKED: LazyLock<Result<Vec<&'static Site>, NameConflict>> = LazyLock::new(check);
+    static CHECKED: LazyLock<Result<Vec<&'static Site>, NameConflict>> =
+        LazyLock::new(|| check(sites().collect()));
     CHECKED.as_ref().map(|sites| sites.iter().copied().map(Policy).collect()).map_err(Clone::clone)
 }
 
@@ -390,10 +391,10 @@ pub fn policy(name: &str) -> Option<Policy> {
     policies().into_iter().find(|policy| policy.name() == name)
 }
 
-fn check() -> Result<Vec<&'static Site>, NameConflict> {
+/// The sites by name, or the first conflict among them.
+fn check(mut sites: Vec<&'static Site>) -> Result<Vec<&'static Site>, NameConflict> {
     let mut named: BTreeMap<&'static str, &'static Site> = BTreeMap::new();
     let mut shared: BTreeMap<&'static str, (&'static str, &'static Site)> = BTreeMap::new();
-    let mut sites: Vec<_> = sites().collect();
     sites.sort_by_key(|site| (site.origin.file, site.origin.line));
     for site in &sites {
         if let Some(first) = named.insert(site.name(), site) {
@@ -411,4 +412,36 @@ fn check() -> Result<Vec<&'static Site>, NameConflict> {
         }
     }
     Ok(named.into_values().collect())
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+
+    fn site(name: &'static str, line: u32, configuration: Option<&'static str>) -> &'static Site {
+        let origin = Origin {
+            name,
+            explicit: true,
+            file: "users.rs",
+            line,
+            description: "",
+            shared: Some(("db", configuration)),
+        };
+        Box::leak(Box::new(Site::new(origin, |_| Parts::default())))
+    }
+
+    #[test]
+    fn functions_that_share_a_breaker_write_one_configuration() {
+        let (five, six) = (Some("failure_threshold = 5"), Some("failure_threshold = 6"));
+        assert!(check(vec![site("a", 1, five), site("b", 2, None), site("c", 3, five)]).is_ok());
+        let conflict = check(vec![site("b", 2, six), site("c", 3, None), site("a", 1, five)]);
+        assert_eq!(
+            conflict.unwrap_err(),
+            NameConflict::SharedBreaker {
+                name: "db",
+                first: "users.rs:1".into(),
+                second: "users.rs:2".into()
+            }
+        );
+    }
 }
