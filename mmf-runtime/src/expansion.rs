@@ -11,7 +11,7 @@ pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
-pub use crate::resilience::policy::{Attempt, Outcome, Whole};
+pub use crate::resilience::policy::{Attempt, Whole};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, shared_breaker};
 pub use crate::resilience::retry::{Retry, Retrying};
 pub use crate::resilience::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, Meta};
+use syn::{Expr, ExprLit, Ident, Lit, Meta};
 
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::keys::{
@@ -29,14 +29,6 @@ impl<K> Group<K> {
         match self {
             Self::Keys(keys, _) => Some(keys),
             Self::Policy(_) => None,
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn policy(&self) -> Option<&Expr> {
-        match self {
-            Self::Keys(..) => None,
-            Self::Policy(expr) => Some(expr),
         }
     }
 
@@ -184,6 +176,13 @@ impl Backoff {
         ("jittered_exponential", "JitteredExponential"),
         ("decorrelated", "Decorrelated"),
     ];
+
+    pub(crate) fn expr(&self) -> Option<&Expr> {
+        match self {
+            Self::Named(..) => None,
+            Self::Expr(expr) => Some(expr),
+        }
+    }
 }
 
 /// `window = 100` or `window = "60s"`.
@@ -237,41 +236,43 @@ impl Args {
                 let fallback = Fallback::read(item, errors);
                 set(&mut self.fallback, fallback, item, errors);
             }
-            "retry" => {
-                let group = group(item, errors, Retry::read, |keys, value| {
-                    keys.max_attempts = Some(value);
-                });
-                set(&mut self.retry, group, item, errors);
-            }
-            "breaker" => {
-                let group = group(item, errors, Breaker::read, |keys, value| {
-                    keys.failure_threshold = Some(value);
-                });
-                set(&mut self.breaker, group, item, errors);
-            }
+            "retry" => group(&mut self.retry, item, errors, Retry::read, |keys, value| {
+                keys.max_attempts = Some(value);
+            }),
+            "breaker" => group(&mut self.breaker, item, errors, Breaker::read, |keys, value| {
+                keys.failure_threshold = Some(value);
+            }),
             "rate_limit" => {
-                let group = group(item, errors, RateLimit::read, |keys, value| {
+                group(&mut self.rate_limit, item, errors, RateLimit::read, |keys, value| {
                     keys.permits = Some(value);
                 });
-                set(&mut self.rate_limit, group, item, errors);
             }
-            "bulkhead" => {
-                let group = group(item, errors, Bulkhead::read, |keys, value| {
-                    keys.max_concurrent = Some(value);
-                });
-                set(&mut self.bulkhead, group, item, errors);
-            }
-            "hedge" => {
-                let group = group(item, errors, Hedge::read, |keys, value| {
-                    keys.delay = Some(value);
-                });
-                set(&mut self.hedge, group, item, errors);
-            }
+            "bulkhead" => group(&mut self.bulkhead, item, errors, Bulkhead::read, |keys, value| {
+                keys.max_concurrent = Some(value);
+            }),
+            "hedge" => group(&mut self.hedge, item, errors, Hedge::read, |keys, value| {
+                keys.delay = Some(value);
+            }),
             wrong => {
                 let hint = suggestion(wrong, &Self::KEYS);
                 errors.push(item.span(), format!("unknown key `{wrong}`{hint}"));
             }
         }
+    }
+
+    /// The arguments named in `clone(…)`.
+    pub(crate) fn cloned(&self) -> &[Ident] {
+        self.clone.as_ref().map(|names| names.0.as_slice()).unwrap_or_default()
+    }
+
+    /// `fallback(stale(…))`, where it is written.
+    pub(crate) fn stale(&self) -> Option<&Stale> {
+        self.fallback.as_ref()?.keys.stale.as_ref()
+    }
+
+    /// Whether a fallback function takes the arguments over.
+    pub(crate) fn hands_over(&self) -> bool {
+        self.fallback.as_ref().is_some_and(|fallback| fallback.path.is_some())
     }
 
     /// What the attribute of an `impl` block adds to a method: the method's own groups win.
@@ -309,21 +310,30 @@ fn set<T>(field: &mut Option<T>, value: Option<T>, item: &Item, errors: &mut Err
 
 /// A group: alone with its defaults, a shorthand for its main value, its keys, or a ready policy.
 fn group<K: Default, T: Literal>(
+    field: &mut Option<Group<K>>,
     item: &Item,
     errors: &mut Errors,
     read: fn(Vec<Item>, &mut Errors) -> K,
     shorthand: impl FnOnce(&mut K, Value<T>),
-) -> Option<Group<K>> {
+) {
     let mut keys = K::default();
-    match &item.body {
-        ItemBody::Word => {}
-        ItemBody::List(tokens) => keys = read(items(tokens.clone(), errors), errors),
-        ItemBody::Value(expr) => match errors.keep(Value::from_expr(expr, &item.name()))? {
-            value @ Value::Literal(..) => shorthand(&mut keys, value),
-            Value::Expr(expr) => return Some(Group::Policy(expr)),
+    let policy = match &item.body {
+        ItemBody::Word => None,
+        ItemBody::List(tokens) => {
+            keys = read(items(tokens.clone(), errors), errors);
+            None
+        }
+        ItemBody::Value(expr) => match errors.keep(Value::from_expr(expr, &item.name())) {
+            None => return set(field, None, item, errors),
+            Some(Value::Expr(expr)) => Some(expr),
+            Some(value) => {
+                shorthand(&mut keys, value);
+                None
+            }
         },
-    }
-    Some(Group::Keys(keys, item.span()))
+    };
+    let group = policy.map_or(Group::Keys(keys, item.span()), Group::Policy);
+    set(field, Some(group), item, errors);
 }
 
 impl Fallback {
@@ -461,7 +471,7 @@ mod tests {
         assert!(errors.is_empty());
         let retry = args.retry.unwrap();
         assert_eq!(retry.keys().unwrap().max_attempts.as_ref().unwrap().literal(), Some(&5));
-        assert!(args.breaker.unwrap().policy().is_some());
+        assert!(matches!(args.breaker, Some(Group::Policy(_))));
         assert!(args.bulkhead.unwrap().keys().unwrap().max_concurrent.is_none());
     }
 

@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::args::{Args, Backoff, Breaker, Fallback, Group, Refusals, Window};
+use super::args::{Args, Breaker, Fallback, Group, Refusals, Window};
 use crate::common::duration;
 use crate::common::errors::{Errors, suggestion};
 use crate::common::function::{Anatomy, Function, SelfKind};
@@ -351,7 +351,7 @@ fn receiver(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
 }
 
 fn arguments(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
-    let cloned = args.clone.as_ref().map(|names| names.0.as_slice()).unwrap_or_default();
+    let cloned = args.cloned();
     let known: Vec<String> = anatomy.bindings().map(|(name, _)| name.to_string()).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for name in cloned {
@@ -380,7 +380,7 @@ fn arguments(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
 
 /// A fallback function takes all arguments over, so each must have a name.
 fn handed_over(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
-    if args.fallback.as_ref().is_none_or(|fallback| fallback.path.is_none()) {
+    if !args.hands_over() {
         return;
     }
     for argument in anatomy.arguments.iter().filter(|argument| argument.expr.is_none()) {
@@ -432,7 +432,7 @@ fn state(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
     if let Some(keys) = args.hedge.as_ref().and_then(Group::keys) {
         constants!(keys => percentile, max_hedges);
     }
-    if let Some(stale) = args.fallback.as_ref().and_then(|fallback| fallback.keys.stale.as_ref()) {
+    if let Some(stale) = args.stale() {
         constants!(stale => max_age, capacity);
     }
     if let Some(keys) = args.retry.as_ref().and_then(Group::keys) {
@@ -498,15 +498,6 @@ fn positive(value: Option<&Value<Duration>>, key: &str, errors: &mut Errors) {
 
 fn is_zero(value: Option<&Value<f64>>) -> bool {
     matches!(value, Some(Value::Literal(share, _)) if *share == 0.0)
-}
-
-impl Backoff {
-    pub(crate) fn expr(&self) -> Option<&syn::Expr> {
-        match self {
-            Self::Named(..) => None,
-            Self::Expr(expr) => Some(expr),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod check;
 mod describe;
 mod expand;
 mod methods;
+#[cfg(test)]
+mod snapshots;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

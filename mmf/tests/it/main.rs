@@ -2,7 +2,6 @@
 
 mod breaker;
 mod call;
-mod events;
 mod fallback;
 mod limits;
 mod registry;

@@ -1,5 +1,10 @@
+//! What the policies tell. A process of their own, whose subscriber is there before the first event:
+//! `tracing` remembers for each place whether anybody listens, and a place that is first reached by
+//! another test's thread just when a subscriber comes may be remembered as one nobody listens to.
+
+use std::cell::RefCell;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use mmf::resilience::policy;
 use mmf::resilient;
@@ -8,18 +13,26 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::support::*;
+use support::*;
 
-/// Keeps the events of the policies as lines: level, message, fields.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<(Level, String)>>>);
+#[path = "it/support.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which use all of it")]
+mod support;
+
+/// A line of each event of the policies on this thread: level, message, fields.
+#[derive(Clone, Copy)]
+struct Lines;
+
+thread_local! {
+    static LINES: RefCell<Vec<(Level, String)>> = const { RefCell::new(Vec::new()) };
+}
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "mmf::resilience" {
             let mut line = Line::default();
             event.record(&mut line);
-            self.0.lock().unwrap().push((*event.metadata().level(), line.0));
+            LINES.with_borrow_mut(|lines| lines.push((*event.metadata().level(), line.0)));
         }
     }
 }
@@ -37,13 +50,20 @@ impl Visit for Line {
     }
 }
 
+/// Called first by each test.
+fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Lines))
+            .expect("no other subscriber in this process");
+    });
+}
+
 async fn events_of(call: impl Future<Output = ()>) -> Vec<(Level, String)> {
-    let lines = Lines::default();
-    let _guard =
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+    listen();
+    LINES.take();
     call.await;
-    let lines = lines.0.lock().unwrap();
-    lines.clone()
+    LINES.take()
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,6 +147,7 @@ async fn a_subscriber_may_ask_the_breaker_that_changed() {
     async fn f(script: &Script) -> Result<u32, Error> {
         script.play().await
     }
+    listen();
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(Asking));
     drop(f(&Script::failing()).await);
     assert_eq!(policy("events.asked").unwrap().snapshot().breaker.unwrap().opened, 1);
@@ -149,6 +170,7 @@ async fn a_subscriber_may_ask_for_a_key_when_another_is_evicted() {
     async fn f(host: &str) -> Result<usize, Error> {
         Ok(host.len())
     }
+    listen();
     let _guard =
         tracing::subscriber::set_default(tracing_subscriber::registry().with(AskingForAnother));
     assert_eq!(f("a").await, Ok(1));

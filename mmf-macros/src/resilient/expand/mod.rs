@@ -1,0 +1,190 @@
+//! The code of a resilient function.
+//!
+//! ```text
+//! static SITE: Site = Site::new(Origin { … }, |name| Parts { breaker: Some(…), … });
+//! submit! { Registration(&SITE) }
+//! let whole = Whole::begin(identity);
+//! let breaker = parts.breaker(); let timeout = …;
+//! let outcome = loop {
+//!     let outcome = 'attempt: { … admit, throttle, run the body under timeout and bulkhead, settle … };
+//!     let delay = match retrying.next(outcome, …) { Break(o) => break o, Continue(d) => d };
+//!     retrying.pause(delay).await;
+//! };
+//! whole.finish(outcome)
+//! ```
+//!
+//! An inline loop around a plain `async` block, handed over as `Pin<&mut _>`: a runtime function that
+//! took an async closure would make every function that borrows anything not `Send`
+//! (rust-lang/rust#138207), and a future passed by value would be stored twice.
+//!
+//! [`site`] prints the static, [`policies`] the references to what it holds, [`attempt`] what a retry
+//! repeats, [`body`] the user's body, [`predicates`] what counts as what, and [`fallback`] the end.
+
+mod attempt;
+mod body;
+mod fallback;
+mod policies;
+mod predicates;
+mod site;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+
+use super::args::Args;
+use super::check::Model;
+use crate::common::function::Function;
+use crate::common::names::{located_at, private, replace};
+
+pub(crate) fn expand(model: &Model, mut function: Function) -> TokenStream {
+    let wrapped = Expansion::new(model).function_body();
+    let mut anatomy = model.anatomy.clone();
+    for (name, _) in body::cloned_mutably(model) {
+        body::strip_mut(&mut function, name);
+        anatomy.rebind_immutably(name);
+    }
+    let body = anatomy.rebuild(wrapped);
+    let Function { attrs, vis, defaultness, sig, .. } = &function;
+    quote!(#(#attrs)* #vis #defaultness #sig { #body })
+}
+
+/// The parts of one expansion; each method prints one of them.
+struct Expansion<'m> {
+    model: &'m Model,
+    args: &'m Args,
+    /// Path of the runtime.
+    rt: TokenStream,
+    /// Where errors about types point: the return type.
+    span: Span,
+    identity: Ident,
+    parts: Ident,
+    outcome: Ident,
+    error: Ident,
+}
+
+impl<'m> Expansion<'m> {
+    fn new(model: &'m Model) -> Self {
+        let krate = model.args.krate.as_ref().map(|krate| krate.0.to_token_stream());
+        let krate = krate.unwrap_or_else(|| quote!(::mmf));
+        Self {
+            model,
+            args: &model.args,
+            rt: quote!(#krate::__private),
+            span: Span::mixed_site().located_at(model.anatomy.ret_span),
+            identity: private("__mmf_identity"),
+            parts: private("__mmf_parts"),
+            outcome: private("__mmf_outcome"),
+            error: private("__mmf_error"),
+        }
+    }
+
+    fn function_body(&self) -> TokenStream {
+        let Self { rt, span, identity, parts, outcome, .. } = self;
+        let site = self.site();
+        let settings = self.settings();
+        let policies = self.policies();
+        let call = self.under_deadline(self.attempts());
+        let keepers = self.keepers();
+        let fallback = self.fallback();
+        let ret = &self.model.anatomy.ret;
+        let whole = private("__mmf_whole");
+        // What asks for the traits of the function's types does so at its return type.
+        let rt_here = located_at(rt.clone(), *span);
+        let (whole_here, outcome_here) =
+            (Ident::new("__mmf_whole", *span), Ident::new("__mmf_outcome", *span));
+        let finish = if self.model.refuses() { "finish" } else { "finish_unrefused" };
+        let finish = Ident::new(finish, *span);
+        quote_spanned! {*span=>
+            #site
+            let #identity = __MMF_SITE.identity();
+            let #parts = __MMF_SITE.parts();
+            let #whole = #rt::Whole::begin(#identity);
+            #settings
+            #policies
+            let #outcome = { #keepers #call };
+            #fallback
+            let __mmf_result: #ret = #rt_here::from_result(#whole_here.#finish(#outcome_here));
+            __mmf_result
+        }
+    }
+
+    /// Code from the attribute, which names the receiver as the body does.
+    fn user_code(&self, code: TokenStream) -> TokenStream {
+        match self.model.anatomy.self_name {
+            "self" => code,
+            other => replace(code, "self", other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::errors::Errors;
+    use crate::resilient::check::check;
+
+    fn expansion(attribute: TokenStream, function: TokenStream) -> String {
+        let mut errors = Errors::default();
+        let args = Args::read(attribute, &mut errors);
+        let function: Function = syn::parse2(function).unwrap();
+        let model = check(args, &function, &mut errors).unwrap();
+        assert!(errors.is_empty(), "{:?}", errors.messages());
+        expand(&model, function).to_string()
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_not_in_the_expansion() {
+        let code = expansion(
+            quote!(timeout = "2s"),
+            quote!(
+                async fn f() -> Result<u8, E> {
+                    Ok(1)
+                }
+            ),
+        );
+        for absent in ["loop { let", "breaker", "bulkhead", "retrying", "fallback", "settle"] {
+            assert!(!code.replace("__mmf_retry", "").contains(absent), "{absent}: {code}");
+        }
+    }
+
+    #[test]
+    fn the_body_is_quoted_once() {
+        let code = expansion(
+            quote!(retry, hedge = "1s", breaker, fallback(value(1)), deadline = "9s"),
+            quote!(
+                async fn f() -> Result<u8, E> {
+                    the_body().await
+                }
+            ),
+        );
+        assert_eq!(code.matches("the_body").count(), 1);
+    }
+
+    #[test]
+    fn everything_is_named_absolutely_and_the_facade_can_be_renamed() {
+        let code = expansion(
+            quote!(crate = renamed, retry),
+            quote!(
+                async fn f() -> Result<u8, E> {
+                    Ok(1)
+                }
+            ),
+        );
+        assert!(code.contains("renamed :: __private :: Site"));
+        assert!(!code.contains(":: mmf"));
+    }
+
+    #[test]
+    fn only_the_clone_of_an_argument_is_mutable() {
+        let code = expansion(
+            quote!(retry, clone(list)),
+            quote!(
+                async fn f(mut list: Vec<u8>) -> Result<u8, E> {
+                    list.push(1);
+                    Ok(1)
+                }
+            ),
+        );
+        assert!(code.contains("async fn f (list : Vec < u8 >)"), "{code}");
+        assert!(code.contains("let mut list = list"), "{code}");
+    }
+}

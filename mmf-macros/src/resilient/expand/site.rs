@@ -1,0 +1,217 @@
+//! The static that holds a function's configuration and state.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::Expansion;
+use crate::common::value::{Literal, Value};
+use crate::resilient::args::{Backoff, Breaker, Group, Hedge, Retry, Window};
+use crate::resilient::describe::{describe, shared_configuration};
+
+impl Expansion<'_> {
+    /// The static that holds configuration and state, on the list of all from link time on.
+    pub(super) fn site(&self) -> TokenStream {
+        let Self { rt, args, .. } = self;
+        let function = &self.model.ident;
+        let name = match &args.name {
+            Some(name) => name.text.to_token_stream(),
+            None => {
+                let function = function.to_string();
+                let function = function.trim_start_matches("r#");
+                quote!(::core::concat!(::core::module_path!(), "::", #function))
+            }
+        };
+        let explicit = args.name.is_some();
+        let description = describe(args);
+        let shared = match args.breaker.as_ref().and_then(Group::keys) {
+            Some(keys @ Breaker { shared: Some(shared), .. }) => {
+                let name = &shared.text;
+                let configuration = match shared_configuration(keys) {
+                    Some(text) => quote!(::core::option::Option::Some(#text)),
+                    None => quote!(::core::option::Option::None),
+                };
+                quote!(::core::option::Option::Some((#name, #configuration)))
+            }
+            _ => quote!(::core::option::Option::None),
+        };
+        let parts = self.built_parts();
+        // Located at the function's name, for `line!`.
+        let line = quote_spanned!(function.span()=> ::core::line!());
+        quote! {
+            static __MMF_SITE: #rt::Site = #rt::Site::new(
+                #rt::Origin {
+                    name: #name,
+                    explicit: #explicit,
+                    file: ::core::file!(),
+                    line: #line,
+                    description: #description,
+                    shared: #shared,
+                },
+                |__mmf_name| #rt::Parts { #parts ..#rt::Parts::default() },
+            );
+            #rt::inventory::submit! { #rt::Registration(&__MMF_SITE) }
+        }
+    }
+
+    pub(super) fn built_parts(&self) -> TokenStream {
+        let Self { rt, args, .. } = self;
+        let some = |field: &str, value: TokenStream| {
+            let field = format_ident!("{field}");
+            quote!(#field: ::core::option::Option::Some(#value),)
+        };
+        let mut parts = TokenStream::new();
+        if let Some(Group::Keys(keys, _)) = &args.retry
+            && !self.retry_is_local(keys)
+        {
+            parts.extend(some("retry", self.retry_policy(keys)));
+        }
+        match &args.breaker {
+            Some(Group::Keys(keys, _)) => parts.extend(self.breaker_part(keys)),
+            Some(Group::Policy(expr)) if !self.model.is_local(expr) => {
+                parts.extend(some("outer_breaker", quote!(#expr)));
+            }
+            _ => {}
+        }
+        if let Some(Group::Keys(keys, _)) = &args.rate_limit {
+            let mut builder = quote!(#rt::RateLimiter::builder(__mmf_name));
+            set(&mut builder, "permits", keys.permits.as_ref());
+            set(&mut builder, "period", keys.period.as_ref());
+            set(&mut builder, "burst", keys.burst.as_ref());
+            set(&mut builder, "max_wait", keys.max_wait.as_ref());
+            parts.extend(some("rate_limit", quote!(#builder.build())));
+        }
+        if let Some(Group::Keys(keys, _)) = &args.bulkhead {
+            let mut builder = quote!(#rt::Bulkhead::builder(__mmf_name));
+            set(&mut builder, "max_concurrent", keys.max_concurrent.as_ref());
+            set(&mut builder, "max_queue", keys.max_queue.as_ref());
+            set(&mut builder, "max_wait", keys.max_wait.as_ref());
+            parts.extend(some("bulkhead", quote!(#builder.build())));
+        }
+        if let Some(Group::Keys(keys, _)) = &args.hedge
+            && !self.hedge_is_local(keys)
+        {
+            parts.extend(some("hedge", self.hedge_policy(keys)));
+        }
+        if let Some(stale) = args.stale() {
+            let max_age = match &stale.max_age {
+                Some(max_age) => quote!(#max_age),
+                None => quote!(::core::time::Duration::from_secs(300)),
+            };
+            let capacity = match &stale.capacity {
+                Some(capacity) => quote!(#capacity),
+                None => quote!(1000_u32),
+            };
+            parts.extend(some(
+                "stale",
+                quote!(#rt::StaleValues::new(#max_age, (#capacity) as usize)),
+            ));
+        }
+        parts
+    }
+
+    pub(super) fn breaker_part(&self, keys: &Breaker) -> TokenStream {
+        let rt = &self.rt;
+        let name = if keys.shared.is_some() { quote!(__mmf_shared) } else { quote!(__mmf_name) };
+        let mut builder = quote!(#rt::CircuitBreaker::builder(#name));
+        set(&mut builder, "failure_threshold", keys.failure_threshold.as_ref());
+        set(&mut builder, "failure_rate_threshold", keys.failure_rate_threshold.as_ref());
+        set(&mut builder, "minimum_throughput", keys.minimum_throughput.as_ref());
+        match &keys.window {
+            None => {}
+            Some(Window::Calls(calls, span)) => {
+                builder.extend(quote_spanned!(*span=> .window(#calls)));
+            }
+            Some(Window::Time(time, span)) => {
+                let time = time.code(*span);
+                builder.extend(quote_spanned!(*span=> .window(#time)));
+            }
+            Some(Window::Expr(expr)) => {
+                builder.extend(quote_spanned!(expr.span()=> .window(#expr)));
+            }
+        }
+        set(&mut builder, "slow_call_threshold", keys.slow_call_threshold.as_ref());
+        set(&mut builder, "slow_call_rate_threshold", keys.slow_call_rate_threshold.as_ref());
+        set(&mut builder, "recovery_timeout", keys.recovery_timeout.as_ref());
+        set(&mut builder, "recovery_multiplier", keys.recovery_multiplier.as_ref());
+        set(&mut builder, "max_recovery_timeout", keys.max_recovery_timeout.as_ref());
+        set(&mut builder, "half_open_max_calls", keys.half_open_max_calls.as_ref());
+        set(&mut builder, "success_threshold", keys.success_threshold.as_ref());
+
+        let some = quote!(::core::option::Option::Some);
+        if let Some(shared) = &keys.shared {
+            let (name, configured) = (&shared.text, shared_configuration(keys).is_some());
+            return quote! {
+                outer_breaker: #some(#rt::shared_breaker(
+                    #name,
+                    |__mmf_shared| #builder.build(),
+                    #configured,
+                )),
+            };
+        }
+        if keys.key.is_some() {
+            let max_keys = match &keys.max_keys {
+                Some(max_keys) => quote!(#max_keys),
+                None => quote!(1024_u32),
+            };
+            return quote!(keyed: #some(#rt::KeyedBreakers::new(#builder, (#max_keys) as usize)),);
+        }
+        quote!(breaker: #some(#builder.build()),)
+    }
+
+    pub(super) fn retry_is_local(&self, keys: &Retry) -> bool {
+        let times = [&keys.base_delay, &keys.max_delay, &keys.max_duration];
+        let shares = [&keys.multiplier, &keys.jitter];
+        times.into_iter().flatten().filter_map(Value::expr).any(|expr| self.model.is_local(expr))
+            || shares.into_iter().flatten().filter_map(Value::expr).any(|e| self.model.is_local(e))
+            || keys
+                .max_attempts
+                .as_ref()
+                .and_then(Value::expr)
+                .is_some_and(|e| self.model.is_local(e))
+            || keys.backoff.as_ref().and_then(Backoff::expr).is_some_and(|e| self.model.is_local(e))
+    }
+
+    pub(super) fn retry_policy(&self, keys: &Retry) -> TokenStream {
+        let rt = &self.rt;
+        let mut builder = quote!(#rt::RetryPolicy::builder());
+        set(&mut builder, "max_attempts", keys.max_attempts.as_ref());
+        match &keys.backoff {
+            None => {}
+            Some(Backoff::Named(_, variant, span)) => {
+                let variant = Ident::new(variant, *span);
+                builder.extend(quote!(.backoff(#rt::Backoff::#variant)));
+            }
+            Some(Backoff::Expr(expr)) => {
+                builder.extend(quote_spanned!(expr.span()=> .backoff(#expr)));
+            }
+        }
+        set(&mut builder, "base_delay", keys.base_delay.as_ref());
+        set(&mut builder, "max_delay", keys.max_delay.as_ref());
+        set(&mut builder, "multiplier", keys.multiplier.as_ref());
+        set(&mut builder, "jitter", keys.jitter.as_ref());
+        set(&mut builder, "max_duration", keys.max_duration.as_ref());
+        set(&mut builder, "budget", keys.budget.as_ref());
+        quote!(#builder.build())
+    }
+
+    pub(super) fn hedge_is_local(&self, keys: &Hedge) -> bool {
+        keys.delay.as_ref().and_then(Value::expr).is_some_and(|expr| self.model.is_local(expr))
+    }
+
+    pub(super) fn hedge_policy(&self, keys: &Hedge) -> TokenStream {
+        let rt = &self.rt;
+        let mut builder = quote!(#rt::HedgePolicy::builder());
+        set(&mut builder, "delay", keys.delay.as_ref());
+        set(&mut builder, "percentile", keys.percentile.as_ref());
+        set(&mut builder, "max_hedges", keys.max_hedges.as_ref());
+        quote!(#builder.build())
+    }
+}
+
+/// `.key(value)` where the key is written.
+fn set<T: Literal>(builder: &mut TokenStream, key: &str, value: Option<&Value<T>>) {
+    let Some(value) = value else { return };
+    let key = Ident::new(key, value.span());
+    builder.extend(quote_spanned!(value.span()=> .#key(#value)));
+}
