@@ -11,7 +11,6 @@ pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
-pub use crate::resilience::policy::{Attempt, Whole};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, shared_breaker};
 pub use crate::resilience::retry::{Retry, Retrying};
 pub use crate::resilience::{
@@ -23,17 +22,6 @@ pub use crate::resilience::{
 #[inline]
 pub fn duration(duration: Duration) -> Duration {
     duration
-}
-
-/// The function's result as such. The one place that asks whether it is a result, so that another
-/// type is one error.
-///
-/// # Errors
-///
-/// Its own.
-#[inline]
-pub fn into_result<R: CallResult>(result: R) -> Result<R::Value, R::Error> {
-    result.into_result()
 }
 
 /// The result by the name that the function gives it.

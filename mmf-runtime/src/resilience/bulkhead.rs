@@ -13,9 +13,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
+
 use super::error::ResilienceError;
 use super::registry::intern;
-use super::timeout::Timed;
+use super::timeout::{Elapsed, Timed};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Limits how many calls run at once.
@@ -98,13 +100,15 @@ impl Bulkhead {
         }
     }
 
-    async fn queue_up(&self) -> Result<Permit<'_>, ResilienceError> {
-        let turn = match self.enqueue() {
-            Enqueued::Permit(permit) => return Ok(permit),
-            Enqueued::Turn(turn) => std::pin::pin!(turn),
-            Enqueued::Full => return Err(self.refuse()),
-        };
-        Timed::within(self.max_wait, turn).await.map_err(|_elapsed| self.refuse())
+    /// Takes a place in the queue, where there is no room and the queue is not full.
+    pub(crate) fn queue_up(&self) -> Queued<'_> {
+        match self.enqueue() {
+            Enqueued::Permit(permit) => Queued::Settled { result: Some(Ok(permit)) },
+            Enqueued::Turn(turn) => {
+                Queued::Waiting { turn: Timed::within(self.max_wait, turn), bulkhead: self }
+            }
+            Enqueued::Full => Queued::Settled { result: Some(Err(self.refuse())) },
+        }
     }
 
     /// [`acquire`](Self::acquire) that waits on the thread.
@@ -170,7 +174,7 @@ impl Bulkhead {
 
     /// Enters where there is room and nobody waits.
     #[inline]
-    fn try_enter(&self) -> Option<Permit<'_>> {
+    pub(crate) fn try_enter(&self) -> Option<Permit<'_>> {
         self.update(|load| {
             (load.queued() == 0 && load.running() < self.max_concurrent)
                 .then_some(load.0 + Load::ONE_RUNNING)
@@ -242,9 +246,33 @@ enum Enqueued<'b> {
     Full,
 }
 
+pin_project! {
+    /// A call that found no room: it waits up to `max_wait`, or knows at once what became of it.
+    #[project = QueuedProjection]
+    pub(crate) enum Queued<'b> {
+        Waiting { #[pin] turn: Timed<Turn<'b>>, bulkhead: &'b Bulkhead },
+        Settled { result: Option<Result<Permit<'b>, ResilienceError>> },
+    }
+}
+
+impl<'b> Future for Queued<'b> {
+    type Output = Result<Permit<'b>, ResilienceError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            QueuedProjection::Waiting { turn, bulkhead } => {
+                turn.poll(context).map_err(|Elapsed| bulkhead.refuse())
+            }
+            QueuedProjection::Settled { result } => {
+                result.take().map_or(Poll::Pending, Poll::Ready)
+            }
+        }
+    }
+}
+
 /// Waits for the permit to be handed over. Dropped before that, it leaves the queue; dropped after,
 /// it passes the permit on.
-struct Turn<'b> {
+pub(crate) struct Turn<'b> {
     bulkhead: &'b Bulkhead,
     waiter: Option<Arc<Waiter>>,
 }

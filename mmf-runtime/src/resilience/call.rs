@@ -16,7 +16,7 @@ use super::error::{FromRefusal, Refusals};
 use super::events::type_name_only;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
-use super::policy::{Attempt, Identity, Outcome, Whole};
+use super::policy::{Identity, Invocation, Outcome};
 use super::rate_limit::RateLimiter;
 use super::registry::intern;
 use super::retry::{Retry, RetryPolicy, Retrying};
@@ -195,14 +195,14 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
         J: Judge<V, E>,
     {
         let Self { identity, policies, fallback, rules, .. } = self;
-        let whole = Whole::begin(identity);
+        let invocation = Invocation::begin(identity);
         let attempts = async {
             let mut retrying = policies
                 .retry
                 .as_deref()
-                .map(|policy| Retrying::begin(identity, policy, policies.retry_refusals));
+                .map(|policy| Retrying::begin(&invocation, policy, policies.retry_refusals));
             loop {
-                let outcome = policies.attempt(&whole, identity, &rules, &work).await;
+                let outcome = policies.attempt(&invocation, &rules, &work).await;
                 let Some(retrying) = &mut retrying else { break outcome };
                 let delay =
                     match retrying.next(outcome, |result| rules.retry(result), type_name_only) {
@@ -213,18 +213,18 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
             }
         };
         let outcome = match policies.deadline {
-            Some(limit) => Deadline::begin(identity, limit).run(pin!(attempts)).await,
+            Some(limit) => Deadline::begin(&invocation, limit).run(pin!(attempts)).await,
             None => attempts.await,
         };
-        whole.finish(fallback.rescue(identity, outcome).await)
+        let outcome = fallback.rescue(&invocation, outcome).await;
+        invocation.finish(outcome)
     }
 }
 
 impl Policies<'_> {
     async fn attempt<V, E, Fut, W, J>(
         &self,
-        whole: &Whole,
-        identity: Identity,
+        invocation: &Invocation,
         rules: &J,
         work: &W,
     ) -> Outcome<V, E>
@@ -233,36 +233,32 @@ impl Policies<'_> {
         Fut: Future<Output = Result<V, E>>,
         J: Judge<V, E>,
     {
-        let attempt = Attempt::begin(whole);
         let admitted = match &self.breaker {
-            Some(breaker) => Some(attempt.admit(breaker)?),
+            Some(breaker) => Some(invocation.admit(breaker)?),
             None => None,
         };
-        if let Some(limiter) = &self.rate_limit {
-            attempt.throttle(limiter).await?;
+        if let Some(limiter) = &self.rate_limit
+            && let Some(wait) = invocation.throttle(limiter)?
+        {
+            wait.until_due().await;
         }
         let copy = || async {
-            let run = attempt.start();
             let mut permit = None;
             let body = pin!(work());
-            let body = run.body(body);
+            let body = invocation.body(body);
             let entered = pin!(async {
                 match &self.bulkhead {
-                    Some(bulkhead) => run.enter(bulkhead, &mut permit, pin!(body)).await,
+                    Some(bulkhead) => invocation.enter(bulkhead, &mut permit, body).await,
                     None => body.await,
                 }
             });
-            let outcome = match self.timeout {
-                Some(limit) => run.within(limit, entered).await,
+            match self.timeout {
+                Some(limit) => invocation.within(limit, entered).await,
                 None => entered.await,
-            };
-            if outcome.is_err() {
-                run.note_refusal();
             }
-            outcome
         };
         let outcome = match &self.hedge {
-            Some(hedge) => hedge.race(identity, copy).await,
+            Some(hedge) => hedge.race(invocation, copy).await,
             None => copy().await,
         };
         if let Some(admitted) = admitted {
@@ -338,11 +334,11 @@ impl<'a, E, F, A, B, C, D, G, I> Call<'a, E, F, Rules<A, B, C, D, G, I>> {
 )]
 pub trait Rescue<V, E> {
     /// The outcome, or the fallback's.
-    async fn rescue(self, identity: Identity, outcome: Outcome<V, E>) -> Outcome<V, E>;
+    async fn rescue(self, invocation: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E>;
 }
 
 impl<V, E> Rescue<V, E> for Off {
-    async fn rescue(self, _: Identity, outcome: Outcome<V, E>) -> Outcome<V, E> {
+    async fn rescue(self, _: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E> {
         outcome
     }
 }
@@ -353,11 +349,11 @@ where
     P: FnOnce(E) -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    async fn rescue(self, identity: Identity, outcome: Outcome<V, E>) -> Outcome<V, E> {
+    async fn rescue(self, invocation: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E> {
         if !super::fallback::applies(&outcome, Refusals::ALL, |_| true) {
             return outcome;
         }
-        super::fallback::note(identity, &outcome, type_name_only);
+        super::fallback::note(invocation, &outcome, type_name_only);
         Ok(self(super::fallback::error(outcome)).await)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::error::ResilienceError;
 use super::events;
-use super::policy::{Identity, Outcome};
+use super::policy::{Invocation, Outcome};
 use super::timeout::Timed;
 use crate::clock;
 
@@ -41,22 +41,22 @@ impl Drop for Entered {
 
 /// The deadline of one call.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline {
-    identity: Identity,
+pub struct Deadline<'i> {
+    invocation: &'i Invocation,
     at: Instant,
     limit: Duration,
 }
 
-impl Deadline {
+impl<'i> Deadline<'i> {
     /// Begins now. Of this deadline and one that the call is already under, the earlier wins.
-    pub fn begin(identity: Identity, limit: Duration) -> Self {
+    pub fn begin(invocation: &'i Invocation, limit: Duration) -> Self {
         let now = clock::now();
         let own = clock::later(now, limit);
         match current() {
             Some(outer) if outer < own => {
-                Self { identity, at: outer, limit: outer.saturating_duration_since(now) }
+                Self { invocation, at: outer, limit: outer.saturating_duration_since(now) }
             }
-            _ => Self { identity, at: own, limit },
+            _ => Self { invocation, at: own, limit },
         }
     }
 
@@ -65,15 +65,14 @@ impl Deadline {
     where
         F: Future<Output = Outcome<T, E>>,
     {
-        let rest = std::pin::pin!(Under { deadline: self.at, rest });
-        match Timed::until(self.at, rest).await {
+        match Timed::until(self.at, Under { deadline: self.at, rest }).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => {
                 let refusal = ResilienceError::DeadlineExceeded {
-                    policy: self.identity.name,
+                    policy: self.invocation.name(),
                     limit: self.limit,
                 };
-                self.identity.count(|counters| &counters.deadline_exceeded);
+                self.invocation.count(|counters| &counters.deadline_exceeded);
                 events::timed_out(&refusal);
                 Err(refusal)
             }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::error::{FromRefusal, Refusals};
 use super::events::{self, ErrorText};
-use super::policy::{Identity, Outcome, unrefused};
+use super::policy::{Invocation, Outcome, unrefused};
 use crate::clock;
 
 /// Whether the fallback answers this outcome: refusals by the list of refusals, the function's
@@ -30,9 +30,9 @@ pub fn applies<T, E>(
 }
 
 /// Counts an answer of the fallback, in place of `outcome`.
-pub fn note<T, E>(identity: Identity, outcome: &Outcome<T, E>, text: ErrorText<E>) {
-    identity.count(|counters| &counters.fallbacks);
-    events::fell_back(identity.name, outcome, text);
+pub fn note<T, E>(invocation: &Invocation, outcome: &Outcome<T, E>, text: ErrorText<E>) {
+    invocation.count(|counters| &counters.fallbacks);
+    events::fell_back(invocation.name(), outcome, text);
 }
 
 /// The error that the fallback is given, a refusal as one.
@@ -143,7 +143,7 @@ impl StaleValues {
     /// Remembers the value of a success, or answers a failure with the value remembered for `key`.
     pub fn answer<K, T, E>(
         &self,
-        identity: Identity,
+        invocation: &Invocation,
         key: K,
         outcome: Outcome<T, E>,
         refusals: Refusals,
@@ -157,7 +157,7 @@ impl StaleValues {
         if applies(&outcome, refusals, judge)
             && let Some(value) = self.recall(&key)
         {
-            note(identity, &outcome, text);
+            note(invocation, &outcome, text);
             return Ok(Ok(value));
         }
         self.remember(key, &outcome);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Sleep;
 
 use super::events;
-use super::policy::{Identity, Outcome};
+use super::policy::{Invocation, Outcome};
 use super::snapshot::Latency;
 use crate::clock;
 
@@ -64,7 +64,11 @@ impl HedgePolicy {
     /// # Errors
     ///
     /// The outcome of the last copy to fail, once all have.
-    pub async fn race<C, V, E>(&self, identity: Identity, copy: impl Fn() -> C) -> Outcome<V, E>
+    pub async fn race<C, V, E>(
+        &self,
+        invocation: &Invocation,
+        copy: impl Fn() -> C,
+    ) -> Outcome<V, E>
     where
         C: Future<Output = Outcome<V, E>>,
     {
@@ -112,8 +116,8 @@ impl HedgePolicy {
                 }
                 timer.set(None);
                 hedges += 1;
-                identity.count(|counters| &counters.hedges);
-                events::hedged(identity.name, hedges, self.delay().unwrap_or_default());
+                invocation.count(|counters| &counters.hedges);
+                events::hedged(invocation.name(), hedges, self.delay().unwrap_or_default());
                 others.push(Box::pin(copy()));
             }
         })

@@ -1,24 +1,30 @@
 //! The pipeline: what every call through policies shares.
 //!
-//! A [`Whole`] counts a call, an [`Attempt`] is what a retry repeats, and a [`Run`] is one run of the
-//! function within it: several under a hedge.
+//! An [`Invocation`] is one call from its begin to its end. It has a method for each policy, and the
+//! attribute prints a line for each that was asked for; [`call`](mod@super::call) takes the same steps
+//! one after the other.
 //!
 //! Everything here is a concrete type. Composition by traits was tried: a trait that is implemented
 //! for references, or that has a lifetime in an associated type, makes the compiler lose `Send` for
-//! the futures built from it (rust-lang/rust#110338, #100013).
+//! the futures built from it (rust-lang/rust#110338, #100013). What is awaited on every call is a
+//! future written by hand, a few words over the `Pin<&mut _>` of the body: an `async fn` would be one
+//! more state machine to enter and leave.
 
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
+
 use super::breaker::{CircuitBreaker, Counted, Ticket};
-use super::bulkhead::{Bulkhead, Permit};
+use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
-use super::error::{FromRefusal, Refusals, ResilienceError};
+use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events;
-use super::rate_limit::RateLimiter;
+use super::rate_limit::{RateLimiter, Reserved};
 use super::timeout::{Elapsed, Timed};
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
@@ -48,17 +54,21 @@ impl Identity {
 /// failed where a panic ended it.
 #[derive(Debug)]
 #[must_use = "a call that is not finished counts as cancelled"]
-pub struct Whole {
+pub struct Invocation {
     identity: Identity,
     /// Runs of the function that were given up while they waited, neither begun nor refused.
     given_up: AtomicU32,
+    /// The body panicked: dropping its future afterwards looks like dropping one that was cancelled.
+    panicked: AtomicBool,
 }
 
-impl Whole {
+// Atomics, all relaxed: they are read by the task that wrote them, and are here only because a
+// shared reference to them is held across an `.await` of a future that is `Send`.
+impl Invocation {
     /// Begins a call.
     #[inline]
     pub fn begin(identity: Identity) -> Self {
-        Self { identity, given_up: AtomicU32::new(0) }
+        Self { identity, given_up: AtomicU32::new(0), panicked: AtomicBool::new(false) }
     }
 
     /// Ends it: a refusal becomes the caller's error.
@@ -68,7 +78,7 @@ impl Whole {
     /// The function's own error, or a refusal as one.
     #[inline]
     pub fn finish<T, E: FromRefusal>(self, outcome: Outcome<T, E>) -> Result<T, E> {
-        self.count(outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal))))
+        self.count_call(outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal))))
     }
 
     /// Ends a call that no policy can refuse, so that its error type need not carry refusals.
@@ -82,59 +92,32 @@ impl Whole {
     /// Where the outcome is a refusal after all.
     #[inline]
     pub fn finish_unrefused<T, E>(self, outcome: Outcome<T, E>) -> Result<T, E> {
-        self.count(unrefused(outcome))
+        self.count_call(unrefused(outcome))
     }
 
     #[inline]
-    fn count<T, E>(self, result: Result<T, E>) -> Result<T, E> {
-        if let Some(counters) = self.identity.counters {
-            // Relaxed: everything that gave up was dropped by this task before.
-            let given_up = self.given_up.load(Ordering::Relaxed);
-            if given_up > 0 {
-                counters.unstarted.fetch_add(given_up.into(), Ordering::Relaxed);
-            }
+    fn count_call<T, E>(self, result: Result<T, E>) -> Result<T, E> {
+        let this = ManuallyDrop::new(self);
+        if let Some(counters) = this.identity.counters {
             if result.is_ok() {
                 counters.successes.add_one(0);
             } else {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
             }
+            let given_up = this.given_up.load(Ordering::Relaxed);
+            if given_up > 0 {
+                counters.unstarted.fetch_add(given_up.into(), Ordering::Relaxed);
+            }
         }
-        std::mem::forget(self);
         result
     }
-}
 
-impl Drop for Whole {
-    fn drop(&mut self) {
-        self.identity.count(|counters| {
-            if std::thread::panicking() { &counters.failures } else { &counters.cancelled }
-        });
+    pub(crate) fn name(&self) -> &'static str {
+        self.identity.name
     }
-}
 
-pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
-    outcome.unwrap_or_else(|refusal| unreachable!("none of these policies refuses: {refusal}"))
-}
-
-/// One attempt: a call through the policies inside the retry.
-///
-/// The attribute prints a step for each policy that was asked for, [`call`](mod@super::call) takes them
-/// one after the other; a policy that was not asked for is not there. Futures are handed on pinned:
-/// passed by value, each layer would store them again.
-#[derive(Debug)]
-pub struct Attempt<'w> {
-    whole: &'w Whole,
-    panicked: AtomicBool,
-    /// It came as far as a run, or was refused before that.
-    settled: AtomicBool,
-}
-
-impl<'w> Attempt<'w> {
-    /// Begins an attempt.
-    #[inline]
-    pub fn begin(whole: &'w Whole) -> Self {
-        let (panicked, settled) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { whole, panicked, settled }
+    pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
+        self.identity.count(counter);
     }
 
     /// Asks the breaker.
@@ -148,115 +131,67 @@ impl<'w> Attempt<'w> {
         breaker: &'a CircuitBreaker,
     ) -> Result<Admitted<'a>, ResilienceError> {
         match breaker.admit() {
-            Ok(ticket) => Ok(Admitted { ticket, attempt: self }),
+            Ok(ticket) => Ok(Admitted { ticket, panicked: &self.panicked }),
             Err(refusal) => Err(self.refused(refusal)),
         }
     }
 
-    /// Asks the rate limiter, and waits for its permit.
+    /// Asks the rate limiter: a permit now, or a wait for it.
     ///
     /// # Errors
     ///
     /// [`ResilienceError::RateLimited`].
     #[inline]
-    pub async fn throttle(&self, limiter: &RateLimiter) -> Result<(), ResilienceError> {
-        limiter.acquire().await.map_err(|refusal| self.rate_limited(refusal))
-    }
-
-    /// [`throttle`](Self::throttle) on the thread.
-    ///
-    /// # Errors
-    ///
-    /// [`ResilienceError::RateLimited`].
-    pub fn throttle_blocking(&self, limiter: &RateLimiter) -> Result<(), ResilienceError> {
-        limiter.acquire_blocking().map_err(|refusal| self.rate_limited(refusal))
-    }
-
-    /// Begins one run of the function; under a hedge there are several.
-    #[inline]
-    pub fn start(&self) -> Run<'_> {
-        self.settled.store(true, Ordering::Relaxed);
-        Run { attempt: self, settled: AtomicBool::new(false) }
-    }
-
-    #[cold]
-    fn rate_limited(&self, refusal: ResilienceError) -> ResilienceError {
-        self.whole.identity.count(|counters| &counters.rate_limited);
-        self.refused(refusal)
-    }
-
-    #[cold]
-    fn refused(&self, refusal: ResilienceError) -> ResilienceError {
-        self.settled.store(true, Ordering::Relaxed);
-        self.whole.identity.count(|counters| &counters.unstarted);
-        events::refused(&refusal);
-        refusal
-    }
-}
-
-impl Drop for Attempt<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !*self.settled.get_mut() {
-            self.whole.given_up.fetch_add(1, Ordering::Relaxed);
+    pub fn throttle<'a>(
+        &'a self,
+        limiter: &'a RateLimiter,
+    ) -> Result<Option<Wait<'a>>, ResilienceError> {
+        match limiter.reserve() {
+            Ok(None) => Ok(None),
+            Ok(Some(reserved)) => Ok(Some(Wait { reserved, waiting: Waiting(self) })),
+            Err(refusal) => {
+                self.count(|counters| &counters.rate_limited);
+                Err(self.refused(refusal))
+            }
         }
     }
-}
 
-/// One run of the function within an attempt.
-#[derive(Debug)]
-pub struct Run<'a> {
-    attempt: &'a Attempt<'a>,
-    /// Its body began, or it was refused before that.
-    settled: AtomicBool,
-}
-
-impl Run<'_> {
-    /// Runs the body, watched for a panic.
+    /// Polls the body, watched for a panic.
     #[inline]
-    pub async fn body<F, V, E>(&self, body: Pin<&mut F>) -> Outcome<V, E>
+    pub fn body<'a, F, R>(&'a self, body: Pin<&'a mut F>) -> Body<'a, F>
     where
-        F: Future<Output = Result<V, E>>,
+        F: Future<Output = R>,
+        R: CallResult,
     {
-        // Relaxed: read by the same task.
-        self.settled.store(true, Ordering::Relaxed);
-        Ok(Watched { body, panicked: &self.attempt.panicked }.await)
+        Body { body, panicked: &self.panicked }
     }
 
     /// Runs a body that is not `async`.
+    ///
+    /// # Errors
+    ///
+    /// None of its own: the body's result is within.
     #[inline]
-    pub fn body_blocking<V, E>(&self, body: impl FnOnce() -> Result<V, E>) -> Outcome<V, E> {
-        self.settled.store(true, Ordering::Relaxed);
-        let unwinding = Unwinding(&self.attempt.panicked);
+    pub fn body_blocking<R: CallResult>(
+        &self,
+        body: impl FnOnce() -> R,
+    ) -> Outcome<R::Value, R::Error> {
+        let unwinding = Unwinding(&self.panicked);
         let result = body();
         std::mem::forget(unwinding);
-        Ok(result)
+        Ok(result.into_result())
     }
 
     /// Waits for room in the bulkhead, then runs the rest. The permit is put where it outlives the
     /// body: it goes back only when the body is gone.
-    ///
-    /// # Errors
-    ///
-    /// [`ResilienceError::BulkheadFull`].
     #[inline]
-    pub async fn enter<'b, F, V, E>(
-        &self,
+    pub fn enter<'a, 'b, F>(
+        &'a self,
         bulkhead: &'b Bulkhead,
-        permit: &mut Option<Permit<'b>>,
-        rest: Pin<&mut F>,
-    ) -> Outcome<V, E>
-    where
-        F: Future<Output = Outcome<V, E>>,
-    {
-        match bulkhead.acquire().await {
-            Ok(room) => *permit = Some(room),
-            Err(refusal) => {
-                events::refused(&refusal);
-                return Err(refusal);
-            }
-        }
-        rest.await
+        permit: &'a mut Option<Permit<'b>>,
+        rest: F,
+    ) -> Entered<'a, 'b, F> {
+        Entered { invocation: self, bulkhead, permit, queued: None, rest }
     }
 
     /// Waits for room in the bulkhead on the thread.
@@ -268,57 +203,49 @@ impl Run<'_> {
         &self,
         bulkhead: &'b Bulkhead,
     ) -> Result<Permit<'b>, ResilienceError> {
-        bulkhead.acquire_blocking().inspect_err(events::refused)
+        bulkhead.acquire_blocking().map_err(|refusal| self.refused(refusal))
     }
 
     /// Runs the rest, with its wait for the bulkhead, under the timeout.
-    ///
-    /// # Errors
-    ///
-    /// [`ResilienceError::Timeout`].
     #[inline]
-    pub async fn within<F, V, E>(&self, limit: Duration, rest: Pin<&mut F>) -> Outcome<V, E>
-    where
-        F: Future<Output = Outcome<V, E>>,
-    {
-        match Timed::within(limit, rest).await {
-            Ok(outcome) => outcome,
-            Err(Elapsed) => Err(self.timed_out(limit)),
-        }
+    pub fn within<F>(&self, limit: Duration, rest: F) -> Within<'_, F> {
+        Within { timed: Timed::within(limit, rest), invocation: self, limit }
+    }
+
+    /// Counts and tells a refusal that came before the body began.
+    #[cold]
+    fn refused(&self, refusal: ResilienceError) -> ResilienceError {
+        self.count(|counters| &counters.unstarted);
+        events::refused(&refusal);
+        refusal
     }
 
     #[cold]
     fn timed_out(&self, limit: Duration) -> ResilienceError {
-        let identity = self.attempt.whole.identity;
-        let refusal = ResilienceError::Timeout { policy: identity.name, limit };
-        identity.count(|counters| &counters.timeouts);
+        let refusal = ResilienceError::Timeout { policy: self.name(), limit };
+        self.count(|counters| &counters.timeouts);
         events::timed_out(&refusal);
         refusal
     }
+}
 
-    /// Counts a run that was refused before its body began.
+impl Drop for Invocation {
     #[cold]
-    pub fn note_refusal(&self) {
-        if !self.settled.swap(true, Ordering::Relaxed) {
-            self.attempt.whole.identity.count(|counters| &counters.unstarted);
-        }
+    fn drop(&mut self) {
+        let panicked = *self.panicked.get_mut() || std::thread::panicking();
+        self.count(|counters| if panicked { &counters.failures } else { &counters.cancelled });
     }
 }
 
-impl Drop for Run<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if !*self.settled.get_mut() {
-            self.attempt.whole.given_up.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
+    outcome.unwrap_or_else(|refusal| unreachable!("none of these policies refuses: {refusal}"))
 }
 
 /// An attempt that the breaker let through.
 #[derive(Debug)]
 pub struct Admitted<'a> {
     ticket: Ticket<'a>,
-    attempt: &'a Attempt<'a>,
+    panicked: &'a AtomicBool,
 }
 
 impl Admitted<'_> {
@@ -326,12 +253,12 @@ impl Admitted<'_> {
     /// errors by the predicates.
     #[inline]
     pub fn settle<V, E>(
-        mut self,
+        self,
         outcome: &Outcome<V, E>,
         refusals: Refusals,
         judge: impl FnOnce(&E) -> Counted,
     ) {
-        self.ticket.settle(match outcome {
+        ManuallyDrop::new(self).ticket.settle(match outcome {
             Ok(Ok(_)) => Counted::Success,
             Ok(Err(error)) => judge(error),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
@@ -341,31 +268,65 @@ impl Admitted<'_> {
 }
 
 impl Drop for Admitted<'_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
         // A cancelled attempt counts as neither, by the ticket's own drop.
-        if self.attempt.panicked.load(Ordering::Relaxed) {
+        if self.panicked.load(Ordering::Relaxed) {
             self.ticket.settle(Counted::Failure);
         }
     }
 }
 
-/// The body of an attempt, watched for a panic: dropping a future that panicked looks like dropping
-/// one that was cancelled.
-struct Watched<'a, F> {
+/// Counts a run as given up where it is dropped while it waits.
+#[derive(Debug)]
+struct Waiting<'a>(&'a Invocation);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A permit of the rate limiter that is not due yet.
+#[derive(Debug)]
+#[must_use = "the permit is due only after the wait"]
+pub struct Wait<'a> {
+    reserved: Reserved<'a>,
+    waiting: Waiting<'a>,
+}
+
+impl Wait<'_> {
+    /// Waits until the permit is due. Dropped before that, the permit goes back.
+    pub async fn until_due(self) {
+        self.reserved.due().await;
+        std::mem::forget(self.waiting);
+    }
+
+    /// [`until_due`](Self::until_due) on the thread.
+    pub fn until_due_blocking(self) {
+        self.reserved.due_blocking();
+        std::mem::forget(self.waiting);
+    }
+}
+
+/// The body of an attempt; see [`Invocation::body`].
+pub struct Body<'a, F> {
     body: Pin<&'a mut F>,
     panicked: &'a AtomicBool,
 }
 
-impl<F: Future> Future for Watched<'_, F> {
-    type Output = F::Output;
+impl<F> Future for Body<'_, F>
+where
+    F: Future<Output: CallResult>,
+{
+    type Output = Outcome<<F::Output as CallResult>::Value, <F::Output as CallResult>::Error>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let unwinding = Unwinding(self.panicked);
         let poll = self.body.as_mut().poll(context);
         std::mem::forget(unwinding);
-        poll
+        poll.map(|result| Ok(result.into_result()))
     }
 }
 
@@ -374,7 +335,84 @@ struct Unwinding<'a>(&'a AtomicBool);
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        // Relaxed: read by the owner of the attempt, on whichever thread then owns the future.
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// An attempt at the door of a bulkhead; see [`Invocation::enter`].
+pub struct Entered<'a, 'b, F> {
+    invocation: &'a Invocation,
+    bulkhead: &'b Bulkhead,
+    permit: &'a mut Option<Permit<'b>>,
+    /// Allocated where the call has to wait, as its place in the queue is.
+    queued: Option<(Pin<Box<Queued<'b>>>, Waiting<'a>)>,
+    rest: F,
+}
+
+impl<F, V, E> Future for Entered<'_, '_, F>
+where
+    F: Future<Output = Outcome<V, E>> + Unpin,
+{
+    type Output = Outcome<V, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.permit.is_none() {
+            if this.queued.is_none() {
+                *this.permit = this.bulkhead.try_enter();
+            }
+            if this.permit.is_none() {
+                match ready!(this.queue_up(context)) {
+                    Ok(permit) => *this.permit = Some(permit),
+                    Err(refusal) => return Poll::Ready(Err(this.invocation.refused(refusal))),
+                }
+            }
+        }
+        Pin::new(&mut this.rest).poll(context)
+    }
+}
+
+impl<'b, F> Entered<'_, 'b, F> {
+    #[cold]
+    fn queue_up(&mut self, context: &mut Context<'_>) -> Poll<Result<Permit<'b>, ResilienceError>> {
+        let (queued, _) = match &mut self.queued {
+            Some(queued) => queued,
+            None => {
+                let queued = Box::pin(self.bulkhead.queue_up());
+                self.queued.insert((queued, Waiting(self.invocation)))
+            }
+        };
+        let result = ready!(queued.as_mut().poll(context));
+        if let Some((_, waiting)) = self.queued.take() {
+            std::mem::forget(waiting);
+        }
+        Poll::Ready(result)
+    }
+}
+
+pin_project! {
+    /// An attempt under a timeout; see [`Invocation::within`].
+    pub struct Within<'a, F> {
+        #[pin]
+        timed: Timed<F>,
+        invocation: &'a Invocation,
+        limit: Duration,
+    }
+}
+
+impl<F, V, E> Future for Within<'_, F>
+where
+    F: Future<Output = Outcome<V, E>> + Unpin,
+{
+    type Output = Outcome<V, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        match ready!(this.timed.poll(context)) {
+            Ok(outcome) => Poll::Ready(outcome),
+            Err(Elapsed) => Poll::Ready(Err(this.invocation.timed_out(*this.limit))),
+        }
     }
 }

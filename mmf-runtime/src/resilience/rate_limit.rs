@@ -29,7 +29,8 @@ pub struct RateLimiter {
     interval: u64,
     /// How far the arrival time may run ahead of now: `burst - 1` intervals.
     tolerance: u64,
-    max_wait: Duration,
+    /// In nanoseconds.
+    max_wait: u64,
     arrival: AtomicU64,
 }
 
@@ -51,7 +52,7 @@ impl RateLimiter {
     ///
     /// [`ResilienceError::RateLimited`] with the time until the next permit.
     pub fn try_acquire(&self) -> Result<(), ResilienceError> {
-        self.reserve(Duration::ZERO).map(|_wait| ()).map_err(|wait| self.refusal(wait))
+        self.take(0).map(|_wait| ()).map_err(|wait| self.refusal(wait))
     }
 
     /// Takes a permit, waiting for one up to `max_wait`. A wait that is dropped gives it back.
@@ -61,16 +62,10 @@ impl RateLimiter {
     /// [`ResilienceError::RateLimited`] where none comes within `max_wait`: at once, without waiting.
     #[inline]
     pub async fn acquire(&self) -> Result<(), ResilienceError> {
-        match self.reserve(self.max_wait) {
-            Ok(Duration::ZERO) => Ok(()),
-            Ok(wait) => {
-                let reserved = Reserved(self);
-                tokio::time::sleep(wait).await;
-                std::mem::forget(reserved);
-                Ok(())
-            }
-            Err(wait) => Err(self.refusal(wait)),
+        if let Some(reserved) = self.reserve()? {
+            reserved.due().await;
         }
+        Ok(())
     }
 
     /// [`acquire`](Self::acquire) that waits on the thread.
@@ -79,24 +74,34 @@ impl RateLimiter {
     ///
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<(), ResilienceError> {
-        let wait = self.reserve(self.max_wait).map_err(|wait| self.refusal(wait))?;
-        std::thread::sleep(wait);
+        if let Some(reserved) = self.reserve()? {
+            reserved.due_blocking();
+        }
         Ok(())
     }
 
-    /// Reserves the next permit: `Ok` with the wait until it is due, `Err` with the wait where that
-    /// is longer than `max_wait`.
+    /// Takes a permit: one that is there now, or one that is due within `max_wait`.
     #[inline]
-    fn reserve(&self, max_wait: Duration) -> Result<Duration, Duration> {
+    pub(crate) fn reserve(&self) -> Result<Option<Reserved<'_>>, ResilienceError> {
+        match self.take(self.max_wait) {
+            Ok(0) => Ok(None),
+            Ok(wait) => Ok(Some(Reserved { limiter: self, wait })),
+            Err(wait) => Err(self.refusal(wait)),
+        }
+    }
+
+    /// Takes the next permit: `Ok` with the nanoseconds until it is due, `Err` with those where they
+    /// are more than `max_wait`.
+    #[inline]
+    fn take(&self, max_wait: u64) -> Result<u64, u64> {
         let now = clock::nanos();
-        let max_wait = clock::saturating_nanos(max_wait);
         // Relaxed: the word is all there is to agree on, nothing is published by it.
         let mut arrival = self.arrival.load(Ordering::Relaxed);
         loop {
             let due = arrival.saturating_sub(self.tolerance);
             let wait = due.saturating_sub(now);
             if wait > max_wait {
-                return Err(Duration::from_nanos(wait));
+                return Err(wait);
             }
             let next = arrival.max(now).saturating_add(self.interval);
             match self.arrival.compare_exchange_weak(
@@ -105,24 +110,42 @@ impl RateLimiter {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok(Duration::from_nanos(wait)),
+                Ok(_) => return Ok(wait),
                 Err(current) => arrival = current,
             }
         }
     }
 
     #[cold]
-    fn refusal(&self, retry_after: Duration) -> ResilienceError {
+    fn refusal(&self, wait: u64) -> ResilienceError {
+        let retry_after = Duration::from_nanos(wait);
         ResilienceError::RateLimited { policy: self.name, retry_after }
     }
 }
 
 /// A permit that is not due yet; dropped before it is, it goes back.
-struct Reserved<'l>(&'l RateLimiter);
+#[derive(Debug)]
+pub(crate) struct Reserved<'l> {
+    limiter: &'l RateLimiter,
+    /// In nanoseconds.
+    wait: u64,
+}
+
+impl Reserved<'_> {
+    pub(crate) async fn due(self) {
+        tokio::time::sleep(Duration::from_nanos(self.wait)).await;
+        std::mem::forget(self);
+    }
+
+    pub(crate) fn due_blocking(self) {
+        std::thread::sleep(Duration::from_nanos(self.wait));
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        self.0.arrival.fetch_sub(self.0.interval, Ordering::Relaxed);
+        self.limiter.arrival.fetch_sub(self.limiter.interval, Ordering::Relaxed);
     }
 }
 
@@ -170,7 +193,7 @@ impl RateLimiterBuilder {
             name: self.name,
             interval,
             tolerance: interval.saturating_mul(u64::from(burst - 1)),
-            max_wait: self.max_wait,
+            max_wait: clock::saturating_nanos(self.max_wait),
             arrival: AtomicU64::new(0),
         }
     }

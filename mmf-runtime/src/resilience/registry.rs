@@ -11,7 +11,7 @@ use super::bulkhead::Bulkhead;
 use super::counters::Counters;
 use super::fallback::StaleValues;
 use super::hedge::HedgePolicy;
-use super::policy::Identity;
+use super::policy::{Identity, Invocation};
 use super::rate_limit::RateLimiter;
 use super::retry::RetryPolicy;
 use super::snapshot::{BreakerSnapshot, BulkheadSnapshot, PolicySnapshot};
@@ -43,7 +43,7 @@ pub struct Parts {
     /// A breaker that lives elsewhere.
     pub outer_breaker: Option<&'static CircuitBreaker>,
     /// One breaker per key.
-    pub keyed: Option<KeyedBreakers>,
+    pub keyed: Option<Box<KeyedBreakers>>,
     /// The rate limiter.
     pub rate_limit: Option<RateLimiter>,
     /// The bulkhead.
@@ -81,16 +81,15 @@ impl Site {
         Self { origin, build, state: OnceLock::new() }
     }
 
-    /// Name and counters for one call.
+    /// Begins a call, through these policies.
     #[inline]
-    pub fn identity(&'static self) -> Identity {
+    pub fn begin(&'static self) -> (Invocation, &'static Parts) {
         let state = self.state();
-        Identity { name: state.name, counters: Some(&state.counters) }
+        let identity = Identity { name: state.name, counters: Some(&state.counters) };
+        (Invocation::begin(identity), &state.parts)
     }
 
-    /// The stateful policies.
-    #[inline]
-    pub fn parts(&'static self) -> &'static Parts {
+    fn parts(&'static self) -> &'static Parts {
         &self.state().parts
     }
 
@@ -240,7 +239,7 @@ impl Policy {
 
     /// Its breakers by key, if it has `breaker(key(…))`.
     pub fn keyed_breakers(&self) -> Option<&'static KeyedBreakers> {
-        self.0.parts().keyed.as_ref()
+        self.0.parts().keyed.as_deref()
     }
 
     /// Its bulkhead, if it has one.
@@ -276,7 +275,7 @@ impl Policy {
             fallbacks: read(&counters.fallbacks),
             hedges,
             latency: parts.hedge.as_ref().and_then(HedgePolicy::latency),
-            breaker: breaker.or_else(|| parts.keyed.as_ref().map(sum_of_keys)),
+            breaker: breaker.or_else(|| parts.keyed.as_deref().map(sum_of_keys)),
             bulkhead: parts.bulkhead.as_ref().map(|bulkhead| BulkheadSnapshot {
                 running: bulkhead.running(),
                 queued: bulkhead.queued(),

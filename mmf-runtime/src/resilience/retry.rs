@@ -13,7 +13,7 @@ use super::backoff::{Backoff, Curve, Dice};
 use super::deadline;
 use super::error::Refusals;
 use super::events::{self, ErrorText};
-use super::policy::{Identity, Outcome};
+use super::policy::{Invocation, Outcome};
 use crate::clock;
 use crate::sync::{Mutex, lock};
 use crate::tally::Tally;
@@ -277,24 +277,24 @@ impl Retry {
 
 /// The retries of one call.
 #[derive(Debug)]
-pub struct Retrying<'p> {
-    identity: Identity,
-    policy: &'p RetryPolicy,
+pub struct Retrying<'c> {
+    invocation: &'c Invocation,
+    policy: &'c RetryPolicy,
     refusals: Refusals,
     attempt: u32,
     began: Option<Instant>,
     previous: Option<Duration>,
 }
 
-impl<'p> Retrying<'p> {
+impl<'c> Retrying<'c> {
     /// Begins a call.
     #[inline]
-    pub fn begin(identity: Identity, policy: &'p RetryPolicy, refusals: Refusals) -> Self {
+    pub fn begin(invocation: &'c Invocation, policy: &'c RetryPolicy, refusals: Refusals) -> Self {
         if let Some(budget) = &policy.budget {
             budget.deposit();
         }
         let began = policy.max_duration.is_some().then(clock::now);
-        Self { identity, policy, refusals, attempt: 1, began, previous: None }
+        Self { invocation, policy, refusals, attempt: 1, began, previous: None }
     }
 
     /// Decides after an attempt: breaks with the outcome that stands, or continues with the delay to
@@ -325,14 +325,14 @@ impl<'p> Retrying<'p> {
     ) -> ControlFlow<Outcome<T, E>, Duration> {
         match self.delay(hint) {
             Ok(delay) => {
-                events::retry(self.identity.name, self.attempt, delay, &outcome, error_text);
+                events::retry(self.invocation.name(), self.attempt, delay, &outcome, error_text);
                 self.previous = Some(delay);
                 self.attempt += 1;
                 ControlFlow::Continue(delay)
             }
             Err(reason) => {
                 let attempts = self.attempt;
-                events::exhausted(self.identity.name, attempts, reason, &outcome, error_text);
+                events::exhausted(self.invocation.name(), attempts, reason, &outcome, error_text);
                 ControlFlow::Break(outcome)
             }
         }
@@ -368,13 +368,13 @@ impl<'p> Retrying<'p> {
         if !delay.is_zero() {
             tokio::time::sleep_until(clock::later(clock::now(), delay)).await;
         }
-        self.identity.count(|counters| &counters.retries);
+        self.invocation.count(|counters| &counters.retries);
     }
 
     /// [`pause`](Self::pause) on the thread.
     pub fn pause_blocking(&self, delay: Duration) {
         std::thread::sleep(delay);
-        self.identity.count(|counters| &counters.retries);
+        self.invocation.count(|counters| &counters.retries);
     }
 }
 

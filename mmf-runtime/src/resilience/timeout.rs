@@ -18,8 +18,8 @@ pub(crate) struct Elapsed;
 pin_project! {
     /// A future with a limit. A timer is registered only once the future was pending, and the future
     /// is polled first: one that is ready wins, also at the very instant of the limit.
-    pub(crate) struct Timed<'f, F> {
-        inner: Pin<&'f mut F>,
+    pub(crate) struct Timed<F> {
+        inner: F,
         limit: TimeLimit,
         #[pin]
         timer: Option<Unconstrained<Sleep>>,
@@ -34,23 +34,24 @@ enum TimeLimit {
     At(Instant),
 }
 
-impl<'f, F> Timed<'f, F> {
-    pub(crate) fn within(limit: Duration, inner: Pin<&'f mut F>) -> Self {
+impl<F> Timed<F> {
+    #[inline]
+    pub(crate) fn within(limit: Duration, inner: F) -> Self {
         Self { inner, limit: TimeLimit::Within(limit), timer: None }
     }
 
-    pub(crate) fn until(limit: Instant, inner: Pin<&'f mut F>) -> Self {
+    pub(crate) fn until(limit: Instant, inner: F) -> Self {
         Self { inner, limit: TimeLimit::At(limit), timer: None }
     }
 }
 
-impl<F: Future> Future for Timed<'_, F> {
+impl<F: Future + Unpin> Future for Timed<F> {
     type Output = Result<F::Output, Elapsed>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Poll::Ready(output) = this.inner.as_mut().poll(context) {
+        if let Poll::Ready(output) = Pin::new(&mut *this.inner).poll(context) {
             return Poll::Ready(Ok(output));
         }
         if this.timer.is_none() {

@@ -1,21 +1,21 @@
 //! The attempts of a call, and the policies inside the retry.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::Expansion;
-use crate::common::names::{located_at, private};
+use crate::common::names::private;
 
 impl Expansion<'_> {
     pub(super) fn under_deadline(&self, attempts: TokenStream) -> TokenStream {
-        let Self { rt, args, identity, span, .. } = self;
+        let Self { rt, args, invocation, span, .. } = self;
         let Some(deadline) = &args.deadline else { return attempts };
         let deadline = self.user_code(deadline.to_token_stream());
         let rest = private("__mmf_rest");
         quote_spanned! {*span=>
             {
                 let #rest = ::core::pin::pin!(async { #attempts });
-                #rt::Deadline::begin(#identity, #rt::duration(#deadline)).run(#rest).await
+                #rt::Deadline::begin(&#invocation, #rt::duration(#deadline)).run(#rest).await
             }
         }
     }
@@ -46,9 +46,8 @@ impl Expansion<'_> {
 
     // Output:
     //     'attempt: {
-    //         let attempt = Attempt::begin(&whole);
-    //         let admitted = match attempt.admit(breaker) { Ok(…) => …, Err(…) => break 'attempt … };
-    //         if let Err(refusal) = attempt.throttle(limiter).await { break 'attempt Err(refusal) }
+    //         let admitted = match invocation.admit(breaker) { Ok(…) => …, Err(…) => break 'attempt … };
+    //         match invocation.throttle(limiter) { Ok(Some(wait)) => wait.until_due().await, … }
     //         let outcome = RUN;
     //         admitted.settle(&outcome, …);
     //         outcome
@@ -56,28 +55,33 @@ impl Expansion<'_> {
     //
     /// The policies inside the retry, outermost first; each has its lines only where it was asked for.
     pub(super) fn attempt(&self) -> TokenStream {
-        let Self { rt, args, identity, outcome, span, .. } = self;
-        let (attempt, whole) = (private("__mmf_attempt"), private("__mmf_whole"));
+        let Self { args, invocation, outcome, span, .. } = self;
         let (admitted, refusal) = (private("__mmf_admitted"), private("__mmf_refusal"));
         let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
-        let err = quote!(::core::result::Result::Err);
+        let (ok, err) = (quote!(::core::result::Result::Ok), quote!(::core::result::Result::Err));
         let admit = args.breaker.as_ref().map(|_| {
             let breaker = private("__mmf_breaker");
             quote! {
-                let #admitted = match #attempt.admit(#breaker) {
-                    ::core::result::Result::Ok(#admitted) => #admitted,
+                let #admitted = match #invocation.admit(#breaker) {
+                    #ok(#admitted) => #admitted,
                     #err(#refusal) => break #label #err(#refusal),
                 };
             }
         });
         let throttle = args.rate_limit.as_ref().map(|_| {
-            let limiter = private("__mmf_rate_limit");
-            let wait = if self.model.anatomy.is_async {
-                quote!(#attempt.throttle(#limiter).await)
+            let (limiter, wait) = (private("__mmf_rate_limit"), private("__mmf_wait"));
+            let until_due = if self.model.anatomy.is_async {
+                quote!(until_due().await)
             } else {
-                quote!(#attempt.throttle_blocking(#limiter))
+                quote!(until_due_blocking())
             };
-            quote!(if let #err(#refusal) = #wait { break #label #err(#refusal); })
+            quote! {
+                match #invocation.throttle(#limiter) {
+                    #ok(::core::option::Option::None) => {}
+                    #ok(::core::option::Option::Some(#wait)) => #wait.#until_due,
+                    #err(#refusal) => break #label #err(#refusal),
+                }
+            }
         });
         let settle = args.breaker.as_ref().map(|breaker| {
             let keys = breaker.keys();
@@ -91,13 +95,14 @@ impl Expansion<'_> {
             None => run,
             Some(_) => {
                 let hedge = private("__mmf_hedge");
-                quote_spanned!(*span=> #hedge.race(#identity, || async { #run }).await)
+                quote_spanned!(*span=> #hedge.race(&#invocation, || async { #run }).await)
             }
         };
-        let label_colon = (admit.is_some() || throttle.is_some()).then(|| quote!(#label:));
+        if admit.is_none() && throttle.is_none() {
+            return run;
+        }
         quote_spanned! {*span=>
-            #label_colon {
-                let #attempt = #rt::Attempt::begin(&#whole);
+            #label: {
                 #admit
                 #throttle
                 let #outcome = #run;
@@ -109,89 +114,67 @@ impl Expansion<'_> {
 
     // Output:
     //     {
-    //         let run = attempt.start();
     //         let mut permit = None;
     //         let body = pin!(async { BODY });
-    //         let body = pin!(async { into_result(body.await) });
-    //         let body = pin!(run.body(body));
-    //         let body = pin!(run.enter(bulkhead, &mut permit, body));
-    //         let outcome = run.within(timeout, body).await;
-    //         if outcome.is_err() { run.note_refusal(); }
-    //         outcome
+    //         let body = invocation.body(body);
+    //         let body = invocation.enter(bulkhead, &mut permit, body);
+    //         invocation.within(timeout, body).await
     //     }
     //
     /// One run of the body, quoted once, through timeout and bulkhead. The permit is declared before
     /// the body, so that it goes back after the body is gone.
     pub(super) fn run(&self) -> TokenStream {
-        let Self { rt, args, outcome, span, .. } = self;
-        let rt_here = located_at(rt.clone(), *span);
-        let (attempt, run) = (private("__mmf_attempt"), private("__mmf_run"));
+        let Self { args, span, .. } = self;
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
+        // Asks whether the body's output is a result, which is reported at the return type.
+        let invocation = Ident::new("__mmf_invocation", *span);
         let (clones, moves) = self.clones();
         let future = self.future(&moves);
-        let mut layers = quote_spanned!(*span=> #run.body(#body));
-        let bulkhead = args.bulkhead.is_some();
+        let bulkhead = args.bulkhead.as_ref().map(|_| private("__mmf_bulkhead"));
+        let timeout = args.timeout.as_ref().map(|_| private("__mmf_timeout"));
         let declare_permit =
-            bulkhead.then(|| quote!(let mut #permit = ::core::option::Option::None;));
-        let mut pinned = TokenStream::new();
-        if bulkhead {
-            let policy = private("__mmf_bulkhead");
-            pinned.extend(quote_spanned!(*span=> let #body = ::core::pin::pin!(#layers);));
-            layers = quote!(#run.enter(#policy, &mut #permit, #body));
-        }
-        if args.timeout.is_some() {
-            let limit = private("__mmf_timeout");
-            pinned.extend(quote_spanned!(*span=> let #body = ::core::pin::pin!(#layers);));
-            layers = quote!(#run.within(#limit, #body));
-        }
-        let note = (bulkhead || args.timeout.is_some())
-            .then(|| quote!(if #outcome.is_err() { #run.note_refusal(); }));
+            bulkhead.as_ref().map(|_| quote!(let mut #permit = ::core::option::Option::None;));
+        let enter = bulkhead
+            .map(|bulkhead| quote!(let #body = #invocation.enter(#bulkhead, &mut #permit, #body);));
+        let within =
+            timeout.map(|timeout| quote!(let #body = #invocation.within(#timeout, #body);));
         quote_spanned! {*span=>
             {
-                let #run = #attempt.start();
                 #declare_permit
                 #clones
                 let #body = ::core::pin::pin!(#future);
-                let #body = ::core::pin::pin!(async { #rt_here::into_result(#body.await) });
-                #pinned
-                let #outcome = #layers.await;
-                #note
-                #outcome
+                let #body = #invocation.body(#body);
+                #enter
+                #within
+                #body.await
             }
         }
     }
 
     /// One run of a body that is not `async`.
     pub(super) fn run_blocking(&self) -> TokenStream {
-        let Self { rt, args, outcome, span, .. } = self;
-        let (attempt, run) = (private("__mmf_attempt"), private("__mmf_run"));
+        let Self { args, outcome, span, .. } = self;
+        let invocation = Ident::new("__mmf_invocation", *span);
         let (clones, moves) = self.clones();
         let (ret, body) = (&self.model.anatomy.ret, &self.model.anatomy.body);
-        let body = quote_spanned!(*span=> #run.body_blocking(|| #rt::into_result((|| -> #ret { #moves #body })())));
+        let body = quote_spanned! {*span=>
+            #invocation.body_blocking(|| -> #ret { #moves #body })
+        };
         let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (private("__mmf_bulkhead"), private("__mmf_permit"));
             quote! {
-                match #run.enter_blocking(#bulkhead) {
+                match #invocation.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {
                         let #outcome = #body;
                         ::core::mem::drop(#permit);
                         #outcome
                     }
-                    ::core::result::Result::Err(#permit) => {
-                        #run.note_refusal();
-                        ::core::result::Result::Err(#permit)
-                    }
+                    ::core::result::Result::Err(#permit) => ::core::result::Result::Err(#permit),
                 }
             }
         } else {
             body
         };
-        quote! {
-            {
-                let #run = #attempt.start();
-                #clones
-                #body
-            }
-        }
+        quote!({ #clones #body })
     }
 }

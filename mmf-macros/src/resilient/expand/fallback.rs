@@ -36,7 +36,7 @@ impl Expansion<'_> {
     }
 
     pub(super) fn fallback(&self) -> TokenStream {
-        let Self { rt, args, identity, parts, outcome, error, .. } = self;
+        let Self { rt, args, invocation, parts, outcome, error, .. } = self;
         let Some(Fallback { path, keys, span }) = &args.fallback else { return TokenStream::new() };
         let refusals = self.refusals(keys.on_refusal.as_ref(), "ALL");
         let judge = {
@@ -46,12 +46,12 @@ impl Expansion<'_> {
             let applied = applied.unwrap_or_else(|| quote!(true));
             quote!(|#[allow(unused_variables)] #error| !#skipped && #applied)
         };
-        let note = quote!(#rt::fallback::note(#identity, &#outcome, #rt::error_text!()));
+        let note = quote!(#rt::fallback::note(&#invocation, &#outcome, #rt::error_text!()));
         if keys.stale.is_some() {
             let key = private("__mmf_stale_key");
             return quote! {
                 let #outcome = #parts.stale().answer(
-                    #identity, #key, #outcome, #refusals, #judge, #rt::error_text!(),
+                    &#invocation, #key, #outcome, #refusals, #judge, #rt::error_text!(),
                 );
             };
         }

@@ -3,14 +3,14 @@
 //! ```text
 //! static SITE: Site = Site::new(Origin { … }, |name| Parts { breaker: Some(…), … });
 //! submit! { Registration(&SITE) }
-//! let whole = Whole::begin(identity);
+//! let (invocation, parts) = SITE.begin();
 //! let breaker = parts.breaker(); let timeout = …;
 //! let outcome = loop {
 //!     let outcome = 'attempt: { … admit, throttle, run the body under timeout and bulkhead, settle … };
 //!     let delay = match retrying.next(outcome, …) { Break(o) => break o, Continue(d) => d };
 //!     retrying.pause(delay).await;
 //! };
-//! whole.finish(outcome)
+//! invocation.finish(outcome)
 //! ```
 //!
 //! An inline loop around a plain `async` block, handed over as `Pin<&mut _>`: a runtime function that
@@ -55,7 +55,7 @@ struct Expansion<'m> {
     rt: TokenStream,
     /// Where errors about types point: the return type.
     span: Span,
-    identity: Ident,
+    invocation: Ident,
     parts: Ident,
     outcome: Ident,
     error: Ident,
@@ -70,7 +70,7 @@ impl<'m> Expansion<'m> {
             args: &model.args,
             rt: quote!(#krate::__private),
             span: Span::mixed_site().located_at(model.anatomy.ret_span),
-            identity: private("__mmf_identity"),
+            invocation: private("__mmf_invocation"),
             parts: private("__mmf_parts"),
             outcome: private("__mmf_outcome"),
             error: private("__mmf_error"),
@@ -78,7 +78,7 @@ impl<'m> Expansion<'m> {
     }
 
     fn function_body(&self) -> TokenStream {
-        let Self { rt, span, identity, parts, outcome, .. } = self;
+        let Self { rt, span, invocation, parts, outcome, .. } = self;
         let site = self.site();
         let settings = self.settings();
         let policies = self.policies();
@@ -86,23 +86,20 @@ impl<'m> Expansion<'m> {
         let keepers = self.keepers();
         let fallback = self.fallback();
         let ret = &self.model.anatomy.ret;
-        let whole = private("__mmf_whole");
         // What asks for the traits of the function's types does so at its return type.
         let rt_here = located_at(rt.clone(), *span);
-        let (whole_here, outcome_here) =
-            (Ident::new("__mmf_whole", *span), Ident::new("__mmf_outcome", *span));
+        let (invocation_here, outcome_here) =
+            (Ident::new("__mmf_invocation", *span), Ident::new("__mmf_outcome", *span));
         let finish = if self.model.refuses() { "finish" } else { "finish_unrefused" };
         let finish = Ident::new(finish, *span);
         quote_spanned! {*span=>
             #site
-            let #identity = __MMF_SITE.identity();
-            let #parts = __MMF_SITE.parts();
-            let #whole = #rt::Whole::begin(#identity);
+            let (#invocation, #parts) = __MMF_SITE.begin();
             #settings
             #policies
             let #outcome = { #keepers #call };
             #fallback
-            let __mmf_result: #ret = #rt_here::from_result(#whole_here.#finish(#outcome_here));
+            let __mmf_result: #ret = #rt_here::from_result(#invocation_here.#finish(#outcome_here));
             __mmf_result
         }
     }

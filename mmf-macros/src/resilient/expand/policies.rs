@@ -12,7 +12,7 @@ use crate::resilient::args::{Breaker, Group};
 impl Expansion<'_> {
     /// What depends on the call: the retries, and the key of what is stale.
     pub(super) fn settings(&self) -> TokenStream {
-        let Self { rt, args, identity, parts, .. } = self;
+        let Self { rt, args, invocation, parts, .. } = self;
         let mut settings = TokenStream::new();
         if let Some(retry) = &args.retry {
             let policy = self.policy(retry, quote!(#parts.retry()), |keys| {
@@ -23,7 +23,7 @@ impl Expansion<'_> {
             let (policy_name, retrying) = (private("__mmf_retry"), private("__mmf_retrying"));
             settings.extend(quote! {
                 let #policy_name: &#rt::RetryPolicy = #policy;
-                let mut #retrying = #rt::Retrying::begin(#identity, #policy_name, #refusals);
+                let mut #retrying = #rt::Retrying::begin(&#invocation, #policy_name, #refusals);
             });
         }
         if let Some(Code(key)) = args.stale().and_then(|stale| stale.key.as_ref()) {

@@ -154,7 +154,11 @@ impl Expansion<'_> {
                 Some(max_keys) => quote!(#max_keys),
                 None => quote!(1024_u32),
             };
-            return quote!(keyed: #some(#rt::KeyedBreakers::new(#builder, (#max_keys) as usize)),);
+            return quote! {
+                keyed: #some(::std::boxed::Box::new(
+                    #rt::KeyedBreakers::new(#builder, (#max_keys) as usize),
+                )),
+            };
         }
         quote!(breaker: #some(#builder.build()),)
     }

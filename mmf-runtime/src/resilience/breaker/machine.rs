@@ -23,7 +23,7 @@ use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
 use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
-use crate::resilience::policy::{Attempt, Identity, Whole};
+use crate::resilience::policy::{Identity, Invocation};
 use crate::resilience::snapshot::BreakerSnapshot;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
@@ -223,11 +223,9 @@ impl CircuitBreaker {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let whole = Whole::begin(Identity::uncounted(self.name));
-        let attempt = Attempt::begin(&whole);
-        let admitted = attempt.admit(self).map_err(E::from_refusal)?;
-        let run = attempt.start();
-        let outcome = run.body(pin!(future)).await;
+        let invocation = Invocation::begin(Identity::uncounted(self.name));
+        let admitted = invocation.admit(self).map_err(E::from_refusal)?;
+        let outcome = invocation.body(pin!(future)).await;
         admitted.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
         outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }
