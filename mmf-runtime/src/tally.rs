@@ -20,14 +20,21 @@ mod word {
     pub(super) const FULL: u64 = (1 << COUNT_BITS) - 1;
 
     /// The count of `word` where it carries `tag`, otherwise zero.
+    #[inline]
     pub(super) fn count(word: u64, tag: u32) -> u64 {
         if word >> COUNT_BITS == u64::from(tag & 0xFF_FFFF) { word & FULL } else { 0 }
     }
 
     /// `word` with one more under `tag`. A full count stays: 2^40 calls on one thread in one state.
+    #[inline]
     pub(super) fn add_one(word: u64, tag: u32) -> u64 {
-        let count = count(word, tag);
-        u64::from(tag & 0xFF_FFFF) << COUNT_BITS | (count + 1).min(FULL)
+        let tag = u64::from(tag & 0xFF_FFFF) << COUNT_BITS;
+        // With its own tag taken off, a word is its count; with another, it is above any count.
+        match word ^ tag {
+            0..FULL => word + 1,
+            FULL => word,
+            _ => tag | 1,
+        }
     }
 }
 
@@ -41,12 +48,54 @@ mod rows {
 
     use super::word;
 
-    /// Words of the first chunk of a row; each further chunk is twice the one before.
-    const FIRST_CHUNK: u32 = 256;
-    const CHUNKS: usize = 24;
+    /// Words at hand in every row: enough for the policies of most programs.
+    const FIRST: usize = 1024;
+    /// Chunk k holds `FIRST << k` more.
+    const CHUNKS: usize = 22;
 
-    /// The words of one thread, in chunks that appear when first written to.
-    struct Row([OnceBox<Box<[AtomicU64]>>; CHUNKS]);
+    /// The words of one thread: the first ones, and chunks that appear when first written to.
+    struct Row {
+        first: [AtomicU64; FIRST],
+        chunks: [OnceBox<Box<[AtomicU64]>>; CHUNKS],
+    }
+
+    impl Row {
+        fn new() -> Self {
+            Self {
+                first: [const { AtomicU64::new(0) }; FIRST],
+                chunks: [const { OnceBox::new() }; CHUNKS],
+            }
+        }
+
+        #[inline]
+        fn word(&self, id: usize) -> &AtomicU64 {
+            match self.first.get(id) {
+                Some(word) => word,
+                None => self.later_word(id),
+            }
+        }
+
+        fn later_word(&self, id: usize) -> &AtomicU64 {
+            let (chunk, offset) = place(id);
+            let new = || Box::new((0..FIRST << chunk).map(|_| AtomicU64::new(0)).collect());
+            &self.chunks[chunk].get_or_init(new)[offset]
+        }
+
+        /// The word where it was ever written to.
+        fn existing_word(&self, id: usize) -> Option<&AtomicU64> {
+            if id < FIRST {
+                return Some(&self.first[id]);
+            }
+            let (chunk, offset) = place(id);
+            Some(&self.chunks[chunk].get()?[offset])
+        }
+    }
+
+    /// Chunk and offset of a word beyond the first ones.
+    fn place(id: usize) -> (usize, usize) {
+        let chunk = (id / FIRST).ilog2() as usize;
+        (chunk, id - (FIRST << chunk))
+    }
 
     static ROWS: Mutex<Rows> = Mutex::new(Rows { all: Vec::new(), unused: Vec::new() });
     static IDS: Mutex<Ids> = Mutex::new(Ids { next: 0, free: Vec::new() });
@@ -58,8 +107,8 @@ mod rows {
     }
 
     struct Ids {
-        next: u32,
-        free: Vec<u32>,
+        next: usize,
+        free: Vec<usize>,
     }
 
     thread_local! {
@@ -89,30 +138,23 @@ mod rows {
 
     /// A counter with one word in the row of every thread.
     #[derive(Debug)]
-    pub(crate) struct Tally {
-        chunk: u32,
-        offset: u32,
-        id: u32,
-    }
+    pub(crate) struct Tally(usize);
 
     impl Tally {
         pub(crate) fn new() -> Self {
             let mut ids = ids();
-            let id = ids.free.pop().unwrap_or_else(|| {
+            Self(ids.free.pop().unwrap_or_else(|| {
                 let id = ids.next;
                 ids.next += 1;
                 id
-            });
-            let chunk = (id / FIRST_CHUNK + 1).ilog2();
-            Self { chunk, offset: id - FIRST_CHUNK * ((1 << chunk) - 1), id }
+            }))
         }
 
         /// Adds one under `tag`, on the word of this thread.
         #[inline]
         pub(crate) fn add_one(&self, tag: u32) {
             let row = ROW.get().unwrap_or_else(take_row);
-            let chunk = row.0[self.chunk as usize].get_or_init(|| new_chunk(self.chunk));
-            let word = &chunk[self.offset as usize];
+            let word = row.word(self.0);
             // Relaxed, and a store instead of a read-modify-write: no other thread writes this word.
             word.store(word::add_one(word.load(Ordering::Relaxed), tag), Ordering::Relaxed);
         }
@@ -125,8 +167,7 @@ mod rows {
         }
 
         fn words<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r AtomicU64> {
-            let (chunk, offset) = (self.chunk as usize, self.offset as usize);
-            rows.all.iter().filter_map(move |row| Some(&row.0[chunk].get()?[offset]))
+            rows.all.iter().filter_map(|row| row.existing_word(self.0))
         }
     }
 
@@ -136,20 +177,15 @@ mod rows {
             for word in self.words(&rows()) {
                 word.store(0, Ordering::Relaxed);
             }
-            ids().free.push(self.id);
+            ids().free.push(self.0);
         }
-    }
-
-    #[expect(clippy::unnecessary_box_returns, reason = "OnceBox holds thin pointers only")]
-    fn new_chunk(chunk: u32) -> Box<Box<[AtomicU64]>> {
-        Box::new((0..FIRST_CHUNK << chunk).map(|_| AtomicU64::new(0)).collect())
     }
 
     #[cold]
     fn take_row() -> &'static Row {
         let mut rows = rows();
         let row = rows.unused.pop().unwrap_or_else(|| {
-            let row: &'static Row = Box::leak(Box::new(Row([const { OnceBox::new() }; CHUNKS])));
+            let row: &'static Row = Box::leak(Box::new(Row::new()));
             rows.all.push(row);
             row
         });
@@ -217,6 +253,17 @@ mod tests {
             let tally = Tally::new();
             assert_eq!(tally.sum(0), 0);
             tally.add_one(0);
+        }
+    }
+
+    #[test]
+    fn words_beyond_the_first_ones_count_too() {
+        let tallies: Vec<_> = (0..10_000).map(|_| Tally::new()).collect();
+        for (count, tally) in tallies.iter().enumerate() {
+            (0..count % 3).for_each(|_| tally.add_one(0));
+        }
+        for (count, tally) in tallies.iter().enumerate() {
+            assert_eq!(tally.sum(0), (count % 3) as u64);
         }
     }
 

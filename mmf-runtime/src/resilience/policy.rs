@@ -131,7 +131,9 @@ impl Invocation {
         breaker: &'a CircuitBreaker,
     ) -> Result<Admitted<'a>, ResilienceError> {
         match breaker.admit() {
-            Ok(ticket) => Ok(Admitted { ticket, panicked: &self.panicked }),
+            Ok(ticket) => {
+                Ok(Admitted { ticket: ManuallyDrop::new(ticket), panicked: &self.panicked })
+            }
             Err(refusal) => Err(self.refused(refusal)),
         }
     }
@@ -244,7 +246,7 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
 /// An attempt that the breaker let through.
 #[derive(Debug)]
 pub struct Admitted<'a> {
-    ticket: Ticket<'a>,
+    ticket: ManuallyDrop<Ticket<'a>>,
     panicked: &'a AtomicBool,
 }
 
@@ -258,7 +260,7 @@ impl Admitted<'_> {
         refusals: Refusals,
         judge: impl FnOnce(&E) -> Counted,
     ) {
-        ManuallyDrop::new(self).ticket.settle(match outcome {
+        ManuallyDrop::new(self).ticket.record(match outcome {
             Ok(Ok(_)) => Counted::Success,
             Ok(Err(error)) => judge(error),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
@@ -270,10 +272,9 @@ impl Admitted<'_> {
 impl Drop for Admitted<'_> {
     #[cold]
     fn drop(&mut self) {
-        // A cancelled attempt counts as neither, by the ticket's own drop.
-        if self.panicked.load(Ordering::Relaxed) {
-            self.ticket.settle(Counted::Failure);
-        }
+        let panicked = self.panicked.load(Ordering::Relaxed);
+        // Otherwise the attempt was cancelled.
+        self.ticket.record(if panicked { Counted::Failure } else { Counted::Neither });
     }
 }
 

@@ -69,6 +69,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Whether a closed breaker looks at the clock.
+    pub(super) fn is_timed(&self) -> bool {
+        self.slow_call_threshold.is_some() || matches!(self.window, Window::Time(_))
+    }
+
     /// How long the breaker stays open after so many failed trials in a row, in nanoseconds.
     pub(super) fn recovery_nanos(&self, failed_trials: u32) -> u64 {
         let base = clock::saturating_nanos(self.recovery_timeout);

@@ -57,20 +57,30 @@ impl fmt::Display for BreakerState {
     }
 }
 
-/// The state word: bits 0 to 2 are the state, bit 3 says `exact`, the upper half is the generation,
-/// which every change of state increments.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The state word: bits 0 to 2 are the state, bit 3 says `exact`, bit 4 that the clock matters to a
+/// closed breaker, and the upper half is the generation, which every change of state increments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
 impl Word {
     const EXACT: u64 = 1 << 3;
+    const TIMED: u64 = 1 << 4;
 
-    fn new(generation: u32, state: BreakerState, exact: bool) -> Self {
-        let exact = if exact { Self::EXACT } else { 0 };
-        Self(u64::from(generation) << 32 | exact | state as u64)
+    fn new(generation: u32, state: BreakerState) -> Self {
+        Self(u64::from(generation) << 32 | state as u64)
     }
 
-    pub(super) fn state(self) -> BreakerState {
+    fn with(self, bit: u64, set: bool) -> Self {
+        if set { Self(self.0 | bit) } else { Self(self.0 & !bit) }
+    }
+
+    /// Whether a call goes through, and its success is only added up: closed, and no other bit set.
+    #[inline]
+    fn is_plain(self) -> bool {
+        self.0 as u32 == 0
+    }
+
+    fn state(self) -> BreakerState {
         match self.0 & 0b111 {
             0 => BreakerState::Closed,
             1 => BreakerState::Open,
@@ -84,7 +94,7 @@ impl Word {
         self.0 & Self::EXACT != 0
     }
 
-    pub(super) fn generation(self) -> u32 {
+    fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 }
@@ -192,10 +202,11 @@ impl CircuitBreaker {
             opened: 0,
             changes: Vec::new(),
         };
+        let closed = Word::new(0, BreakerState::Closed).with(Word::TIMED, config.is_timed());
         Self {
             name,
+            word: AtomicU64::new(closed.0),
             config,
-            word: AtomicU64::new(Word::new(0, BreakerState::Closed, false).0),
             until: AtomicU64::new(0),
             tick: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -281,7 +292,7 @@ impl CircuitBreaker {
     }
 
     #[inline]
-    pub(super) fn word(&self) -> Word {
+    fn word(&self) -> Word {
         // Acquire, with the release in `store`: who sees a generation sees `until` of it.
         Word(self.word.load(Ordering::Acquire))
     }
@@ -295,19 +306,31 @@ impl CircuitBreaker {
     #[inline]
     pub(crate) fn admit(&self) -> Result<Ticket<'_>, ResilienceError> {
         let word = self.word();
+        if word.is_plain() { Ok(self.ticket(word, None)) } else { self.admit_by_state(word) }
+    }
+
+    #[inline]
+    fn ticket(&self, word: Word, started: Option<u64>) -> Ticket<'_> {
+        Ticket { breaker: self, word, started }
+    }
+
+    #[inline(never)]
+    fn admit_by_state(&self, word: Word) -> Result<Ticket<'_>, ResilienceError> {
         match word.state() {
-            BreakerState::Closed => {
-                let started = self.config.slow_call_threshold.map(|_| clock::nanos());
-                Ok(Ticket::closed(self, word.generation(), started))
+            BreakerState::Closed | BreakerState::Disabled => {
+                Ok(self.ticket(word, self.slow_clock()))
             }
-            BreakerState::Disabled => Ok(Ticket::uncounted(self)),
             BreakerState::Open => self.admit_open(),
             BreakerState::HalfOpen => self.admit_trial(),
             BreakerState::ForcedOpen => Err(self.refusal(self.config.recovery_timeout)),
         }
     }
 
-    #[inline]
+    /// The time, where the breaker looks at how long calls take.
+    fn slow_clock(&self) -> Option<u64> {
+        self.config.slow_call_threshold.map(|_| clock::nanos())
+    }
+
     fn admit_open(&self) -> Result<Ticket<'_>, ResilienceError> {
         let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
         if now < until {
@@ -340,8 +363,7 @@ impl CircuitBreaker {
             return Err(self.refusal(Duration::ZERO));
         }
         books.trials_running += 1;
-        let started = self.config.slow_call_threshold.map(|_| clock::nanos());
-        Ok(Ticket::trial(self, self.word().generation(), started))
+        Ok(self.ticket(self.word(), self.slow_clock()))
     }
 
     fn refusal(&self, retry_after: Duration) -> ResilienceError {
@@ -350,18 +372,37 @@ impl CircuitBreaker {
         ResilienceError::CircuitOpen { policy: self.name, retry_after }
     }
 
-    /// Records a call that was admitted while the breaker was closed.
+    /// Records what came of an admitted call.
     #[inline]
-    pub(super) fn record(&self, generation: u32, started: Option<u64>, counted: Counted) {
-        let slow = started.is_some_and(|started| self.is_slow(started));
+    pub(super) fn record(&self, ticket: &Ticket<'_>, counted: Counted) {
+        let word = ticket.word;
+        if counted == Counted::Success && word.is_plain() && self.word() == word {
+            // The word may become exact right here, on another thread: then this success is looked
+            // at with the next record, as if it had come just before it.
+            return self.successes.add_one(word.generation());
+        }
+        self.record_by_state(ticket, counted);
+    }
+
+    #[inline(never)]
+    fn record_by_state(&self, ticket: &Ticket<'_>, counted: Counted) {
+        let generation = ticket.word.generation();
+        let slow = ticket.started.is_some_and(|started| self.is_slow(started));
+        match ticket.word.state() {
+            BreakerState::Closed => self.record_closed(generation, slow, counted),
+            BreakerState::HalfOpen => self.record_trial(generation, slow, counted),
+            BreakerState::Open | BreakerState::ForcedOpen | BreakerState::Disabled => {}
+        }
+    }
+
+    /// Records a call that was admitted while the breaker was closed.
+    fn record_closed(&self, generation: u32, slow: bool, counted: Counted) {
         if counted == Counted::Success && !slow {
             let word = self.word();
             if word.generation() != generation {
                 return;
             }
             if !word.is_exact() && self.is_current_tick() {
-                // The word may become exact right here, on another thread: then this success is
-                // looked at with the next record, as if it had come just before it.
                 return self.successes.add_one(generation);
             }
         }
@@ -373,7 +414,8 @@ impl CircuitBreaker {
     #[cold]
     fn record_exactly(&self, generation: u32, seen: Seen) {
         let mut books = self.books();
-        if self.word().generation() != generation {
+        let word = self.word();
+        if word.generation() != generation {
             return;
         }
         self.fold(&mut books);
@@ -389,7 +431,7 @@ impl CircuitBreaker {
             books.opened += 1;
             self.open(&mut books);
         } else {
-            self.store(Word::new(generation, BreakerState::Closed, self.must_be_exact(&books)));
+            self.store(word.with(Word::EXACT, self.must_be_exact(&books)));
         }
     }
 
@@ -414,8 +456,7 @@ impl CircuitBreaker {
 
     /// Records a trial call.
     #[cold]
-    pub(super) fn record_trial(&self, generation: u32, started: Option<u64>, counted: Counted) {
-        let slow = started.is_some_and(|started| self.is_slow(started));
+    fn record_trial(&self, generation: u32, slow: bool, counted: Counted) {
         let mut books = self.books();
         if self.word().generation() != generation {
             return;
@@ -466,7 +507,8 @@ impl CircuitBreaker {
         books.folded = 0;
         books.trials_running = 0;
         books.trials_succeeded = 0;
-        self.store(Word::new(before.generation().wrapping_add(1), state, false));
+        let after = Word::new(before.generation().wrapping_add(1), state);
+        self.store(after.with(Word::TIMED, self.config.is_timed()));
         if before.state() != state {
             books.changes.push((before.state(), state));
         }

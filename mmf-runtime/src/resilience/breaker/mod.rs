@@ -17,4 +17,5 @@ mod reference;
 pub use config::{CircuitBreakerBuilder, Window};
 pub use keyed::KeyedBreakers;
 pub use machine::{BreakerState, CircuitBreaker};
-pub use ticket::{Counted, Ticket};
+pub use ticket::Counted;
+pub(crate) use ticket::Ticket;

@@ -27,7 +27,7 @@ fn never_more_trials_at_once_than_allowed() {
     loom::model(|| {
         let (breaker, running) = (half_open(1, 9), Arc::new(AtomicU64::new(0)));
         on_threads(2, move || {
-            if let Ok(mut ticket) = breaker.admit() {
+            if let Ok(ticket) = breaker.admit() {
                 assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
                 running.fetch_sub(1, Ordering::SeqCst);
                 ticket.settle(Counted::Success);
@@ -52,7 +52,7 @@ fn a_late_result_is_not_counted_in_the_new_state() {
         let breaker = Arc::new(CircuitBreaker::builder("model").failure_threshold(1).build());
         let racing = Arc::clone(&breaker);
         let thread = loom::thread::spawn(move || {
-            if let Ok(mut ticket) = racing.admit() {
+            if let Ok(ticket) = racing.admit() {
                 ticket.settle(Counted::Failure);
             }
         });

@@ -217,7 +217,7 @@ async fn agree(settings: Settings, steps: Vec<Step>) -> Result<(), TestCaseError
                 running.extend(real.zip(expected));
             }
             Step::End(which, counted) if !running.is_empty() => {
-                let (mut ticket, admitted) = running.swap_remove(which % running.len());
+                let (ticket, admitted) = running.swap_remove(which % running.len());
                 ticket.settle(counted);
                 model.settle(admitted, counted);
             }

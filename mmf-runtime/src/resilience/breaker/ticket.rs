@@ -1,6 +1,6 @@
 //! The admission of one call.
 
-use super::machine::CircuitBreaker;
+use super::machine::{CircuitBreaker, Word};
 
 /// How a call counts for the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,57 +16,30 @@ pub enum Counted {
 /// An admitted call. It is settled once; dropped without that, it counts as neither, and a trial
 /// frees its place.
 #[derive(Debug)]
-pub struct Ticket<'b> {
-    breaker: &'b CircuitBreaker,
-    kind: Kind,
-    generation: u32,
-    started: Option<u64>,
+pub(crate) struct Ticket<'b> {
+    pub(super) breaker: &'b CircuitBreaker,
+    /// What the breaker's word was when it let the call through.
+    pub(super) word: Word,
+    /// By [`clock::nanos`](crate::clock::nanos), where the breaker looks at how long calls take.
+    pub(super) started: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Closed,
-    Trial,
-    Done,
-}
+impl Ticket<'_> {
+    /// Settles it.
+    #[cfg(test)]
+    pub(crate) fn settle(self, counted: Counted) {
+        std::mem::ManuallyDrop::new(self).record(counted);
+    }
 
-impl<'b> Ticket<'b> {
+    /// Settles a ticket that its owner does not drop.
     #[inline]
-    pub(super) fn closed(
-        breaker: &'b CircuitBreaker,
-        generation: u32,
-        started: Option<u64>,
-    ) -> Self {
-        Self { breaker, kind: Kind::Closed, generation, started }
-    }
-
-    pub(super) fn trial(
-        breaker: &'b CircuitBreaker,
-        generation: u32,
-        started: Option<u64>,
-    ) -> Self {
-        Self { breaker, kind: Kind::Trial, generation, started }
-    }
-
-    pub(super) fn uncounted(breaker: &'b CircuitBreaker) -> Self {
-        Self { breaker, kind: Kind::Done, generation: 0, started: None }
-    }
-
-    #[inline]
-    pub(crate) fn settle(&mut self, counted: Counted) {
-        match std::mem::replace(&mut self.kind, Kind::Done) {
-            Kind::Closed => self.breaker.record(self.generation, self.started, counted),
-            Kind::Trial => self.breaker.record_trial(self.generation, self.started, counted),
-            Kind::Done => {}
-        }
+    pub(crate) fn record(&self, counted: Counted) {
+        self.breaker.record(self, counted);
     }
 }
 
 impl Drop for Ticket<'_> {
-    #[inline]
     fn drop(&mut self) {
-        if matches!(self.kind, Kind::Trial) {
-            self.settle(Counted::Neither);
-        }
+        self.breaker.record(self, Counted::Neither);
     }
 }
