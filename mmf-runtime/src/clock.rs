@@ -1,15 +1,34 @@
 //! Time, by `tokio::time`, so that `#[tokio::test(start_paused = true)]` drives every policy.
+//!
+//! What reads the clock on every call reads the processor's counter instead (quanta), at less than
+//! half the price. Where tokio's clock can be paused, which is where its feature `test-util` is on,
+//! only that one counts.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use quanta::Clock;
 use tokio::time::Instant;
 
 /// Where [`nanos`] begins to count, in the middle of its range: a paused clock may stand before the
 /// instant at which this process first asked.
 const ORIGIN: u64 = 1 << 62;
 
-static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// The instant at which this process first asked, by both clocks.
+struct First {
+    instant: Instant,
+    counter: Clock,
+    ticks: u64,
+}
+
+static FIRST: LazyLock<First> = LazyLock::new(|| {
+    let counter = Clock::new();
+    First { instant: Instant::now(), ticks: counter.raw(), counter }
+});
+
+/// The counter ran back once, as it may where the system slept: it is not asked any more.
+static COUNTER_RAN_BACK: AtomicBool = AtomicBool::new(false);
 
 /// The current instant.
 pub(crate) fn now() -> Instant {
@@ -17,12 +36,38 @@ pub(crate) fn now() -> Instant {
 }
 
 /// The current instant as nanoseconds on a scale of this process, for keeping in an atomic.
+#[inline]
 pub(crate) fn nanos() -> u64 {
-    let first = *FIRST;
+    // Relaxed: whoever misses the change finds out by itself.
+    if PAUSABLE || COUNTER_RAN_BACK.load(Ordering::Relaxed) {
+        nanos_by_tokio()
+    } else {
+        nanos_by_counter()
+    }
+}
+
+fn nanos_by_tokio() -> u64 {
+    let first = FIRST.instant;
     let now = now();
     match now.checked_duration_since(first) {
         Some(since) => ORIGIN.saturating_add(saturating_nanos(since)),
         None => ORIGIN.saturating_sub(saturating_nanos(first.duration_since(now))),
+    }
+}
+
+#[inline]
+fn nanos_by_counter() -> u64 {
+    let First { counter, ticks, .. } = &*FIRST;
+    ORIGIN.saturating_add(counter.delta_as_nanos(*ticks, counter.raw()))
+}
+
+/// Told by whoever finds an instant of [`nanos`] further ahead than it can have been set: gives the
+/// counter up where it fell behind.
+#[cold]
+pub(crate) fn suspect() {
+    const MOST_DRIFT: u64 = 1_000_000_000;
+    if !PAUSABLE && nanos_by_tokio().saturating_sub(nanos_by_counter()) > MOST_DRIFT {
+        COUNTER_RAN_BACK.store(true, Ordering::Relaxed);
     }
 }
 
@@ -35,6 +80,44 @@ pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
 pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
     instant.checked_add(duration.min(FAR)).unwrap_or(instant)
+}
+
+/// Whether tokio is built with `test-util`.
+const PAUSABLE: bool = {
+    // In the inner scope, the name is tokio's function where that exists, and the one of the module
+    // below where it does not.
+    #[allow(unused_imports, reason = "one of the two imports is")]
+    use not_pausable::*;
+    {
+        #[allow(unused_imports, reason = "one of the two imports is")]
+        use tokio::time::*;
+        not_pausable::is_tokios(pause)
+    }
+};
+
+mod not_pausable {
+    pub(super) struct Absent;
+
+    #[allow(dead_code, reason = "found only where tokio has no function of this name")]
+    pub(super) fn pause() -> Absent {
+        Absent
+    }
+
+    pub(super) trait Returned {
+        const BY_TOKIO: bool;
+    }
+
+    impl Returned for Absent {
+        const BY_TOKIO: bool = false;
+    }
+
+    impl Returned for () {
+        const BY_TOKIO: bool = true;
+    }
+
+    pub(super) const fn is_tokios<R: Returned>(_: fn() -> R) -> bool {
+        R::BY_TOKIO
+    }
 }
 
 #[cfg(test)]
@@ -53,5 +136,21 @@ mod tests {
         assert_eq!(nanos(), before);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(nanos() - before, 60_000_000_000);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "reads the processor's counter")]
+    fn the_counter_agrees_with_the_clock_and_does_not_run_back() {
+        let before = nanos_by_tokio();
+        let mut last = nanos_by_counter();
+        for _ in 0..1000 {
+            let next = nanos_by_counter();
+            assert!(next >= last);
+            last = next;
+        }
+        let after = nanos_by_tokio();
+        // Two clocks, each read a moment apart from the other.
+        let slack = 1_000_000;
+        assert!((before - slack..after + slack).contains(&last), "{before} {last} {after}");
     }
 }

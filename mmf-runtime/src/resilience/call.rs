@@ -233,10 +233,10 @@ impl Policies<'_> {
         Fut: Future<Output = Result<V, E>>,
         J: Judge<V, E>,
     {
-        let admitted = match &self.breaker {
-            Some(breaker) => Some(invocation.admit(breaker)?),
-            None => None,
-        };
+        let mut admission = invocation.admission();
+        if let Some(breaker) = &self.breaker {
+            admission.ask(breaker)?;
+        }
         if let Some(limiter) = &self.rate_limit
             && let Some(wait) = invocation.throttle(limiter)?
         {
@@ -261,8 +261,8 @@ impl Policies<'_> {
             Some(hedge) => hedge.race(invocation, copy).await,
             None => copy().await,
         };
-        if let Some(admitted) = admitted {
-            admitted.settle(&outcome, self.fail_refusals, |error| rules.counted(error));
+        if self.breaker.is_some() {
+            admission.settle(&outcome, self.fail_refusals, |error| rules.counted(error));
         }
         outcome
     }

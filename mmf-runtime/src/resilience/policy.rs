@@ -120,22 +120,10 @@ impl Invocation {
         self.identity.count(counter);
     }
 
-    /// Asks the breaker.
-    ///
-    /// # Errors
-    ///
-    /// [`ResilienceError::CircuitOpen`].
+    /// What an attempt asks the breaker with.
     #[inline]
-    pub fn admit<'a>(
-        &'a self,
-        breaker: &'a CircuitBreaker,
-    ) -> Result<Admitted<'a>, ResilienceError> {
-        match breaker.admit() {
-            Ok(ticket) => {
-                Ok(Admitted { ticket: ManuallyDrop::new(ticket), panicked: &self.panicked })
-            }
-            Err(refusal) => Err(self.refused(refusal)),
-        }
+    pub fn admission(&self) -> Admission<'_> {
+        Admission { ticket: Ticket::empty(), invocation: self }
     }
 
     /// Asks the rate limiter: a permit now, or a wait for it.
@@ -243,24 +231,34 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
     outcome.unwrap_or_else(|refusal| unreachable!("none of these policies refuses: {refusal}"))
 }
 
-/// An attempt that the breaker let through.
+/// An attempt at the door of a breaker, and within it.
 #[derive(Debug)]
-pub struct Admitted<'a> {
-    ticket: ManuallyDrop<Ticket<'a>>,
-    panicked: &'a AtomicBool,
+pub struct Admission<'a> {
+    ticket: Ticket<'a>,
+    invocation: &'a Invocation,
 }
 
-impl Admitted<'_> {
+impl<'a> Admission<'a> {
+    /// Asks the breaker.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::CircuitOpen`].
+    #[inline]
+    pub fn ask(&mut self, breaker: &'a CircuitBreaker) -> Result<(), ResilienceError> {
+        breaker.admit(&mut self.ticket).map_err(|refusal| self.invocation.refused(refusal))
+    }
+
     /// Ends the attempt for the breaker: refusals count by the list of refusals, the function's
     /// errors by the predicates.
     #[inline]
     pub fn settle<V, E>(
-        self,
+        &mut self,
         outcome: &Outcome<V, E>,
         refusals: Refusals,
         judge: impl FnOnce(&E) -> Counted,
     ) {
-        ManuallyDrop::new(self).ticket.record(match outcome {
+        self.ticket.settle(match outcome {
             Ok(Ok(_)) => Counted::Success,
             Ok(Err(error)) => judge(error),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
@@ -269,12 +267,13 @@ impl Admitted<'_> {
     }
 }
 
-impl Drop for Admitted<'_> {
-    #[cold]
+impl Drop for Admission<'_> {
+    #[inline]
     fn drop(&mut self) {
-        let panicked = self.panicked.load(Ordering::Relaxed);
-        // Otherwise the attempt was cancelled.
-        self.ticket.record(if panicked { Counted::Failure } else { Counted::Neither });
+        // Otherwise it was settled, or the attempt was cancelled.
+        if self.invocation.panicked.load(Ordering::Relaxed) {
+            self.ticket.settle(Counted::Failure);
+        }
     }
 }
 

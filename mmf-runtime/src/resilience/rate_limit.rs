@@ -101,6 +101,10 @@ impl RateLimiter {
             let due = arrival.saturating_sub(self.tolerance);
             let wait = due.saturating_sub(now);
             if wait > max_wait {
+                if wait > self.max_wait.saturating_add(self.interval) {
+                    // No permit is ever reserved that far ahead.
+                    clock::suspect();
+                }
                 return Err(wait);
             }
             let next = arrival.max(now).saturating_add(self.interval);

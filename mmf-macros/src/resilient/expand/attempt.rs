@@ -46,26 +46,27 @@ impl Expansion<'_> {
 
     // Output:
     //     'attempt: {
-    //         let admitted = match invocation.admit(breaker) { Ok(…) => …, Err(…) => break 'attempt … };
+    //         let mut admission = invocation.admission();
+    //         if let Err(refusal) = admission.ask(breaker) { break 'attempt Err(refusal) }
     //         match invocation.throttle(limiter) { Ok(Some(wait)) => wait.until_due().await, … }
     //         let outcome = RUN;
-    //         admitted.settle(&outcome, …);
+    //         admission.settle(&outcome, …);
     //         outcome
     //     }
     //
     /// The policies inside the retry, outermost first; each has its lines only where it was asked for.
     pub(super) fn attempt(&self) -> TokenStream {
         let Self { args, invocation, outcome, span, .. } = self;
-        let (admitted, refusal) = (private("__mmf_admitted"), private("__mmf_refusal"));
+        let (admission, refusal) = (private("__mmf_admission"), private("__mmf_refusal"));
         let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
         let (ok, err) = (quote!(::core::result::Result::Ok), quote!(::core::result::Result::Err));
         let admit = args.breaker.as_ref().map(|_| {
             let breaker = private("__mmf_breaker");
             quote! {
-                let #admitted = match #invocation.admit(#breaker) {
-                    #ok(#admitted) => #admitted,
-                    #err(#refusal) => break #label #err(#refusal),
-                };
+                let mut #admission = #invocation.admission();
+                if let #err(#refusal) = #admission.ask(#breaker) {
+                    break #label #err(#refusal);
+                }
             }
         });
         let throttle = args.rate_limit.as_ref().map(|_| {
@@ -88,7 +89,7 @@ impl Expansion<'_> {
             let refusals =
                 self.refusals(keys.and_then(|keys| keys.on_refusal.as_ref()), "FAILURES");
             let judge = self.breaker_judge(keys);
-            quote!(#admitted.settle(&#outcome, #refusals, #judge);)
+            quote!(#admission.settle(&#outcome, #refusals, #judge);)
         });
         let run = if self.model.anatomy.is_async { self.run() } else { self.run_blocking() };
         let run = match &args.hedge {

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use super::config;
 use super::config::{CircuitBreakerBuilder, Config};
-use super::ticket::{Counted, Ticket};
+use super::ticket::{Admission, Counted, Ticket};
 use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
 use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
@@ -59,7 +60,7 @@ impl fmt::Display for BreakerState {
 
 /// The state word: bits 0 to 2 are the state, bit 3 says `exact`, bit 4 that the clock matters to a
 /// closed breaker, and the upper half is the generation, which every change of state increments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Word(u64);
 
 impl Word {
@@ -123,7 +124,8 @@ pub struct CircuitBreaker {
     name: &'static str,
     config: Arc<Config>,
     word: AtomicU64,
-    /// While open: when it may become half-open, by [`clock::nanos`].
+    /// While open: since when, by [`clock::nanos`], and when it may become half-open.
+    opened_at: AtomicU64,
     until: AtomicU64,
     /// Of a time window: the number of the current bucket.
     tick: AtomicU64,
@@ -207,6 +209,7 @@ impl CircuitBreaker {
             name,
             word: AtomicU64::new(closed.0),
             config,
+            opened_at: AtomicU64::new(0),
             until: AtomicU64::new(0),
             tick: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -235,9 +238,10 @@ impl CircuitBreaker {
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let invocation = Invocation::begin(Identity::uncounted(self.name));
-        let admitted = invocation.admit(self).map_err(E::from_refusal)?;
+        let mut admission = invocation.admission();
+        admission.ask(self).map_err(E::from_refusal)?;
         let outcome = invocation.body(pin!(future)).await;
-        admitted.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
+        admission.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
         outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }
 
@@ -304,21 +308,22 @@ impl CircuitBreaker {
 
     /// Admits a call, or refuses it.
     #[inline]
-    pub(crate) fn admit(&self) -> Result<Ticket<'_>, ResilienceError> {
+    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<'b>) -> Result<(), ResilienceError> {
         let word = self.word();
-        if word.is_plain() { Ok(self.ticket(word, None)) } else { self.admit_by_state(word) }
-    }
-
-    #[inline]
-    fn ticket(&self, word: Word, started: Option<u64>) -> Ticket<'_> {
-        Ticket { breaker: self, word, started }
+        let admission = if word.is_plain() {
+            Admission { word, started: None }
+        } else {
+            self.admit_by_state(word)?
+        };
+        ticket.fill(self, admission);
+        Ok(())
     }
 
     #[inline(never)]
-    fn admit_by_state(&self, word: Word) -> Result<Ticket<'_>, ResilienceError> {
+    fn admit_by_state(&self, word: Word) -> Result<Admission, ResilienceError> {
         match word.state() {
             BreakerState::Closed | BreakerState::Disabled => {
-                Ok(self.ticket(word, self.slow_clock()))
+                Ok(Admission { word, started: self.slow_clock() })
             }
             BreakerState::Open => self.admit_open(),
             BreakerState::HalfOpen => self.admit_trial(),
@@ -327,28 +332,36 @@ impl CircuitBreaker {
     }
 
     /// The time, where the breaker looks at how long calls take.
-    fn slow_clock(&self) -> Option<u64> {
-        self.config.slow_call_threshold.map(|_| clock::nanos())
+    fn slow_clock(&self) -> Option<NonZeroU64> {
+        self.config.slow_call_threshold.and_then(|_| NonZeroU64::new(clock::nanos()))
     }
 
-    fn admit_open(&self) -> Result<Ticket<'_>, ResilienceError> {
-        let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
-        if now < until {
-            return Err(self.refusal(Duration::from_nanos(until - now)));
+    fn admit_open(&self) -> Result<Admission, ResilienceError> {
+        match self.still_open() {
+            Some(refusal) => Err(refusal),
+            None => self.admit_trial(),
         }
-        self.admit_trial()
+    }
+
+    /// The refusal of an open breaker whose time is not over.
+    fn still_open(&self) -> Option<ResilienceError> {
+        let now = clock::nanos();
+        let wait = self.until.load(Ordering::Relaxed).checked_sub(now).filter(|wait| *wait > 0)?;
+        if now < self.opened_at.load(Ordering::Relaxed) {
+            clock::suspect();
+        }
+        Some(self.refusal(Duration::from_nanos(wait)))
     }
 
     /// Admits a trial where there is room for one; an open breaker whose time is over becomes
     /// half-open by it.
     #[cold]
-    fn admit_trial(&self) -> Result<Ticket<'_>, ResilienceError> {
+    fn admit_trial(&self) -> Result<Admission, ResilienceError> {
         let mut books = self.books();
         match self.word().state() {
             BreakerState::Open => {
-                let (now, until) = (clock::nanos(), self.until.load(Ordering::Relaxed));
-                if now < until {
-                    return Err(self.refusal(Duration::from_nanos(until - now)));
+                if let Some(refusal) = self.still_open() {
+                    return Err(refusal);
                 }
                 self.change(&mut books, BreakerState::HalfOpen);
             }
@@ -356,14 +369,14 @@ impl CircuitBreaker {
             // Somebody else was faster.
             BreakerState::Closed | BreakerState::Disabled | BreakerState::ForcedOpen => {
                 drop(books);
-                return self.admit();
+                return self.admit_by_state(self.word());
             }
         }
         if books.trials_running >= self.config.half_open_max_calls {
             return Err(self.refusal(Duration::ZERO));
         }
         books.trials_running += 1;
-        Ok(self.ticket(self.word(), self.slow_clock()))
+        Ok(Admission { word: self.word(), started: self.slow_clock() })
     }
 
     fn refusal(&self, retry_after: Duration) -> ResilienceError {
@@ -374,21 +387,21 @@ impl CircuitBreaker {
 
     /// Records what came of an admitted call.
     #[inline]
-    pub(super) fn record(&self, ticket: &Ticket<'_>, counted: Counted) {
-        let word = ticket.word;
+    pub(super) fn record(&self, admission: Admission, counted: Counted) {
+        let word = admission.word;
         if counted == Counted::Success && word.is_plain() && self.word() == word {
             // The word may become exact right here, on another thread: then this success is looked
             // at with the next record, as if it had come just before it.
             return self.successes.add_one(word.generation());
         }
-        self.record_by_state(ticket, counted);
+        self.record_by_state(admission, counted);
     }
 
     #[inline(never)]
-    fn record_by_state(&self, ticket: &Ticket<'_>, counted: Counted) {
-        let generation = ticket.word.generation();
-        let slow = ticket.started.is_some_and(|started| self.is_slow(started));
-        match ticket.word.state() {
+    fn record_by_state(&self, admission: Admission, counted: Counted) {
+        let generation = admission.word.generation();
+        let slow = admission.started.is_some_and(|started| self.is_slow(started));
+        match admission.word.state() {
             BreakerState::Closed => self.record_closed(generation, slow, counted),
             BreakerState::HalfOpen => self.record_trial(generation, slow, counted),
             BreakerState::Open | BreakerState::ForcedOpen | BreakerState::Disabled => {}
@@ -485,7 +498,9 @@ impl CircuitBreaker {
     }
 
     fn open(&self, books: &mut Books) {
-        let until = clock::nanos().saturating_add(self.config.recovery_nanos(books.failed_trials));
+        let now = clock::nanos();
+        let until = now.saturating_add(self.config.recovery_nanos(books.failed_trials));
+        self.opened_at.store(now, Ordering::Relaxed);
         self.until.store(until, Ordering::Relaxed);
         self.change(books, BreakerState::Open);
     }
@@ -526,9 +541,9 @@ impl CircuitBreaker {
         }
     }
 
-    fn is_slow(&self, started: u64) -> bool {
+    fn is_slow(&self, started: NonZeroU64) -> bool {
         self.config.slow_call_threshold.is_some_and(|threshold| {
-            clock::nanos().saturating_sub(started) >= clock::saturating_nanos(threshold)
+            clock::nanos().saturating_sub(started.get()) >= clock::saturating_nanos(threshold)
         })
     }
 

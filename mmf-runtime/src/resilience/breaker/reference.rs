@@ -212,12 +212,12 @@ async fn agree(settings: Settings, steps: Vec<Step>) -> Result<(), TestCaseError
     for step in steps {
         match step {
             Step::Begin => {
-                let (real, expected) = (breaker.admit().ok(), model.admit());
+                let (real, expected) = (breaker.ticket(), model.admit());
                 prop_assert_eq!(real.is_some(), expected.is_some());
                 running.extend(real.zip(expected));
             }
             Step::End(which, counted) if !running.is_empty() => {
-                let (ticket, admitted) = running.swap_remove(which % running.len());
+                let (mut ticket, admitted) = running.swap_remove(which % running.len());
                 ticket.settle(counted);
                 model.settle(admitted, counted);
             }

@@ -1,5 +1,7 @@
 //! The admission of one call.
 
+use std::num::NonZeroU64;
+
 use super::machine::{CircuitBreaker, Word};
 
 /// How a call counts for the breaker.
@@ -13,33 +15,60 @@ pub enum Counted {
     Neither,
 }
 
-/// An admitted call. It is settled once; dropped without that, it counts as neither, and a trial
-/// frees its place.
+/// The admission of a call: empty until a breaker fills it, and again once it is settled. Dropped in
+/// between, the call counts as neither, and a trial frees its place.
+///
+/// It is filled and settled where it stands, as moving it would cost more than all the rest.
 #[derive(Debug)]
 pub(crate) struct Ticket<'b> {
-    pub(super) breaker: &'b CircuitBreaker,
+    breaker: Option<&'b CircuitBreaker>,
+    admission: Admission,
+}
+
+/// What the breaker remembers of an admitted call.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Admission {
     /// What the breaker's word was when it let the call through.
     pub(super) word: Word,
     /// By [`clock::nanos`](crate::clock::nanos), where the breaker looks at how long calls take.
-    pub(super) started: Option<u64>,
+    pub(super) started: Option<NonZeroU64>,
 }
 
-impl Ticket<'_> {
-    /// Settles it.
-    #[cfg(test)]
-    pub(crate) fn settle(self, counted: Counted) {
-        std::mem::ManuallyDrop::new(self).record(counted);
+impl<'b> Ticket<'b> {
+    /// An empty one.
+    #[inline]
+    pub(crate) fn empty() -> Self {
+        Self { breaker: None, admission: Admission::default() }
     }
 
-    /// Settles a ticket that its owner does not drop.
     #[inline]
-    pub(crate) fn record(&self, counted: Counted) {
-        self.breaker.record(self, counted);
+    pub(super) fn fill(&mut self, breaker: &'b CircuitBreaker, admission: Admission) {
+        self.breaker = Some(breaker);
+        self.admission = admission;
+    }
+
+    /// Settles it; a second time does nothing.
+    #[inline]
+    pub(crate) fn settle(&mut self, counted: Counted) {
+        if let Some(breaker) = self.breaker.take() {
+            breaker.record(self.admission, counted);
+        }
     }
 }
 
 impl Drop for Ticket<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.breaker.record(self, Counted::Neither);
+        self.settle(Counted::Neither);
+    }
+}
+
+#[cfg(test)]
+impl CircuitBreaker {
+    /// A ticket that the breaker filled, or nothing where it refused.
+    pub(super) fn ticket(&self) -> Option<Ticket<'_>> {
+        let mut ticket = Ticket::empty();
+        self.admit(&mut ticket).ok()?;
+        Some(ticket)
     }
 }
