@@ -4,16 +4,16 @@ use std::sync::atomic::AtomicU64;
 
 use crate::tally::Tally;
 
-/// The success of a call is the one thing counted on every call, so it is a [`Tally`]; the rest
-/// happens when something went wrong.
+/// What an open breaker counts as often as a closed one is a [`Tally`] too: refusing must be cheap.
+/// The rest happens when something else went wrong.
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) successes: Tally,
-    pub(crate) failures: AtomicU64,
+    pub(crate) failures: Tally,
     pub(crate) cancelled: AtomicU64,
     pub(crate) retries: AtomicU64,
     /// Attempts that were refused before the function began.
-    pub(crate) unstarted: AtomicU64,
+    pub(crate) unstarted: Tally,
     pub(crate) timeouts: AtomicU64,
     pub(crate) deadline_exceeded: AtomicU64,
     pub(crate) rate_limited: AtomicU64,
@@ -25,10 +25,10 @@ impl Counters {
     pub(crate) fn new() -> Self {
         Self {
             successes: Tally::new(),
-            failures: AtomicU64::new(0),
+            failures: Tally::new(),
             cancelled: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            unstarted: AtomicU64::new(0),
+            unstarted: Tally::new(),
             timeouts: AtomicU64::new(0),
             deadline_exceeded: AtomicU64::new(0),
             rate_limited: AtomicU64::new(0),

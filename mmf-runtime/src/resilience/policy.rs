@@ -102,11 +102,10 @@ impl Invocation {
             if result.is_ok() {
                 counters.successes.add_one(0);
             } else {
-                counters.failures.fetch_add(1, Ordering::Relaxed);
+                counters.failures.add_one(0);
             }
-            let given_up = this.given_up.load(Ordering::Relaxed);
-            if given_up > 0 {
-                counters.unstarted.fetch_add(given_up.into(), Ordering::Relaxed);
+            for _ in 0..this.given_up.load(Ordering::Relaxed) {
+                counters.unstarted.add_one(0);
             }
         }
         result
@@ -141,7 +140,8 @@ impl Invocation {
             Ok(Some(reserved)) => Ok(Some(Wait { reserved, waiting: Waiting(self) })),
             Err(refusal) => {
                 self.count(|counters| &counters.rate_limited);
-                Err(self.refused(refusal))
+                self.note_refusal(&refusal);
+                Err(refusal)
             }
         }
     }
@@ -193,7 +193,7 @@ impl Invocation {
         &self,
         bulkhead: &'b Bulkhead,
     ) -> Result<Permit<'b>, ResilienceError> {
-        bulkhead.acquire_blocking().map_err(|refusal| self.refused(refusal))
+        bulkhead.acquire_blocking().inspect_err(|refusal| self.note_refusal(refusal))
     }
 
     /// Runs the rest, with its wait for the bulkhead, under the timeout.
@@ -203,11 +203,11 @@ impl Invocation {
     }
 
     /// Counts and tells a refusal that came before the body began.
-    #[cold]
-    fn refused(&self, refusal: ResilienceError) -> ResilienceError {
-        self.count(|counters| &counters.unstarted);
-        events::refused(&refusal);
-        refusal
+    fn note_refusal(&self, refusal: &ResilienceError) {
+        if let Some(counters) = self.identity.counters {
+            counters.unstarted.add_one(0);
+        }
+        events::refused(refusal);
     }
 
     #[cold]
@@ -223,7 +223,10 @@ impl Drop for Invocation {
     #[cold]
     fn drop(&mut self) {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
-        self.count(|counters| if panicked { &counters.failures } else { &counters.cancelled });
+        match self.identity.counters {
+            Some(counters) if panicked => counters.failures.add_one(0),
+            _ => self.count(|counters| &counters.cancelled),
+        }
     }
 }
 
@@ -246,7 +249,11 @@ impl<'a> Admission<'a> {
     /// [`ResilienceError::CircuitOpen`].
     #[inline]
     pub fn ask(&mut self, breaker: &'a CircuitBreaker) -> Result<(), ResilienceError> {
-        breaker.admit(&mut self.ticket).map_err(|refusal| self.invocation.refused(refusal))
+        breaker.admit(&mut self.ticket).map_err(|refused| {
+            let refusal = breaker.refusal(refused);
+            self.invocation.note_refusal(&refusal);
+            refusal
+        })
     }
 
     /// Ends the attempt for the breaker: refusals count by the list of refusals, the function's
@@ -365,7 +372,10 @@ where
             if this.permit.is_none() {
                 match ready!(this.queue_up(context)) {
                     Ok(permit) => *this.permit = Some(permit),
-                    Err(refusal) => return Poll::Ready(Err(this.invocation.refused(refusal))),
+                    Err(refusal) => {
+                        this.invocation.note_refusal(&refusal);
+                        return Poll::Ready(Err(refusal));
+                    }
                 }
             }
         }

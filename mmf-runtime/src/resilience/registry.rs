@@ -257,7 +257,7 @@ impl Policy {
     pub fn snapshot(&self) -> PolicySnapshot {
         let State { name, counters, parts } = self.0.state();
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let (successes, failures) = (counters.successes.sum(0), read(&counters.failures));
+        let (successes, failures) = (counters.successes.sum(0), counters.failures.sum(0));
         let (calls, retries) = (successes + failures, read(&counters.retries));
         let hedges = read(&counters.hedges);
         let breaker = parts.find_breaker().map(CircuitBreaker::snapshot);
@@ -267,7 +267,7 @@ impl Policy {
             successes,
             failures,
             cancelled: read(&counters.cancelled),
-            attempts: (calls + retries + hedges).saturating_sub(read(&counters.unstarted)),
+            attempts: (calls + retries + hedges).saturating_sub(counters.unstarted.sum(0)),
             retries,
             timeouts: read(&counters.timeouts),
             deadline_exceeded: read(&counters.deadline_exceeded),

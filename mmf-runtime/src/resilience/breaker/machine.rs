@@ -129,9 +129,17 @@ pub struct CircuitBreaker {
     until: AtomicU64,
     /// Of a time window: the number of the current bucket.
     tick: AtomicU64,
-    refused: AtomicU64,
+    refused: Tally,
     successes: Tally,
     books: Mutex<Books>,
+}
+
+/// A refused call. It is made an error only where it leaves the breaker, since an error is a lot to
+/// hand from function to function.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    /// In nanoseconds.
+    retry_after: u64,
 }
 
 /// What is only touched under the lock.
@@ -144,6 +152,8 @@ struct Books {
     trials_running: u32,
     trials_succeeded: u32,
     failed_trials: u32,
+    /// Refusals before the last reset.
+    refused_before: u64,
     successes: u64,
     failures: u64,
     slow: u64,
@@ -198,6 +208,7 @@ impl CircuitBreaker {
             trials_running: 0,
             trials_succeeded: 0,
             failed_trials: 0,
+            refused_before: 0,
             successes: 0,
             failures: 0,
             slow: 0,
@@ -212,7 +223,7 @@ impl CircuitBreaker {
             opened_at: AtomicU64::new(0),
             until: AtomicU64::new(0),
             tick: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
+            refused: Tally::new(),
             successes: Tally::new(),
             books: Mutex::new(books),
         }
@@ -271,7 +282,7 @@ impl CircuitBreaker {
         self.change(&mut books, BreakerState::Closed);
         books.failed_trials = 0;
         (books.successes, books.failures, books.slow, books.opened) = (0, 0, 0, 0);
-        self.refused.store(0, Ordering::Relaxed);
+        books.refused_before = self.refused.sum(0);
     }
 
     /// Its state and its counters since it was built.
@@ -285,7 +296,7 @@ impl CircuitBreaker {
             successes: books.successes,
             failures: books.failures,
             slow: books.slow,
-            refused: self.refused.load(Ordering::Relaxed),
+            refused: self.refused.sum(0) - books.refused_before,
             opened: books.opened,
             failure_rate: if sums.calls == 0 {
                 0.0
@@ -306,9 +317,9 @@ impl CircuitBreaker {
         self.word.store(word.0, Ordering::Release);
     }
 
-    /// Admits a call, or refuses it.
+    /// Admits a call, or refuses it: the ticket is filled or stays empty.
     #[inline]
-    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<'b>) -> Result<(), ResilienceError> {
+    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<'b>) -> Result<(), Refused> {
         let word = self.word();
         let admission = if word.is_plain() {
             Admission { word, started: None }
@@ -320,14 +331,16 @@ impl CircuitBreaker {
     }
 
     #[inline(never)]
-    fn admit_by_state(&self, word: Word) -> Result<Admission, ResilienceError> {
+    fn admit_by_state(&self, word: Word) -> Result<Admission, Refused> {
         match word.state() {
             BreakerState::Closed | BreakerState::Disabled => {
                 Ok(Admission { word, started: self.slow_clock() })
             }
             BreakerState::Open => self.admit_open(),
             BreakerState::HalfOpen => self.admit_trial(),
-            BreakerState::ForcedOpen => Err(self.refusal(self.config.recovery_timeout)),
+            BreakerState::ForcedOpen => {
+                Err(self.refuse(clock::saturating_nanos(self.config.recovery_timeout)))
+            }
         }
     }
 
@@ -336,32 +349,33 @@ impl CircuitBreaker {
         self.config.slow_call_threshold.and_then(|_| NonZeroU64::new(clock::nanos()))
     }
 
-    fn admit_open(&self) -> Result<Admission, ResilienceError> {
+    fn admit_open(&self) -> Result<Admission, Refused> {
         match self.still_open() {
-            Some(refusal) => Err(refusal),
+            Some(refused) => Err(refused),
             None => self.admit_trial(),
         }
     }
 
     /// The refusal of an open breaker whose time is not over.
-    fn still_open(&self) -> Option<ResilienceError> {
+    #[inline]
+    fn still_open(&self) -> Option<Refused> {
         let now = clock::nanos();
         let wait = self.until.load(Ordering::Relaxed).checked_sub(now).filter(|wait| *wait > 0)?;
         if now < self.opened_at.load(Ordering::Relaxed) {
             clock::suspect();
         }
-        Some(self.refusal(Duration::from_nanos(wait)))
+        Some(self.refuse(wait))
     }
 
     /// Admits a trial where there is room for one; an open breaker whose time is over becomes
     /// half-open by it.
     #[cold]
-    fn admit_trial(&self) -> Result<Admission, ResilienceError> {
+    fn admit_trial(&self) -> Result<Admission, Refused> {
         let mut books = self.books();
         match self.word().state() {
             BreakerState::Open => {
-                if let Some(refusal) = self.still_open() {
-                    return Err(refusal);
+                if let Some(refused) = self.still_open() {
+                    return Err(refused);
                 }
                 self.change(&mut books, BreakerState::HalfOpen);
             }
@@ -373,15 +387,22 @@ impl CircuitBreaker {
             }
         }
         if books.trials_running >= self.config.half_open_max_calls {
-            return Err(self.refusal(Duration::ZERO));
+            return Err(self.refuse(0));
         }
         books.trials_running += 1;
         Ok(Admission { word: self.word(), started: self.slow_clock() })
     }
 
-    fn refusal(&self, retry_after: Duration) -> ResilienceError {
-        // Relaxed: a statistic.
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    #[inline]
+    fn refuse(&self, retry_after: u64) -> Refused {
+        self.refused.add_one(0);
+        Refused { retry_after }
+    }
+
+    /// The refusal as the caller's error.
+    #[inline]
+    pub(crate) fn refusal(&self, refused: Refused) -> ResilienceError {
+        let retry_after = Duration::from_nanos(refused.retry_after);
         ResilienceError::CircuitOpen { policy: self.name, retry_after }
     }
 

@@ -1,0 +1,5 @@
+//! What MMF costs beside its peers: the function that all of them call, the annotated functions, and
+//! the table that the programs in `src/bin` print.
+
+pub mod functions;
+pub mod table;
