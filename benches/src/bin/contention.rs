@@ -5,8 +5,7 @@
 
 use std::hint::black_box;
 use std::pin::pin;
-use std::sync::Barrier;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -15,17 +14,21 @@ use mmf_benches::table::{Table, option, rounds};
 use recloser::{AsyncRecloser, Recloser};
 use tokio::sync::Semaphore;
 
-const CALLS: u64 = 50_000;
+const CALLS: u64 = 200_000;
 
 /// The slowest thread's nanoseconds a call, where all begin together.
 fn time<F: Future>(threads: usize, call: impl Fn(u64) -> F + Sync) -> f64 {
-    let barrier = Barrier::new(threads);
+    // Spinning, so that each thread has a core of its own when they begin.
+    let waiting = AtomicUsize::new(threads);
     let spent = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| {
                     let mut context = Context::from_waker(Waker::noop());
-                    barrier.wait();
+                    waiting.fetch_sub(1, Ordering::AcqRel);
+                    while waiting.load(Ordering::Acquire) > 0 {
+                        std::hint::spin_loop();
+                    }
                     let start = Instant::now();
                     for id in 0..CALLS {
                         let poll = pin!(call(id)).poll(&mut context);

@@ -158,11 +158,11 @@ struct Books {
     failures: u64,
     slow: u64,
     opened: u64,
-    /// Changes of state to be told once the lock is free.
-    changes: Vec<(BreakerState, BreakerState)>,
+    /// A change of state to be told once the lock is free.
+    changed: Option<(BreakerState, BreakerState)>,
 }
 
-/// The books under their lock. Tells of changes after the lock is free: a subscriber may ask the
+/// The books under their lock. Tells of a change after the lock is free: a subscriber may ask the
 /// breaker for its state.
 struct Locked<'b> {
     name: &'static str,
@@ -185,9 +185,9 @@ impl DerefMut for Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        let changes = std::mem::take(&mut self.changes);
+        let changed = self.changed.take();
         self.books = None;
-        for (from, to) in changes {
+        if let Some((from, to)) = changed {
             events::breaker_changed(self.name, from, to);
         }
     }
@@ -213,7 +213,7 @@ impl CircuitBreaker {
             failures: 0,
             slow: 0,
             opened: 0,
-            changes: Vec::new(),
+            changed: None,
         };
         let closed = Word::new(0, BreakerState::Closed).with(Word::TIMED, config.is_timed());
         Self {
@@ -546,7 +546,8 @@ impl CircuitBreaker {
         let after = Word::new(before.generation().wrapping_add(1), state);
         self.store(after.with(Word::TIMED, self.config.is_timed()));
         if before.state() != state {
-            books.changes.push((before.state(), state));
+            // One lock, one change: nobody changes the state twice before letting go.
+            books.changed = Some((before.state(), state));
         }
     }
 

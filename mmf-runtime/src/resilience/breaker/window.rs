@@ -28,21 +28,22 @@ impl Sums {
 #[derive(Debug)]
 pub(super) enum Window {
     Calls(LastCalls),
-    Time(Buckets),
+    /// Boxed, as most breakers have the other kind and should not be as large.
+    Time(Box<Buckets>),
 }
 
 impl Window {
     pub(super) fn new(window: config::Window) -> Self {
         match window {
             config::Window::Calls(calls) => Self::Calls(LastCalls::new(calls as usize)),
-            config::Window::Time(_) => Self::Time(Buckets::default()),
+            config::Window::Time(_) => Self::Time(Box::default()),
         }
     }
 
     pub(super) fn clear(&mut self) {
         match self {
             Self::Calls(calls) => calls.clear(),
-            Self::Time(buckets) => *buckets = Buckets { tick: buckets.tick, ..Buckets::default() },
+            Self::Time(buckets) => buckets.sums = Default::default(),
         }
     }
 
