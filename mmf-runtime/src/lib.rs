@@ -9,6 +9,7 @@ mod clock;
 pub mod resilience;
 mod sync;
 mod tally;
+mod timer;
 
 #[doc(hidden)]
 pub mod expansion;

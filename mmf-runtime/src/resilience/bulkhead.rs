@@ -13,11 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-
 use super::error::ResilienceError;
 use super::registry::intern;
-use super::timeout::{Elapsed, Timed};
+use super::timeout::{Elapsed, TimeLimit, Timed};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Limits how many calls run at once.
@@ -96,18 +94,19 @@ impl Bulkhead {
     pub async fn acquire(&self) -> Result<Permit<'_>, ResilienceError> {
         match self.try_enter() {
             Some(permit) => Ok(permit),
-            None => self.queue_up().await,
+            None => match self.queue_up() {
+                Ok(queued) => queued.await,
+                Err(settled) => settled,
+            },
         }
     }
 
-    /// Takes a place in the queue, where there is no room and the queue is not full.
-    pub(crate) fn queue_up(&self) -> Queued<'_> {
+    /// Takes a place in the queue; where it need not or cannot wait there, that is settled at once.
+    pub(crate) fn queue_up(&self) -> Result<Queued<'_>, Result<Permit<'_>, ResilienceError>> {
         match self.enqueue() {
-            Enqueued::Permit(permit) => Queued::Settled { result: Some(Ok(permit)) },
-            Enqueued::Turn(turn) => {
-                Queued::Waiting { turn: Timed::within(self.max_wait, turn), bulkhead: self }
-            }
-            Enqueued::Full => Queued::Settled { result: Some(Err(self.refuse())) },
+            Enqueued::Permit(permit) => Err(Ok(permit)),
+            Enqueued::Turn(turn) => Ok(Queued { turn: Timed::new(turn), bulkhead: self }),
+            Enqueued::Full => Err(Err(self.refuse())),
         }
     }
 
@@ -246,33 +245,25 @@ enum Enqueued<'b> {
     Full,
 }
 
-pin_project! {
-    /// A call that found no room: it waits up to `max_wait`, or knows at once what became of it.
-    #[project = QueuedProjection]
-    pub(crate) enum Queued<'b> {
-        Waiting { #[pin] turn: Timed<Turn<'b>>, bulkhead: &'b Bulkhead },
-        Settled { result: Option<Result<Permit<'b>, ResilienceError>> },
-    }
+/// A call that found no room: it waits up to `max_wait`.
+pub(crate) struct Queued<'b> {
+    turn: Timed<Turn<'b>>,
+    bulkhead: &'b Bulkhead,
 }
 
 impl<'b> Future for Queued<'b> {
     type Output = Result<Permit<'b>, ResilienceError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            QueuedProjection::Waiting { turn, bulkhead } => {
-                turn.poll(context).map_err(|Elapsed| bulkhead.refuse())
-            }
-            QueuedProjection::Settled { result } => {
-                result.take().map_or(Poll::Pending, Poll::Ready)
-            }
-        }
+        let Self { turn, bulkhead } = self.get_mut();
+        let limit = TimeLimit::Within(bulkhead.max_wait);
+        turn.poll_within(limit, context).map_err(|Elapsed| bulkhead.refuse())
     }
 }
 
 /// Waits for the permit to be handed over. Dropped before that, it leaves the queue; dropped after,
 /// it passes the permit on.
-pub(crate) struct Turn<'b> {
+struct Turn<'b> {
     bulkhead: &'b Bulkhead,
     waiter: Option<Arc<Waiter>>,
 }

@@ -258,7 +258,7 @@ impl Policies<'_> {
             }
         };
         let outcome = match &self.hedge {
-            Some(hedge) => hedge.race(invocation, copy).await,
+            Some(hedge) => hedge.race(invocation, &copy, pin!(copy())).await,
             None => copy().await,
         };
         if self.breaker.is_some() {

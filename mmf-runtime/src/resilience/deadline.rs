@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::error::ResilienceError;
 use super::events;
 use super::policy::{Invocation, Outcome};
-use super::timeout::Timed;
+use super::timeout::{Elapsed, TimeLimit, Timed};
 use crate::clock;
 
 thread_local! {
@@ -61,36 +61,55 @@ impl<'i> Deadline<'i> {
     }
 
     /// Runs the rest of the call under the deadline.
-    pub async fn run<F, T, E>(self, rest: Pin<&mut F>) -> Outcome<T, E>
+    pub fn run<F>(self, rest: Pin<&'i mut F>) -> UnderDeadline<'i, F>
     where
-        F: Future<Output = Outcome<T, E>>,
+        F: Future,
     {
-        match Timed::until(self.at, Under { deadline: self.at, rest }).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => {
-                let refusal = ResilienceError::DeadlineExceeded {
-                    policy: self.invocation.name(),
-                    limit: self.limit,
-                };
-                self.invocation.count(|counters| &counters.deadline_exceeded);
-                events::timed_out(&refusal);
-                Err(refusal)
-            }
+        UnderDeadline { deadline: self, timed: Timed::new(Entering { at: self.at, rest }) }
+    }
+
+    #[cold]
+    fn exceeded(&self) -> ResilienceError {
+        let policy = self.invocation.name();
+        let refusal = ResilienceError::DeadlineExceeded { policy, limit: self.limit };
+        self.invocation.count(|counters| &counters.deadline_exceeded);
+        events::timed_out(&refusal);
+        refusal
+    }
+}
+
+/// The rest of a call under its deadline; see [`Deadline::run`].
+pub struct UnderDeadline<'i, F> {
+    deadline: Deadline<'i>,
+    timed: Timed<Entering<'i, F>>,
+}
+
+impl<F, T, E> Future for UnderDeadline<'_, F>
+where
+    F: Future<Output = Outcome<T, E>>,
+{
+    type Output = Outcome<T, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { deadline, timed } = self.get_mut();
+        match ready!(timed.poll_within(TimeLimit::At(deadline.at), context)) {
+            Ok(outcome) => Poll::Ready(outcome),
+            Err(Elapsed) => Poll::Ready(Err(deadline.exceeded())),
         }
     }
 }
 
 /// Polls the rest with the deadline as the current one.
-struct Under<'f, F> {
-    deadline: Instant,
+struct Entering<'f, F> {
+    at: Instant,
     rest: Pin<&'f mut F>,
 }
 
-impl<F: Future> Future for Under<'_, F> {
+impl<F: Future> Future for Entering<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _entered = Entered::enter(self.deadline);
+        let _entered = Entered::enter(self.at);
         self.rest.as_mut().poll(context)
     }
 }

@@ -1,17 +1,18 @@
 //! A second copy of a slow call: the first success wins.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use super::events;
 use super::policy::{Invocation, Outcome};
 use super::snapshot::Latency;
 use crate::clock;
+use crate::timer::Timer;
 
 /// When to start another copy of a call, and how many.
 ///
@@ -58,77 +59,105 @@ impl HedgePolicy {
         }
     }
 
-    /// Runs `copy`, and copies of it when it is slow; the first success wins and the others are
-    /// dropped.
-    ///
-    /// # Errors
-    ///
-    /// The outcome of the last copy to fail, once all have.
-    pub async fn race<C, V, E>(
-        &self,
-        invocation: &Invocation,
-        copy: impl Fn() -> C,
-    ) -> Outcome<V, E>
+    /// Runs `first`, made by `copy`, and copies of it when it is slow; the first success wins and the
+    /// others are dropped. Where all fail, the outcome is that of the last to do so.
+    pub fn race<'r, M, C>(
+        &'r self,
+        invocation: &'r Invocation,
+        copy: M,
+        first: Pin<&'r mut C>,
+    ) -> Race<'r, M, C>
     where
-        C: Future<Output = Outcome<V, E>>,
+        M: Fn() -> C,
     {
         let began = matches!(self.delay, Delay::Percentile(..)).then(clock::now);
-        let mut first = pin!(copy());
-        let mut first_runs = true;
-        let mut others: Vec<Pin<Box<C>>> = Vec::new();
-        let mut hedges = 0;
-        let mut timer: Pin<&mut Option<Sleep>> = pin!(None);
+        let (others, timer) = (Vec::new(), Timer::default());
+        Race { hedge: self, invocation, copy, first: Some(first), others, hedges: 0, timer, began }
+    }
+}
 
-        let outcome = poll_fn(|context| {
-            loop {
-                let mut failed = None;
-                if first_runs && let Poll::Ready(outcome) = first.as_mut().poll(context) {
-                    first_runs = false;
-                    if is_success(&outcome) {
-                        return Poll::Ready(outcome);
-                    }
-                    failed = Some(outcome);
-                }
-                if let Poll::Ready(success) = poll_others(&mut others, &mut failed, context) {
-                    return Poll::Ready(success);
-                }
-                // A failure stands only once no other copy is left to do better.
-                if !first_runs
-                    && others.is_empty()
-                    && let Some(outcome) = failed
-                {
-                    return Poll::Ready(outcome);
-                }
-                if hedges >= self.max_hedges {
-                    return Poll::Pending;
-                }
-                if timer.is_none() {
-                    let Some(delay) = self.delay() else { return Poll::Pending };
-                    let at = clock::later(clock::now(), delay);
-                    timer.set(Some(tokio::time::sleep_until(at)));
-                }
-                let elapsed = match timer.as_mut().as_pin_mut() {
-                    Some(timer) => timer.poll(context).is_ready(),
-                    None => false,
-                };
-                if !elapsed {
-                    return Poll::Pending;
-                }
-                timer.set(None);
-                hedges += 1;
-                invocation.count(|counters| &counters.hedges);
-                events::hedged(invocation.name(), hedges, self.delay().unwrap_or_default());
-                others.push(Box::pin(copy()));
-            }
-        })
-        .await;
+/// A call and copies of it; see [`HedgePolicy::race`].
+pub struct Race<'r, M, C> {
+    hedge: &'r HedgePolicy,
+    invocation: &'r Invocation,
+    copy: M,
+    /// Until it has failed.
+    first: Option<Pin<&'r mut C>>,
+    others: Vec<Pin<Box<C>>>,
+    hedges: u32,
+    timer: Timer,
+    began: Option<Instant>,
+}
 
+// Nothing in it is pinned: the copies are, where they stand.
+impl<M, C> Unpin for Race<'_, M, C> {}
+
+impl<M, C, V, E> Future for Race<'_, M, C>
+where
+    M: Fn() -> C,
+    C: Future<Output = Outcome<V, E>>,
+{
+    type Output = Outcome<V, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<V, E>> {
+        let this = self.get_mut();
+        let outcome = ready!(this.poll_copies(context));
         if let (Delay::Percentile(_, histogram), Some(began), true) =
-            (&self.delay, began, is_success(&outcome))
+            (&this.hedge.delay, this.began, is_success(&outcome))
         {
             histogram.record(began.elapsed());
         }
-        outcome
+        Poll::Ready(outcome)
+    }
+}
+
+impl<M, C, V, E> Race<'_, M, C>
+where
+    M: Fn() -> C,
+    C: Future<Output = Outcome<V, E>>,
+{
+    fn poll_copies(&mut self, context: &mut Context<'_>) -> Poll<Outcome<V, E>> {
+        loop {
+            let mut failed = None;
+            if let Some(first) = &mut self.first
+                && let Poll::Ready(outcome) = first.as_mut().poll(context)
+            {
+                self.first = None;
+                if is_success(&outcome) {
+                    return Poll::Ready(outcome);
+                }
+                failed = Some(outcome);
+            }
+            if let Poll::Ready(success) = poll_others(&mut self.others, &mut failed, context) {
+                return Poll::Ready(success);
+            }
+            // A failure stands only once no other copy is left to do better.
+            if self.first.is_none()
+                && self.others.is_empty()
+                && let Some(outcome) = failed
+            {
+                return Poll::Ready(outcome);
+            }
+            ready!(self.poll_next_copy(context));
+        }
+    }
+
+    /// Ready once another copy has been started.
+    fn poll_next_copy(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.hedges >= self.hedge.max_hedges {
+            return Poll::Pending;
+        }
+        if !self.timer.is_started() {
+            let Some(delay) = self.hedge.delay() else { return Poll::Pending };
+            self.timer = Timer::until(clock::later(clock::now(), delay));
+        }
+        ready!(Pin::new(&mut self.timer).poll(context));
+        self.hedges += 1;
+        self.invocation.count(|counters| &counters.hedges);
+        let delay = self.hedge.delay().unwrap_or_default();
+        events::hedged(self.invocation.name(), self.hedges, delay);
+        self.others.push(Box::pin((self.copy)()));
+        Poll::Ready(())
     }
 }
 

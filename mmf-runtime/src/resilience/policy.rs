@@ -17,15 +17,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-
 use super::breaker::{CircuitBreaker, Counted, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events;
 use super::rate_limit::{RateLimiter, Reserved};
-use super::timeout::{Elapsed, Timed};
+use super::timeout::{Elapsed, TimeLimit, Timed};
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
 pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
@@ -198,8 +196,8 @@ impl Invocation {
 
     /// Runs the rest, with its wait for the bulkhead, under the timeout.
     #[inline]
-    pub fn within<F>(&self, limit: Duration, rest: F) -> Within<'_, F> {
-        Within { timed: Timed::within(limit, rest), invocation: self, limit }
+    pub fn within<F: Future + Unpin>(&self, limit: Duration, rest: F) -> Within<'_, F> {
+        Within { timed: Timed::new(rest), invocation: self, limit }
     }
 
     /// Counts and tells a refusal that came before the body began.
@@ -351,8 +349,7 @@ pub struct Entered<'a, 'b, F> {
     invocation: &'a Invocation,
     bulkhead: &'b Bulkhead,
     permit: &'a mut Option<Permit<'b>>,
-    /// Allocated where the call has to wait, as its place in the queue is.
-    queued: Option<(Pin<Box<Queued<'b>>>, Waiting<'a>)>,
+    queued: Option<(Queued<'b>, Waiting<'a>)>,
     rest: F,
 }
 
@@ -386,14 +383,14 @@ where
 impl<'b, F> Entered<'_, 'b, F> {
     #[cold]
     fn queue_up(&mut self, context: &mut Context<'_>) -> Poll<Result<Permit<'b>, ResilienceError>> {
-        let (queued, _) = match &mut self.queued {
-            Some(queued) => queued,
-            None => {
-                let queued = Box::pin(self.bulkhead.queue_up());
-                self.queued.insert((queued, Waiting(self.invocation)))
+        if self.queued.is_none() {
+            match self.bulkhead.queue_up() {
+                Ok(queued) => self.queued = Some((queued, Waiting(self.invocation))),
+                Err(settled) => return Poll::Ready(settled),
             }
-        };
-        let result = ready!(queued.as_mut().poll(context));
+        }
+        let Some((queued, _)) = &mut self.queued else { return Poll::Pending };
+        let result = ready!(Pin::new(queued).poll(context));
         if let Some((_, waiting)) = self.queued.take() {
             std::mem::forget(waiting);
         }
@@ -401,14 +398,11 @@ impl<'b, F> Entered<'_, 'b, F> {
     }
 }
 
-pin_project! {
-    /// An attempt under a timeout; see [`Invocation::within`].
-    pub struct Within<'a, F> {
-        #[pin]
-        timed: Timed<F>,
-        invocation: &'a Invocation,
-        limit: Duration,
-    }
+/// An attempt under a timeout; see [`Invocation::within`].
+pub struct Within<'a, F> {
+    timed: Timed<F>,
+    invocation: &'a Invocation,
+    limit: Duration,
 }
 
 impl<F, V, E> Future for Within<'_, F>
@@ -419,10 +413,10 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match ready!(this.timed.poll(context)) {
+        let Self { timed, invocation, limit } = self.get_mut();
+        match ready!(timed.poll_within(TimeLimit::Within(*limit), context)) {
             Ok(outcome) => Poll::Ready(outcome),
-            Err(Elapsed) => Poll::Ready(Err(this.invocation.timed_out(*this.limit))),
+            Err(Elapsed) => Poll::Ready(Err(invocation.timed_out(*limit))),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::error::ResilienceError;
 use super::registry::intern;
 use crate::clock;
 use crate::sync::{AtomicU64, Ordering};
+use crate::timer::Timer;
 
 /// A token bucket that fills with `permits` per `period` up to `burst`.
 ///
@@ -137,7 +138,7 @@ pub(crate) struct Reserved<'l> {
 
 impl Reserved<'_> {
     pub(crate) async fn due(self) {
-        tokio::time::sleep(Duration::from_nanos(self.wait)).await;
+        Timer::until(clock::later(clock::now(), Duration::from_nanos(self.wait))).await;
         std::mem::forget(self);
     }
 

@@ -17,6 +17,7 @@ use super::policy::{Invocation, Outcome};
 use crate::clock;
 use crate::sync::{Mutex, lock};
 use crate::tally::Tally;
+use crate::timer::Timer;
 
 /// How often and how patiently a call is tried again.
 ///
@@ -366,7 +367,7 @@ impl<'c> Retrying<'c> {
     /// Waits before the next attempt, which counts as a retry from here on.
     pub async fn pause(&self, delay: Duration) {
         if !delay.is_zero() {
-            tokio::time::sleep_until(clock::later(clock::now(), delay)).await;
+            Timer::until(clock::later(clock::now(), delay)).await;
         }
         self.invocation.count(|counters| &counters.retries);
     }

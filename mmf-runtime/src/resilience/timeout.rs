@@ -5,67 +5,62 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tokio::task::coop::{Unconstrained, unconstrained};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use crate::clock;
+use crate::timer::Timer;
 
 /// The limit passed while the future was pending.
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
-pin_project! {
-    /// A future with a limit. A timer is registered only once the future was pending, and the future
-    /// is polled first: one that is ready wins, also at the very instant of the limit.
-    pub(crate) struct Timed<F> {
-        inner: F,
-        limit: TimeLimit,
-        #[pin]
-        timer: Option<Unconstrained<Sleep>>,
-    }
+/// A future with a limit. A timer is started only once the future was pending, and the future is
+/// polled first: one that is ready wins, also at the very instant of the limit.
+pub(crate) struct Timed<F> {
+    inner: F,
+    timer: Timer,
 }
 
+/// When a [`Timed`] future is over.
 #[derive(Clone, Copy)]
-enum TimeLimit {
+pub(crate) enum TimeLimit {
     /// From the first time the future is pending: what it did before that was not waiting, and a
     /// future that is ready at once never needs the clock.
     Within(Duration),
     At(Instant),
 }
 
-impl<F> Timed<F> {
+impl<F: Future + Unpin> Timed<F> {
     #[inline]
-    pub(crate) fn within(limit: Duration, inner: F) -> Self {
-        Self { inner, limit: TimeLimit::Within(limit), timer: None }
+    pub(crate) fn new(inner: F) -> Self {
+        Self { inner, timer: Timer::default() }
     }
 
-    pub(crate) fn until(limit: Instant, inner: F) -> Self {
-        Self { inner, limit: TimeLimit::At(limit), timer: None }
-    }
-}
-
-impl<F: Future + Unpin> Future for Timed<F> {
-    type Output = Result<F::Output, Elapsed>;
-
+    /// Polls the future, and the time where it is pending.
     #[inline]
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Poll::Ready(output) = Pin::new(&mut *this.inner).poll(context) {
-            return Poll::Ready(Ok(output));
+    pub(crate) fn poll_within(
+        &mut self,
+        limit: TimeLimit,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Elapsed>> {
+        match Pin::new(&mut self.inner).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll_timer(limit, context),
         }
-        if this.timer.is_none() {
-            let at = match *this.limit {
+    }
+
+    fn poll_timer<T>(
+        &mut self,
+        limit: TimeLimit,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<T, Elapsed>> {
+        if !self.timer.is_started() {
+            self.timer = Timer::until(match limit {
                 TimeLimit::Within(limit) => clock::later(clock::now(), limit),
                 TimeLimit::At(at) => at,
-            };
-            // Unconstrained: a future that spends the task's whole budget of polls must not keep the
-            // timer from being asked.
-            this.timer.set(Some(unconstrained(sleep_until(at))));
+            });
         }
-        if let Some(timer) = this.timer.as_pin_mut() {
-            ready!(timer.poll(context));
-        }
+        ready!(Pin::new(&mut self.timer).poll(context));
         Poll::Ready(Err(Elapsed))
     }
 }

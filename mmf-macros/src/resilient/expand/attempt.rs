@@ -95,8 +95,13 @@ impl Expansion<'_> {
         let run = match &args.hedge {
             None => run,
             Some(_) => {
-                let hedge = private("__mmf_hedge");
-                quote_spanned!(*span=> #hedge.race(&#invocation, || async { #run }).await)
+                let (hedge, copy) = (private("__mmf_hedge"), private("__mmf_copy"));
+                quote_spanned! {*span=>
+                    {
+                        let #copy = || async { #run };
+                        #hedge.race(&#invocation, &#copy, ::core::pin::pin!(#copy())).await
+                    }
+                }
             }
         };
         if admit.is_none() && throttle.is_none() {
