@@ -15,7 +15,7 @@ use crate::common::value::{Literal, Value};
 
 type Integer = Value<u32>;
 type Share = Value<f64>;
-type Time = Value<Duration>;
+pub(crate) type Time = Value<Duration>;
 
 /// A group: its keys, or a ready policy.
 #[derive(Clone, Debug)]

@@ -65,7 +65,7 @@ impl<'i> Deadline<'i> {
     where
         F: Future,
     {
-        UnderDeadline { deadline: self, timed: Timed::new(Entering { at: self.at, rest }) }
+        UnderDeadline { deadline: self, timed: Timed::new(rest) }
     }
 
     #[cold]
@@ -81,7 +81,7 @@ impl<'i> Deadline<'i> {
 /// The rest of a call under its deadline; see [`Deadline::run`].
 pub struct UnderDeadline<'i, F> {
     deadline: Deadline<'i>,
-    timed: Timed<Entering<'i, F>>,
+    timed: Timed<Pin<&'i mut F>>,
 }
 
 impl<F, T, E> Future for UnderDeadline<'_, F>
@@ -92,24 +92,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { deadline, timed } = self.get_mut();
+        let _entered = Entered::enter(deadline.at);
         match ready!(timed.poll_within(TimeLimit::At(deadline.at), context)) {
             Ok(outcome) => Poll::Ready(outcome),
             Err(Elapsed) => Poll::Ready(Err(deadline.exceeded())),
         }
-    }
-}
-
-/// Polls the rest with the deadline as the current one.
-struct Entering<'f, F> {
-    at: Instant,
-    rest: Pin<&'f mut F>,
-}
-
-impl<F: Future> Future for Entering<'_, F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _entered = Entered::enter(self.at);
-        self.rest.as_mut().poll(context)
     }
 }

@@ -284,7 +284,8 @@ pub struct Retrying<'c> {
     refusals: Refusals,
     attempt: u32,
     began: Option<Instant>,
-    previous: Option<Duration>,
+    /// The delay before this attempt in nanoseconds, 0 where there was none.
+    previous: u64,
 }
 
 impl<'c> Retrying<'c> {
@@ -295,7 +296,7 @@ impl<'c> Retrying<'c> {
             budget.deposit();
         }
         let began = policy.max_duration.is_some().then(clock::now);
-        Self { invocation, policy, refusals, attempt: 1, began, previous: None }
+        Self { invocation, policy, refusals, attempt: 1, began, previous: 0 }
     }
 
     /// Decides after an attempt: breaks with the outcome that stands, or continues with the delay to
@@ -327,7 +328,7 @@ impl<'c> Retrying<'c> {
         match self.delay(hint) {
             Ok(delay) => {
                 events::retry(self.invocation.name(), self.attempt, delay, &outcome, error_text);
-                self.previous = Some(delay);
+                self.previous = clock::saturating_nanos(delay);
                 self.attempt += 1;
                 ControlFlow::Continue(delay)
             }
@@ -344,8 +345,9 @@ impl<'c> Retrying<'c> {
         if self.attempt >= self.policy.max_attempts {
             return Err("max_attempts");
         }
+        let previous = (self.previous > 0).then(|| Duration::from_nanos(self.previous));
         let delay = hint.map_or_else(
-            || self.policy.curve.delay(self.attempt, self.previous, &mut Dice::Thread),
+            || self.policy.curve.delay(self.attempt, previous, &mut Dice::Thread),
             |hint| hint.min(self.policy.curve.max),
         );
         if let (Some(began), Some(limit)) = (self.began, self.policy.max_duration)

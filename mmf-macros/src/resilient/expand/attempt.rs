@@ -61,7 +61,7 @@ impl Expansion<'_> {
         let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
         let (ok, err) = (quote!(::core::result::Result::Ok), quote!(::core::result::Result::Err));
         let admit = args.breaker.as_ref().map(|_| {
-            let breaker = private("__mmf_breaker");
+            let breaker = self.breaker();
             quote! {
                 let mut #admission = #invocation.admission();
                 if let #err(#refusal) = #admission.ask(#breaker) {
@@ -70,7 +70,7 @@ impl Expansion<'_> {
             }
         });
         let throttle = args.rate_limit.as_ref().map(|_| {
-            let (limiter, wait) = (private("__mmf_rate_limit"), private("__mmf_wait"));
+            let (limiter, wait) = (self.rate_limit(), private("__mmf_wait"));
             let until_due = if self.model.anatomy.is_async {
                 quote!(until_due().await)
             } else {
@@ -95,7 +95,7 @@ impl Expansion<'_> {
         let run = match &args.hedge {
             None => run,
             Some(_) => {
-                let (hedge, copy) = (private("__mmf_hedge"), private("__mmf_copy"));
+                let (hedge, copy) = (self.hedge(), private("__mmf_copy"));
                 quote_spanned! {*span=>
                     {
                         let #copy = || async { #run };
@@ -136,8 +136,8 @@ impl Expansion<'_> {
         let invocation = Ident::new("__mmf_invocation", *span);
         let (clones, moves) = self.clones();
         let future = self.future(&moves);
-        let bulkhead = args.bulkhead.as_ref().map(|_| private("__mmf_bulkhead"));
-        let timeout = args.timeout.as_ref().map(|_| private("__mmf_timeout"));
+        let bulkhead = args.bulkhead.as_ref().map(|_| self.bulkhead());
+        let timeout = args.timeout.as_ref().map(|timeout| self.timeout(timeout));
         let declare_permit =
             bulkhead.as_ref().map(|_| quote!(let mut #permit = ::core::option::Option::None;));
         let enter = bulkhead
@@ -167,7 +167,7 @@ impl Expansion<'_> {
             #invocation.body_blocking(|| -> #ret { #moves #body })
         };
         let body = if args.bulkhead.is_some() {
-            let (bulkhead, permit) = (private("__mmf_bulkhead"), private("__mmf_permit"));
+            let (bulkhead, permit) = (self.bulkhead(), private("__mmf_permit"));
             quote! {
                 match #invocation.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {

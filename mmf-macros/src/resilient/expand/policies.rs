@@ -1,13 +1,14 @@
 //! References to the policies of a call: those of the static, or those that depend on the call.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::Expansion;
 use crate::common::keys::Code;
 use crate::common::names::private;
-use crate::resilient::args::{Breaker, Group};
+use crate::common::value::Value;
+use crate::resilient::args::{Breaker, Group, Time};
 
 impl Expansion<'_> {
     /// What depends on the call: the retries, and the key of what is stale.
@@ -34,45 +35,114 @@ impl Expansion<'_> {
         settings
     }
 
-    /// References to the policies of an attempt, each under its own name.
+    /// The policies of an attempt that are not built into the static, each under its own name, and the
+    /// timeout.
     pub(super) fn policies(&self) -> TokenStream {
         let Self { rt, args, parts, .. } = self;
         let mut policies = TokenStream::new();
-        if let Some(group) = &args.breaker {
-            let policy = match group {
-                Group::Policy(expr) if self.model.is_local(expr) => {
-                    self.user_code(expr.to_token_stream())
-                }
-                Group::Keys(Breaker { key: Some(Code(key)), .. }, _) => {
-                    let keyed = private("__mmf_keyed");
-                    let key = self.user_code(key.to_token_stream());
-                    policies.extend(quote!(let #keyed = #parts.keyed().get(&(#key));));
-                    quote!(&*#keyed)
-                }
-                _ => quote!(#parts.breaker()),
-            };
-            policies.extend(refer("__mmf_breaker", &quote!(#rt::CircuitBreaker), &policy));
+        match &args.breaker {
+            Some(Group::Policy(expr)) if self.model.is_local(expr) => {
+                let policy = self.user_code(expr.to_token_stream());
+                policies.extend(refer("__mmf_breaker", &quote!(#rt::CircuitBreaker), &policy));
+            }
+            Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) => {
+                let keyed = private("__mmf_keyed");
+                let key = self.user_code(key.to_token_stream());
+                policies.extend(quote!(let #keyed = #parts.keyed().get(&(#key));));
+            }
+            _ => {}
         }
-        if let Some(group) = &args.rate_limit {
-            let policy = self.policy(group, quote!(#parts.rate_limit()), |_| None);
+        if let Some(Group::Policy(expr)) = &args.rate_limit {
+            let policy = self.handed_over(expr);
             policies.extend(refer("__mmf_rate_limit", &quote!(#rt::RateLimiter), &policy));
         }
-        if let Some(group) = &args.bulkhead {
-            let policy = self.policy(group, quote!(#parts.bulkhead()), |_| None);
+        if let Some(Group::Policy(expr)) = &args.bulkhead {
+            let policy = self.handed_over(expr);
             policies.extend(refer("__mmf_bulkhead", &quote!(#rt::Bulkhead), &policy));
         }
-        if let Some(group) = &args.hedge {
+        if let Some(group) = &args.hedge
+            && !self.is_built(group, |keys| self.hedge_is_local(keys))
+        {
             let policy = self.policy(group, quote!(#parts.hedge()), |keys| {
                 self.hedge_is_local(keys).then(|| self.hedge_policy(keys))
             });
             policies.extend(refer("__mmf_hedge", &quote!(#rt::HedgePolicy), &policy));
         }
-        if let Some(timeout) = &args.timeout {
+        if let Some(timeout) = &args.timeout
+            && timeout.expr().is_some()
+        {
             let timeout = self.user_code(timeout.to_token_stream());
             let variable = private("__mmf_timeout");
             policies.extend(quote!(let #variable = #rt::duration(#timeout);));
         }
         policies
+    }
+
+    /// Whether the policy of a group is built into the static.
+    fn is_built<K>(&self, group: &Group<K>, is_local: impl FnOnce(&K) -> bool) -> bool {
+        group.keys().is_some_and(|keys| !is_local(keys))
+    }
+
+    // What is built is named through the static wherever it is used: one word in the future of a call,
+    // however many policies there are.
+
+    /// The breaker, where an attempt asks it.
+    pub(super) fn breaker(&self) -> TokenStream {
+        let parts = &self.parts;
+        match &self.args.breaker {
+            Some(Group::Policy(expr)) if self.model.is_local(expr) => {
+                private("__mmf_breaker").to_token_stream()
+            }
+            Some(Group::Keys(Breaker { key: Some(_), .. }, _)) => {
+                let keyed = private("__mmf_keyed");
+                quote!(&*#keyed)
+            }
+            _ => quote!(#parts.breaker()),
+        }
+    }
+
+    /// The rate limiter, where an attempt asks it.
+    pub(super) fn rate_limit(&self) -> TokenStream {
+        self.built_or(
+            "rate_limit",
+            self.args.rate_limit.as_ref().is_some_and(|g| self.is_built(g, |_| false)),
+        )
+    }
+
+    /// The bulkhead, where a run enters it.
+    pub(super) fn bulkhead(&self) -> TokenStream {
+        self.built_or(
+            "bulkhead",
+            self.args.bulkhead.as_ref().is_some_and(|g| self.is_built(g, |_| false)),
+        )
+    }
+
+    /// The hedge, where an attempt races.
+    pub(super) fn hedge(&self) -> TokenStream {
+        let built = |group| self.is_built(group, |keys| self.hedge_is_local(keys));
+        self.built_or("hedge", self.args.hedge.as_ref().is_some_and(built))
+    }
+
+    /// The timeout, where a run is put under it.
+    pub(super) fn timeout(&self, timeout: &Time) -> TokenStream {
+        match timeout {
+            Value::Literal(..) => timeout.to_token_stream(),
+            Value::Expr(_) => private("__mmf_timeout").to_token_stream(),
+        }
+    }
+
+    fn built_or(&self, part: &str, built: bool) -> TokenStream {
+        if built {
+            let (parts, part) = (&self.parts, format_ident!("{part}"));
+            quote!(#parts.#part())
+        } else {
+            private(&format!("__mmf_{part}")).to_token_stream()
+        }
+    }
+
+    fn handed_over(&self, expr: &syn::Expr) -> TokenStream {
+        let expr = self.user_code(expr.to_token_stream());
+        quote_spanned!(expr.span()=> &(#expr))
     }
 
     /// A reference to the policy of a group: the one that was built, the one that depends on the call,
@@ -91,10 +161,7 @@ impl Expansion<'_> {
                 }
                 None => built,
             },
-            Group::Policy(expr) => {
-                let expr = self.user_code(expr.to_token_stream());
-                quote_spanned!(expr.span()=> &(#expr))
-            }
+            Group::Policy(expr) => self.handed_over(expr),
         }
     }
 }
