@@ -57,17 +57,23 @@ impl Future for Timer {
 }
 
 impl Drop for Timer {
+    #[inline]
     fn drop(&mut self) {
-        let Some(mut place) = self.0.take() else { return };
-        place.set(None);
-        // Where the thread is ending, the place is simply freed.
-        let _ = KEPT.try_with(|kept| {
-            let mut kept = kept.borrow_mut();
-            if kept.len() < MOST_KEPT {
-                kept.push(place);
-            }
-        });
+        if let Some(place) = self.0.take() {
+            keep(place);
+        }
     }
+}
+
+fn keep(mut place: Place) {
+    place.set(None);
+    // Where the thread is ending, the place is simply freed.
+    let _ = KEPT.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() < MOST_KEPT {
+            kept.push(place);
+        }
+    });
 }
 
 #[cfg(all(test, not(mmf_loom)))]

@@ -179,7 +179,7 @@ impl Invocation {
         permit: &'a mut Option<Permit<'b>>,
         rest: F,
     ) -> Entered<'a, 'b, F> {
-        Entered { invocation: self, bulkhead, permit, queued: None, rest }
+        Entered { door: Door { invocation: self, bulkhead, permit, queued: None }, rest }
     }
 
     /// Waits for room in the bulkhead on the thread.
@@ -346,10 +346,7 @@ impl Drop for Unwinding<'_> {
 
 /// An attempt at the door of a bulkhead; see [`Invocation::enter`].
 pub struct Entered<'a, 'b, F> {
-    invocation: &'a Invocation,
-    bulkhead: &'b Bulkhead,
-    permit: &'a mut Option<Permit<'b>>,
-    queued: Option<(Queued<'b>, Waiting<'a>)>,
+    door: Door<'a, 'b>,
     rest: F,
 }
 
@@ -361,40 +358,60 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        if this.permit.is_none() {
-            if this.queued.is_none() {
-                *this.permit = this.bulkhead.try_enter();
-            }
-            if this.permit.is_none() {
-                match ready!(this.queue_up(context)) {
-                    Ok(permit) => *this.permit = Some(permit),
-                    Err(refusal) => {
-                        this.invocation.note_refusal(&refusal);
-                        return Poll::Ready(Err(refusal));
-                    }
-                }
-            }
+        let Self { door, rest } = self.get_mut();
+        if !door.is_passed()
+            && let Some(refusal) = ready!(door.queue_up(context))
+        {
+            return Poll::Ready(Err(refusal));
         }
-        Pin::new(&mut this.rest).poll(context)
+        Pin::new(rest).poll(context)
     }
 }
 
-impl<'b, F> Entered<'_, 'b, F> {
-    #[cold]
-    fn queue_up(&mut self, context: &mut Context<'_>) -> Poll<Result<Permit<'b>, ResilienceError>> {
-        if self.queued.is_none() {
-            match self.bulkhead.queue_up() {
-                Ok(queued) => self.queued = Some((queued, Waiting(self.invocation))),
-                Err(settled) => return Poll::Ready(settled),
-            }
+/// Where an attempt waits for room. Not generic, so that it is compiled once and not for each function.
+struct Door<'a, 'b> {
+    invocation: &'a Invocation,
+    bulkhead: &'b Bulkhead,
+    permit: &'a mut Option<Permit<'b>>,
+    queued: Option<(Queued<'b>, Waiting<'a>)>,
+}
+
+impl Door<'_, '_> {
+    /// Whether the attempt has its permit, or gets it now without waiting.
+    #[inline]
+    fn is_passed(&mut self) -> bool {
+        if self.permit.is_none() && self.queued.is_none() {
+            *self.permit = self.bulkhead.try_enter();
         }
-        let Some((queued, _)) = &mut self.queued else { return Poll::Pending };
-        let result = ready!(Pin::new(queued).poll(context));
+        self.permit.is_some()
+    }
+
+    /// Ready with the permit in its place, or with a refusal.
+    #[cold]
+    fn queue_up(&mut self, context: &mut Context<'_>) -> Poll<Option<ResilienceError>> {
+        let settled = match &mut self.queued {
+            Some((queued, _)) => ready!(Pin::new(queued).poll(context)),
+            None => match self.bulkhead.queue_up() {
+                Ok(queued) => {
+                    self.queued = Some((queued, Waiting(self.invocation)));
+                    return self.queue_up(context);
+                }
+                Err(settled) => settled,
+            },
+        };
         if let Some((_, waiting)) = self.queued.take() {
             std::mem::forget(waiting);
         }
-        Poll::Ready(result)
+        Poll::Ready(match settled {
+            Ok(permit) => {
+                *self.permit = Some(permit);
+                None
+            }
+            Err(refusal) => {
+                self.invocation.note_refusal(&refusal);
+                Some(refusal)
+            }
+        })
     }
 }
 

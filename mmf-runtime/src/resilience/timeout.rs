@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -45,22 +45,18 @@ impl<F: Future + Unpin> Timed<F> {
     ) -> Poll<Result<F::Output, Elapsed>> {
         match Pin::new(&mut self.inner).poll(context) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => self.poll_timer(limit, context),
+            Poll::Pending => poll_limit(&mut self.timer, limit, context).map(Err),
         }
     }
+}
 
-    fn poll_timer<T>(
-        &mut self,
-        limit: TimeLimit,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<T, Elapsed>> {
-        if !self.timer.is_started() {
-            self.timer = Timer::until(match limit {
-                TimeLimit::Within(limit) => clock::later(clock::now(), limit),
-                TimeLimit::At(at) => at,
-            });
-        }
-        ready!(Pin::new(&mut self.timer).poll(context));
-        Poll::Ready(Err(Elapsed))
+/// Ready when the time is over. Not generic, so that it is compiled once and not for each function.
+fn poll_limit(timer: &mut Timer, limit: TimeLimit, context: &mut Context<'_>) -> Poll<Elapsed> {
+    if !timer.is_started() {
+        *timer = Timer::until(match limit {
+            TimeLimit::Within(limit) => clock::later(clock::now(), limit),
+            TimeLimit::At(at) => at,
+        });
     }
+    Pin::new(timer).poll(context).map(|()| Elapsed)
 }
