@@ -15,16 +15,19 @@ use tokio::time::Instant;
 /// instant at which this process first asked.
 const ORIGIN: u64 = 1 << 62;
 
-/// The instant at which this process first asked, by both clocks.
-struct First {
-    instant: Instant,
-    counter: Clock,
+/// The instant at which this process first asked.
+static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The processor's counter, and where it stood at an instant by tokio's clock.
+struct Counter {
+    clock: Clock,
     ticks: u64,
+    nanos: u64,
 }
 
-static FIRST: LazyLock<First> = LazyLock::new(|| {
-    let counter = Clock::new();
-    First { instant: Instant::now(), ticks: counter.raw(), counter }
+static COUNTER: LazyLock<Counter> = LazyLock::new(|| {
+    let clock = Clock::new();
+    Counter { ticks: clock.raw(), nanos: nanos_by_tokio(), clock }
 });
 
 /// The counter ran back once, as it may where the system slept: it is not asked any more.
@@ -47,7 +50,7 @@ pub(crate) fn nanos() -> u64 {
 }
 
 fn nanos_by_tokio() -> u64 {
-    let first = FIRST.instant;
+    let first = *FIRST;
     let now = now();
     match now.checked_duration_since(first) {
         Some(since) => ORIGIN.saturating_add(saturating_nanos(since)),
@@ -57,8 +60,8 @@ fn nanos_by_tokio() -> u64 {
 
 #[inline]
 fn nanos_by_counter() -> u64 {
-    let First { counter, ticks, .. } = &*FIRST;
-    ORIGIN.saturating_add(counter.delta_as_nanos(*ticks, counter.raw()))
+    let Counter { clock, ticks, nanos } = &*COUNTER;
+    nanos.saturating_add(clock.delta_as_nanos(*ticks, clock.raw()))
 }
 
 /// Told by whoever finds an instant of [`nanos`] further ahead than it can have been set: gives the

@@ -159,6 +159,12 @@ mod rows {
             word.store(word::add_one(word.load(Ordering::Relaxed), tag), Ordering::Relaxed);
         }
 
+        /// Adds so many under `tag`.
+        #[cold]
+        pub(crate) fn add(&self, tag: u32, count: u32) {
+            (0..count).for_each(|_| self.add_one(tag));
+        }
+
         /// The sum under `tag` over all threads.
         pub(crate) fn sum(&self, tag: u32) -> u64 {
             // Relaxed: whoever needs to see a certain call has synchronised with it already, and
@@ -212,6 +218,10 @@ mod model {
 
         pub(crate) fn add_one(&self, tag: u32) {
             *self.0.lock().unwrap().entry(tag).or_default() += 1;
+        }
+
+        pub(crate) fn add(&self, tag: u32, count: u32) {
+            (0..count).for_each(|_| self.add_one(tag));
         }
 
         pub(crate) fn sum(&self, tag: u32) -> u64 {

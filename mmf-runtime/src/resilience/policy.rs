@@ -97,13 +97,11 @@ impl Invocation {
     fn count_call<T, E>(self, result: Result<T, E>) -> Result<T, E> {
         let this = ManuallyDrop::new(self);
         if let Some(counters) = this.identity.counters {
-            if result.is_ok() {
-                counters.successes.add_one(0);
-            } else {
-                counters.failures.add_one(0);
-            }
-            for _ in 0..this.given_up.load(Ordering::Relaxed) {
-                counters.unstarted.add_one(0);
+            let counter = if result.is_ok() { &counters.successes } else { &counters.failures };
+            counter.add_one(0);
+            let given_up = this.given_up.load(Ordering::Relaxed);
+            if given_up > 0 {
+                counters.unstarted.add(0, given_up);
             }
         }
         result
