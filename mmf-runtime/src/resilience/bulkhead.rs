@@ -463,6 +463,7 @@ mod tests {
 
     proptest! {
         #[test]
+        #[cfg_attr(miri, ignore = "hundreds of histories")]
         fn any_history_keeps_the_limit_and_serves_in_order(
             steps in prop::collection::vec(any_step(), 1..80),
             max_concurrent in 1_u32..4,
