@@ -30,6 +30,13 @@ pub fn from_result<R: CallResult>(result: Result<R::Value, R::Error>) -> R {
     R::from_result(result)
 }
 
+/// What makes a copy of a hedged call. Said here, a body that consumes an argument is an error at the
+/// place where it does.
+#[inline]
+pub fn repeatable<M: Fn() -> C, C>(copy: M) -> M {
+    copy
+}
+
 /// Asks a predicate. The value comes first, so that the type of a closure's argument is known.
 #[inline]
 pub fn ask<X, R>(value: &X, predicate: impl FnOnce(&X) -> R) -> R {

@@ -194,7 +194,7 @@ impl Invocation {
 
     /// Runs the rest, with its wait for the bulkhead, under the timeout.
     #[inline]
-    pub fn within<F: Future + Unpin>(&self, limit: Duration, rest: F) -> Within<'_, F> {
+    pub fn within<F>(&self, limit: Duration, rest: F) -> Within<'_, F> {
         Within { timed: Timed::new(rest), invocation: self, limit }
     }
 

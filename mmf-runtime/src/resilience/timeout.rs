@@ -30,12 +30,14 @@ pub(crate) enum TimeLimit {
     At(Instant),
 }
 
-impl<F: Future + Unpin> Timed<F> {
+impl<F> Timed<F> {
     #[inline]
     pub(crate) fn new(inner: F) -> Self {
         Self { inner, timer: Timer::default() }
     }
+}
 
+impl<F: Future + Unpin> Timed<F> {
     /// Polls the future, and the time where it is pending.
     #[inline]
     pub(crate) fn poll_within(

@@ -56,7 +56,7 @@ impl Expansion<'_> {
     //
     /// The policies inside the retry, outermost first; each has its lines only where it was asked for.
     pub(super) fn attempt(&self) -> TokenStream {
-        let Self { args, invocation, outcome, span, .. } = self;
+        let Self { rt, args, invocation, outcome, span, .. } = self;
         let (admission, refusal) = (private("__mmf_admission"), private("__mmf_refusal"));
         let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
         let (ok, err) = (quote!(::core::result::Result::Ok), quote!(::core::result::Result::Err));
@@ -98,7 +98,7 @@ impl Expansion<'_> {
                 let (hedge, copy) = (self.hedge(), private("__mmf_copy"));
                 quote_spanned! {*span=>
                     {
-                        let #copy = || async { #run };
+                        let #copy = #rt::repeatable(|| async { #run });
                         #hedge.race(&#invocation, &#copy, ::core::pin::pin!(#copy())).await
                     }
                 }
