@@ -52,7 +52,7 @@ annotated! {
     retry: [retry];
     /// Behind a breaker that stays closed.
     breaker: [breaker];
-    /// Behind a breaker that [`open_breakers`] opens.
+    /// Behind a breaker that its first failure opens.
     open_breaker: [breaker(failure_threshold = 1, recovery_timeout = "1h", fail_if(|_: &Error| true))];
     /// Under a timeout.
     timeout: [timeout = "1s"];
