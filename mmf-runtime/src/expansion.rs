@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::resilience::error::CallResult;
 
 pub use inventory;
+#[cfg(feature = "logging")]
+pub use tracing;
 
 pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;

@@ -6,9 +6,15 @@
 //! replaces.
 
 mod clock;
+#[cfg(feature = "logging")]
+pub mod correlation;
+#[cfg(feature = "logging")]
+pub mod logging;
 pub mod resilience;
 mod sync;
 mod tally;
+#[cfg(feature = "logging")]
+pub mod task;
 mod timer;
 
 #[doc(hidden)]

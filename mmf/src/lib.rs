@@ -42,5 +42,12 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[cfg(feature = "logging")]
+#[doc(inline)]
+pub use mmf_runtime::{
+    business_event, correlation, logging, performance_metric, security_event,
+    task::{spawn, spawn_blocking},
+};
+
 #[doc(hidden)]
 pub use mmf_runtime::expansion as __private;

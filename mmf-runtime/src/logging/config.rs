@@ -1,0 +1,208 @@
+//! What a user sets about logging.
+
+use std::borrow::Cow;
+
+use super::fields::Redaction;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// Flat JSON: `timestamp`, `level`, `service`, ids, `message`, fields.
+    #[default]
+    Json,
+    /// For people, coloured on a terminal unless `NO_COLOR` is set.
+    Text,
+    /// Flat JSON by the names of the Elastic Common Schema 8.
+    Ecs,
+    /// The log data model of OpenTelemetry, as JSON.
+    Otel,
+}
+
+impl Format {
+    fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "text" => Some(Self::Text),
+            "ecs" => Some(Self::Ecs),
+            "otel" => Some(Self::Otel),
+            _ => None,
+        }
+    }
+}
+
+/// What happens to a line when the queue to the writing thread is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The thread that logs waits: nothing is lost.
+    #[default]
+    Block,
+    /// The line is dropped and counted, and the loss is logged.
+    Drop,
+}
+
+/// How a service logs. Made from a name, then by setters; the environment is asked last by
+/// [`override_from_env`](Self::override_from_env), which [`init`](super::init) does.
+///
+/// ```
+/// use mmf_runtime::logging::{Format, LoggingConfig};
+///
+/// let config = LoggingConfig::new("user-service").level("info,sqlx=warn").format(Format::Ecs);
+/// ```
+#[derive(Clone, Debug)]
+pub struct LoggingConfig {
+    pub(super) service: Cow<'static, str>,
+    pub(super) version: Option<Cow<'static, str>>,
+    pub(super) environment: Option<Cow<'static, str>>,
+    pub(super) level: String,
+    pub(super) format: Format,
+    pub(super) redaction: Redaction,
+    pub(super) queue: usize,
+    pub(super) when_full: WhenFull,
+    pub(super) traces: bool,
+    pub(super) correlation: bool,
+    /// What was wrong with the environment, to be told once logging works.
+    pub(super) complaints: Vec<String>,
+}
+
+impl LoggingConfig {
+    /// The defaults: JSON at `info`, a queue of 1 MiB that blocks when full, and these words of keys
+    /// redacted: password, secret, token, authorization, cookie, `api_key`.
+    pub fn new(service: impl Into<Cow<'static, str>>) -> Self {
+        let words = ["password", "secret", "token", "authorization", "cookie", "api_key"];
+        Self {
+            service: service.into(),
+            version: None,
+            environment: None,
+            level: "info".into(),
+            format: Format::default(),
+            redaction: Redaction(words.map(Into::into).into()),
+            queue: 1 << 20,
+            when_full: WhenFull::default(),
+            traces: true,
+            correlation: true,
+            complaints: Vec::new(),
+        }
+    }
+
+    /// The version of the service, for formats that have a place for it.
+    pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// The environment it runs in, such as `production`, for formats that have a place for it.
+    pub fn environment(mut self, environment: impl Into<Cow<'static, str>>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// The level, or directives as in `RUST_LOG`. Default: `info`.
+    pub fn level(mut self, directives: impl Into<String>) -> Self {
+        self.level = directives.into();
+        self
+    }
+
+    /// How a line is written. Default: JSON.
+    pub fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Words of keys whose values are printed as `[redacted]`, in place of the default ones.
+    pub fn redact<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.redaction = Redaction(words.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How many bytes of lines may wait to be written; a longer line is taken where none waits.
+    /// Default: 1 MiB.
+    pub fn queue(mut self, bytes: usize) -> Self {
+        self.queue = bytes;
+        self
+    }
+
+    /// What happens to a line when the queue is full. Default: its thread waits.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
+    }
+
+    /// Whether lines carry `trace_id` and `span_id`. Default: yes.
+    pub fn traces(mut self, on: bool) -> Self {
+        self.traces = on;
+        self
+    }
+
+    /// Whether lines carry `correlation_id`. Default: yes.
+    pub fn correlation(mut self, on: bool) -> Self {
+        self.correlation = on;
+        self
+    }
+
+    /// Lets the environment override it: `RUST_LOG` or `LOG_LEVEL`, `LOG_FORMAT` (`json`, `text`,
+    /// `ecs`, `otel`), `ENABLE_TRACE_LOGGING` and `ENABLE_CORRELATION_LOGGING` (`true`, `false`). A
+    /// value that means nothing is left aside and told as a warning once logging works.
+    pub fn override_from_env(self) -> Self {
+        self.override_by(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn override_by(mut self, var: impl Fn(&str) -> Option<String>) -> Self {
+        if let Some(level) = var("RUST_LOG").or_else(|| var("LOG_LEVEL")) {
+            self.level = level;
+        }
+        if let Some(name) = var("LOG_FORMAT") {
+            match Format::named(&name) {
+                Some(format) => self.format = format,
+                None => self.complaints.push(format!(
+                    "LOG_FORMAT is {name:?}, expected json, text, ecs or otel; it is left aside"
+                )),
+            }
+        }
+        for (name, on) in [
+            ("ENABLE_TRACE_LOGGING", &mut self.traces),
+            ("ENABLE_CORRELATION_LOGGING", &mut self.correlation),
+        ] {
+            let Some(value) = var(name) else { continue };
+            match value.to_ascii_lowercase().as_str() {
+                "true" | "1" | "yes" | "on" => *on = true,
+                "false" | "0" | "no" | "off" => *on = false,
+                _ => self
+                    .complaints
+                    .push(format!("{name} is {value:?}, expected true or false; it is left aside")),
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(vars: &[(&str, &str)]) -> LoggingConfig {
+        LoggingConfig::new("test").override_by(|name| {
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into())
+        })
+    }
+
+    #[test]
+    fn the_environment_overrides() {
+        let config = with(&[
+            ("LOG_LEVEL", "debug"),
+            ("LOG_FORMAT", "ECS"),
+            ("ENABLE_TRACE_LOGGING", "false"),
+        ]);
+        assert_eq!((config.level.as_str(), config.format), ("debug", Format::Ecs));
+        assert!(!config.traces && config.correlation && config.complaints.is_empty());
+        assert_eq!(with(&[("LOG_LEVEL", "debug"), ("RUST_LOG", "warn")]).level, "warn");
+    }
+
+    #[test]
+    fn a_value_that_means_nothing_is_left_aside_and_told() {
+        let config = with(&[("LOG_FORMAT", "xml"), ("ENABLE_CORRELATION_LOGGING", "maybe")]);
+        assert_eq!(config.format, Format::Json);
+        assert!(config.correlation);
+        assert_eq!(config.complaints.len(), 2);
+    }
+}

@@ -1,0 +1,132 @@
+//! Setting the process up.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+use super::config::{Format, LoggingConfig};
+use super::layer::json_layer;
+use super::queue::Queue;
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// A level that is none.
+    #[error("the level {directives:?} is not understood: {reason}")]
+    Level {
+        /// What was given.
+        directives: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else logs in this process already.
+    #[error("another subscriber is set up in this process already")]
+    AlreadySet,
+    /// The thread that writes could not be started.
+    #[error("the thread that writes log lines cannot be started")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Logging of this process; see [`init`]. Dropped, it flushes.
+#[must_use = "dropped, it flushes, and what is logged later may be lost at the end of the process"]
+pub struct Logging {
+    queue: Queue,
+    level: reload::Handle<EnvFilter, Registry>,
+}
+
+/// Sets up logging for the process, by `config` and the environment: lines go to standard output from
+/// a thread of their own, records of the `log` crate are carried over, and a panic is logged and
+/// flushed.
+///
+/// # Errors
+///
+/// Where a level is not understood, or something logs already.
+pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
+    let config = config.override_from_env();
+    let filter = filter(&config.level)?;
+    let queue = Queue::start(config.queue, config.when_full, std::io::stdout())?;
+    let (filter, level) = reload::Layer::new(filter);
+    let registry = tracing_subscriber::registry().with(filter);
+    let set = if config.format == Format::Text {
+        let colours = std::io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let text = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(queue.clone());
+        registry.with(text).try_init()
+    } else {
+        registry.with(json_layer(&config, queue.clone())).try_init()
+    };
+    set.map_err(|_| InitError::AlreadySet)?;
+    for complaint in &config.complaints {
+        tracing::warn!("{complaint}");
+    }
+    log_panics(queue.clone());
+    Ok(Logging { queue, level })
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, InitError> {
+    EnvFilter::try_new(directives).map_err(|error| InitError::Level {
+        directives: directives.into(),
+        reason: error.to_string(),
+    })
+}
+
+/// Logs a panic as an error and flushes, before the hook that was there.
+fn log_panics(queue: Queue) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let reason = panic.payload_as_str().unwrap_or("a value that is not text");
+        tracing::error!(location, "panic: {reason}");
+        queue.flush();
+        before(panic);
+    }));
+}
+
+impl Logging {
+    /// Changes the level, or the directives, from now on.
+    ///
+    /// # Errors
+    ///
+    /// Where they are not understood; then nothing changes.
+    pub fn set_level(&self, directives: &str) -> Result<(), InitError> {
+        let filter = filter(directives)?;
+        // Fails only where the subscriber is gone, and then nobody logs.
+        let _ = self.level.reload(filter);
+        Ok(())
+    }
+
+    /// Waits until all that was logged before is written. Where lines were dropped since the last
+    /// time, that is logged first.
+    pub fn flush(&self) {
+        let lost = self.queue.take_untold();
+        if lost > 0 {
+            tracing::warn!(lost, "log lines were dropped, as the queue was full");
+        }
+        self.queue.flush();
+    }
+
+    /// Lines that were dropped because the queue was full.
+    pub fn dropped_lines(&self) -> u64 {
+        self.queue.dropped()
+    }
+
+    /// Times that writing failed, by a closed pipe or a full disk.
+    pub fn failed_writes(&self) -> u64 {
+        self.queue.failed()
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl std::fmt::Debug for Logging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logging").field("dropped_lines", &self.dropped_lines()).finish()
+    }
+}

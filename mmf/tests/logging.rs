@@ -1,0 +1,398 @@
+//! Lines as a service writes them. A process of their own, in which every thread that logs has a
+//! subscriber: see `events.rs` for why.
+#![cfg(feature = "logging")]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use mmf::correlation::{self, Context, CorrelationId};
+use mmf::logging::{Format, LoggingConfig, Redacted, ServiceLogger, Severity, json_layer};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tracing::field::Empty;
+use tracing::{debug, error, info, info_span};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, registry};
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Memory {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn config() -> LoggingConfig {
+    LoggingConfig::new("users")
+}
+
+/// The lines that `work` logs.
+fn lines_of(config: &LoggingConfig, work: impl FnOnce()) -> Vec<String> {
+    let memory = Memory::default();
+    let subscriber = registry().with(json_layer(config, memory.clone()));
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = memory.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap().lines().map(ToOwned::to_owned).collect()
+}
+
+/// The one line that `work` logs.
+fn line_of(work: impl FnOnce()) -> Value {
+    let lines = lines_of(&config(), work);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    parse(&lines[0])
+}
+
+/// The line as an object, in which no key may come twice.
+fn parse(line: &str) -> Value {
+    struct Once;
+    impl<'de> serde::de::Visitor<'de> for Once {
+        type Value = Map<String, Value>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object without doubled keys")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut map: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut object = Map::new();
+            while let Some((key, value)) = map.next_entry::<String, Value>()? {
+                if object.insert(key.clone(), value).is_some() {
+                    return Err(serde::de::Error::custom(format!("{key} comes twice")));
+                }
+            }
+            Ok(object)
+        }
+    }
+    let mut parser = serde_json::Deserializer::from_str(line);
+    let object = serde::Deserializer::deserialize_map(&mut parser, Once);
+    Value::Object(object.unwrap_or_else(|error| panic!("{error}: {line}")))
+}
+
+fn keys(line: &str) -> Vec<String> {
+    // The objects of serde_json are sorted, so the order is read off the line.
+    let object = parse(line);
+    let mut keys: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+    keys.sort_by_key(|key| line.find(&format!("\"{key}\":")));
+    keys
+}
+
+#[test]
+fn a_line_is_flat_and_in_its_order() {
+    let lines = lines_of(&config(), || {
+        let request = Context::from(CorrelationId::parse("req-123").unwrap());
+        request.sync_scope(|| {
+            let _outer = info_span!("outer", tenant = "acme", user_id = 1).entered();
+            let _inner = info_span!("inner", step = 2).entered();
+            info!(user_id = 7, plan = %"premium", "created");
+        });
+    });
+    assert_eq!(
+        keys(&lines[0]),
+        [
+            "timestamp",
+            "level",
+            "service",
+            "trace_id",
+            "span_id",
+            "correlation_id",
+            "message",
+            "user_id",
+            "plan",
+            "step",
+            "tenant"
+        ]
+    );
+    let line = parse(&lines[0]);
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["service"], "users");
+    assert_eq!(line["correlation_id"], "req-123");
+    assert_eq!(line["message"], "created");
+    assert_eq!((&line["user_id"], &line["tenant"]), (&json!(7), &json!("acme")));
+    assert_eq!(line["trace_id"].as_str().unwrap().len(), 32);
+}
+
+#[test]
+fn outside_a_request_there_are_no_ids() {
+    let line = line_of(|| info!("alone"));
+    let object = line.as_object().unwrap();
+    assert_eq!(object.keys().len(), 4, "{line}");
+}
+
+#[test]
+fn a_field_recorded_later_replaces_the_earlier_one() {
+    let line = line_of(|| {
+        let span = info_span!("request", status = 0, user = Empty);
+        span.record("status", 200);
+        span.record("user", "ada");
+        span.record("status", 201);
+        span.in_scope(|| info!("done"));
+    });
+    assert_eq!((&line["status"], &line["user"]), (&json!(201), &json!("ada")));
+}
+
+#[test]
+fn reserved_keys_are_moved_aside() {
+    let line = line_of(|| {
+        let _span = info_span!("request", message = "of the span", level = 9).entered();
+        info!(service = "mine", timestamp = 1, "hello");
+    });
+    assert_eq!((&line["service"], &line["field.service"]), (&json!("users"), &json!("mine")));
+    assert_eq!(
+        (&line["message"], &line["field.message"]),
+        (&json!("hello"), &json!("of the span"))
+    );
+    assert_eq!((&line["field.level"], &line["field.timestamp"]), (&json!(9), &json!(1)));
+}
+
+#[test]
+fn numbers_that_json_has_not_come_as_text() {
+    let line = line_of(|| {
+        info!(
+            a = f64::NAN,
+            b = f64::INFINITY,
+            c = f64::NEG_INFINITY,
+            d = 1.5,
+            e = u128::MAX,
+            f = i64::MIN
+        );
+    });
+    assert_eq!(line["a"], "NaN");
+    assert_eq!(line["b"], "Infinity");
+    assert_eq!(line["c"], "-Infinity");
+    assert_eq!(line["d"], 1.5);
+    assert_eq!(line["f"], i64::MIN);
+    assert_eq!(line["message"], "");
+}
+
+#[test]
+fn an_error_comes_with_its_causes() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the request failed")]
+    struct Failed(#[source] std::fmt::Error);
+    let failure = Failed(std::fmt::Error);
+    let line = line_of(|| error!(error = &failure as &dyn std::error::Error, "oh"));
+    let cause = std::fmt::Error.to_string();
+    assert_eq!(line["error"], format!("the request failed: {cause}"));
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let line = line_of(|| {
+        info!(password = "p", user_token = 7, card = %Redacted("4111"), passwordless = true);
+    });
+    assert_eq!(
+        (&line["password"], &line["user_token"]),
+        (&json!("[redacted]"), &json!("[redacted]"))
+    );
+    assert_eq!((&line["card"], &line["passwordless"]), (&json!("[redacted]"), &json!(true)));
+    let own = lines_of(&config().redact(["plan"]), || info!(plan = "x", password = "p"));
+    assert_eq!(
+        (&parse(&own[0])["plan"], &parse(&own[0])["password"]),
+        (&json!("[redacted]"), &json!("p"))
+    );
+}
+
+#[test]
+fn a_value_that_logs_while_it_is_printed_does_no_harm() {
+    struct Talking;
+    impl std::fmt::Debug for Talking {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            // Not delivered: `tracing` itself keeps events out of the handling of an event.
+            info!("inner");
+            f.write_str("talking")
+        }
+    }
+    assert_eq!(line_of(|| info!(value = ?Talking, "outer"))["value"], "talking");
+}
+
+#[test]
+fn a_filter_of_this_layer_is_obeyed() {
+    let memory = Memory::default();
+    let layer = json_layer(&config(), memory.clone()).with_filter(LevelFilter::INFO);
+    tracing::subscriber::with_default(registry().with(layer), || {
+        debug!("not for this layer");
+        info!("for it");
+    });
+    assert_eq!(String::from_utf8(memory.0.lock().unwrap().clone()).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn the_elastic_common_schema() {
+    let config = config().version("1.2.3").environment("production").format(Format::Ecs);
+    let lines = lines_of(&config, || {
+        let request = Context::from(CorrelationId::parse("req-123").unwrap());
+        request.sync_scope(|| info!(target: "users::api", user_id = 7, "created"));
+    });
+    assert_eq!(keys(&lines[0])[..4], ["@timestamp", "log.level", "message", "ecs.version"]);
+    let line = parse(&lines[0]);
+    assert_eq!(line["log.level"], "info");
+    assert_eq!(line["log.logger"], "users::api");
+    assert_eq!(line["service.name"], "users");
+    assert_eq!(line["service.version"], "1.2.3");
+    assert_eq!(line["service.environment"], "production");
+    assert_eq!(line["labels.correlation_id"], "req-123");
+    assert_eq!(line["trace.id"].as_str().unwrap().len(), 32);
+    assert_eq!(line["span.id"].as_str().unwrap().len(), 16);
+    assert_eq!(line["user_id"], 7);
+}
+
+#[test]
+fn the_log_data_model_of_opentelemetry() {
+    let config = config().version("1.2.3").environment("production").format(Format::Otel);
+    let lines = lines_of(&config, || {
+        info!(target: "users::api", "no attributes");
+        let request = Context::from(CorrelationId::parse("req-123").unwrap());
+        request.sync_scope(|| error!(target: "users::api", user_id = 7, "failed"));
+    });
+    assert_eq!(parse(&lines[0])["Attributes"], json!({}));
+    let line = parse(&lines[1]);
+    assert!(line["Timestamp"].as_str().unwrap().parse::<u128>().unwrap() > 1 << 60);
+    assert_eq!((&line["SeverityText"], &line["SeverityNumber"]), (&json!("ERROR"), &json!(17)));
+    assert_eq!(line["Body"], "failed");
+    assert_eq!(line["TraceId"].as_str().unwrap().len(), 32);
+    assert_eq!(line["TraceFlags"], 1);
+    assert_eq!(line["InstrumentationScope"]["Name"], "users::api");
+    assert_eq!(
+        line["Resource"],
+        json!({
+            "service.name": "users", "service.version": "1.2.3",
+            "deployment.environment.name": "production"
+        })
+    );
+    assert_eq!(line["Attributes"], json!({ "correlation_id": "req-123", "user_id": 7 }));
+}
+
+#[test]
+fn a_service_tells_of_itself() {
+    let logger = ServiceLogger::new("users");
+    let lines = lines_of(&config(), || {
+        logger.service_startup("1.2.3", "production");
+        logger.service_ready(8080);
+        logger.request_start("create", "req-123");
+        logger.request_end("create", "req-123", std::time::Duration::from_millis(12), false);
+        logger.performance_metric("queue_depth", 17.0, "items", "gauge");
+        logger.business_event("user_created");
+        logger.security_event("login_failed", Severity::Critical);
+        logger.service_shutdown("signal");
+    });
+    let expected = [
+        json!({ "status": "starting", "version": "1.2.3", "environment": "production" }),
+        json!({ "status": "ready", "port": 8080 }),
+        json!({ "phase": "start", "operation": "create", "request_id": "req-123" }),
+        json!({ "phase": "end", "duration_ms": 12.0, "success": false, "level": "WARN" }),
+        json!({ "metric_name": "queue_depth", "value": 17.0, "unit": "items", "metric_type": "gauge" }),
+        json!({ "event_type": "user_created", "event_category": "business" }),
+        json!({ "event_category": "security", "severity": "critical", "level": "ERROR" }),
+        json!({ "status": "shutting_down", "reason": "signal" }),
+    ];
+    assert_eq!(lines.len(), expected.len());
+    for (line, expected) in lines.iter().zip(expected) {
+        let line = parse(line);
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(&line[key], value, "{key} of {line}");
+        }
+    }
+}
+
+#[test]
+fn fields_of_your_own_go_beside_those_of_an_event() {
+    let logger = ServiceLogger::new("users");
+    let line = line_of(|| {
+        mmf::business_event!(logger, "user_created", user_id = %7, plan = "premium");
+    });
+    assert_eq!((&line["user_id"], &line["plan"]), (&json!("7"), &json!("premium")));
+    assert_eq!(
+        (&line["event_type"], &line["event_category"], &line["message"]),
+        (&json!("user_created"), &json!("business"), &json!("user_created"))
+    );
+    let line = line_of(|| {
+        mmf::security_event!(logger, "login_failed", Severity::Critical, ip = "10.0.0.1");
+    });
+    assert_eq!((&line["level"], &line["severity"]), (&json!("ERROR"), &json!("critical")));
+    assert_eq!((&line["ip"], &line["event_category"]), (&json!("10.0.0.1"), &json!("security")));
+    let line = line_of(|| {
+        mmf::performance_metric!(logger, "depth", 3.0, "items", "gauge", queue = "mail");
+    });
+    assert_eq!((&line["metric_name"], &line["queue"]), (&json!("depth"), &json!("mail")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_requests_keep_their_ids_apart() {
+    let memory = Memory::default();
+    let subscriber = registry().with(json_layer(&config(), memory.clone()));
+    let dispatch = tracing::Dispatch::new(subscriber);
+    let requests: Vec<_> = (0..10_000)
+        .map(|number| {
+            use tracing::instrument::WithSubscriber;
+            let id = CorrelationId::parse(&format!("req-{number}")).unwrap();
+            let request = correlation::scope(id, async move {
+                tokio::task::yield_now().await;
+                // A task of the request goes on under its id.
+                let inner = async move { info!(number, "in a task") };
+                mmf::spawn(inner.with_current_subscriber()).await.unwrap();
+                info!(number, "in the request");
+            });
+            tokio::spawn(request.with_subscriber(dispatch.clone()))
+        })
+        .collect();
+    for request in requests {
+        request.await.unwrap();
+    }
+    let text = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 20_000);
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["correlation_id"], format!("req-{}", line["number"]));
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_event_is_one_object_with_its_fields(
+        text in any::<String>(),
+        span_text in any::<String>(),
+        later in any::<Option<String>>(),
+        float in any::<f64>(),
+        int in any::<i64>(),
+        big in any::<u128>(),
+    ) {
+        let line = line_of(|| {
+            let span = info_span!("outer", shared = %span_text, kept = %span_text, level = int);
+            if let Some(later) = &later {
+                span.record("kept", later.as_str());
+            }
+            let _outer = span.entered();
+            let _inner = info_span!("inner", shared = ?text, text = 1).entered();
+            info!(text, int, float, big, "{text}");
+        });
+        prop_assert_eq!(line["message"].as_str(), Some(text.as_str()));
+        prop_assert_eq!(line["text"].as_str(), Some(text.as_str()));
+        prop_assert_eq!(line["int"].as_i64(), Some(int));
+        prop_assert_eq!(&line["field.level"], &json!(int));
+        prop_assert_eq!(&line["shared"], &json!(format!("{text:?}")));
+        prop_assert_eq!(line["kept"].as_str(), Some(later.as_deref().unwrap_or(&span_text)));
+        if float.is_finite() {
+            prop_assert_eq!(line["float"].as_f64(), Some(float));
+        } else {
+            prop_assert!(line["float"].is_string());
+        }
+    }
+}
