@@ -76,7 +76,7 @@ impl LoggingConfig {
             environment: None,
             level: "info".into(),
             format: Format::default(),
-            redaction: Redaction(words.map(Into::into).into()),
+            redaction: Redaction::of(words.map(Into::into).into()),
             queue: 1 << 20,
             when_full: WhenFull::default(),
             traces: true,
@@ -111,7 +111,7 @@ impl LoggingConfig {
 
     /// Words of keys whose values are printed as `[redacted]`, in place of the default ones.
     pub fn redact<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.redaction = Redaction(words.into_iter().map(Into::into).collect());
+        self.redaction = Redaction::of(words.into_iter().map(Into::into).collect());
         self
     }
 

@@ -1,8 +1,10 @@
 //! Fields of an event or a span, rendered once, when they are recorded.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::field::{Field, Visit};
 
@@ -37,10 +39,14 @@ impl Fields {
         }
     }
 
-    fn set(&mut self, key: &'static str, value: impl FnOnce(&mut String)) {
+    fn set(&mut self, key: &'static str, kind: Kind, value: impl FnOnce(&mut String)) {
         let start = self.text.len();
-        self.text.push_str(if RESERVED.contains(&key) { ",\"field." } else { ",\"" });
-        escape(key, &mut self.text);
+        self.text.push_str(if kind.reserved { ",\"field." } else { ",\"" });
+        if kind.plain {
+            self.text.push_str(key);
+        } else {
+            escape(key, &mut self.text);
+        }
         self.text.push_str("\":");
         value(&mut self.text);
         let new = start..self.text.len();
@@ -67,11 +73,57 @@ impl Fields {
 /// Words of a key that keep its value out of the logs, by whole word in any case: `password` redacts
 /// `Password` and `user_password`, not `passwordless`.
 #[derive(Clone, Debug)]
-pub(super) struct Redaction(pub(super) Vec<String>);
+pub(super) struct Redaction {
+    words: Vec<String>,
+    /// Tells the keys of this configuration from another's in the memory of a thread.
+    id: u64,
+}
+
+/// What there is to know of a key.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    reserved: bool,
+    hidden: bool,
+    /// Nothing in it needs to be escaped.
+    plain: bool,
+}
+
+/// Keys are few and static, so a thread remembers what it found out about them, by address: two
+/// keys that fall on one place take it from each other.
+const REMEMBERED: usize = 128;
+
+#[derive(Clone, Copy)]
+struct Known {
+    redaction: u64,
+    key: &'static str,
+    kind: Kind,
+}
+
+thread_local! {
+    static KEYS: [Cell<Option<Known>>; REMEMBERED] = const { [const { Cell::new(None) }; REMEMBERED] };
+}
 
 impl Redaction {
-    fn hides(&self, key: &str) -> bool {
-        self.0.iter().any(|word| is_whole_word(key, word))
+    pub(super) fn of(words: Vec<String>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: only that each number is given once matters.
+        Self { words, id: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    fn kind(&self, key: &'static str) -> Kind {
+        let place = (key.as_ptr() as usize ^ key.len()) % REMEMBERED;
+        KEYS.with(|keys| match keys[place].get() {
+            Some(known) if known.redaction == self.id && std::ptr::eq(known.key, key) => known.kind,
+            _ => {
+                let kind = Kind {
+                    reserved: RESERVED.contains(&key),
+                    hidden: self.words.iter().any(|word| is_whole_word(key, word)),
+                    plain: key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'),
+                };
+                keys[place].set(Some(Known { redaction: self.id, key, kind }));
+                kind
+            }
+        })
     }
 }
 
@@ -99,13 +151,16 @@ impl Recorder<'_> {
         let name = field.name();
         let key = name.strip_prefix("r#").unwrap_or(name);
         // Where a record of the `log` crate came from, which the metadata say already.
-        if matches!(key, "log.target" | "log.module_path" | "log.file" | "log.line") {
+        if key.starts_with("log.")
+            && matches!(key, "log.target" | "log.module_path" | "log.file" | "log.line")
+        {
             return;
         }
-        if self.redaction.hides(key) {
-            self.fields.set(key, |out| string(REDACTED, out));
+        let kind = self.redaction.kind(key);
+        if kind.hidden {
+            self.fields.set(key, kind, |out| string(REDACTED, out));
         } else {
-            self.fields.set(key, value);
+            self.fields.set(key, kind, value);
         }
     }
 
@@ -200,7 +255,7 @@ mod tests {
     fn a_key_recorded_again_has_its_last_value_at_its_first_place() {
         let mut fields = Fields::default();
         for (key, value) in [("a", "1"), ("b", "2"), ("a", "333"), ("c", "4"), ("a", "5")] {
-            fields.set(key, |out| out.push_str(value));
+            fields.set(key, Redaction::of(Vec::new()).kind(key), |out| out.push_str(value));
         }
         assert_eq!(text(&fields), ",\"a\":5,\"b\":2,\"c\":4");
         assert_eq!(fields.text.len(), text(&fields).len(), "nothing of the old values is kept");
@@ -209,7 +264,8 @@ mod tests {
     #[test]
     fn a_reserved_key_is_moved_aside() {
         let mut fields = Fields::default();
-        fields.set("level", |out| out.push('1'));
+        let kind = Redaction::of(Vec::new()).kind("level");
+        fields.set("level", kind, |out| out.push('1'));
         assert_eq!(text(&fields), ",\"field.level\":1");
     }
 

@@ -192,14 +192,18 @@ fn timestamp(at: SystemTime, line: &mut String) {
         text = date_and_time(second);
         LAST.set((second, text));
     }
-    line.extend(text.iter().map(|byte| char::from(*byte)));
+    line.push_str(ascii(&text));
     let mut micros = [b'.', 0, 0, 0, 0, 0, 0, b'Z'];
     let mut rest = since.subsec_micros();
     for digit in micros[1..7].iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    line.extend(micros.iter().map(|byte| char::from(*byte)));
+    line.push_str(ascii(&micros));
+}
+
+fn ascii(digits: &[u8]) -> &str {
+    str::from_utf8(digits).unwrap_or_default()
 }
 
 /// `2026-11-24T15:04:05`
