@@ -101,10 +101,7 @@ impl Logging {
     /// Waits until all that was logged before is written. Where lines were dropped since the last
     /// time, that is logged first.
     pub fn flush(&self) {
-        let lost = self.queue.take_untold();
-        if lost > 0 {
-            tracing::warn!(lost, "log lines were dropped, as the queue was full");
-        }
+        self.queue.tell_losses();
         self.queue.flush();
     }
 
