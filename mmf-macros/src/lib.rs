@@ -5,6 +5,7 @@
 
 mod common;
 mod resilient;
+mod service;
 
 use proc_macro::TokenStream;
 
@@ -41,4 +42,31 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
     resilient::resilient(args.into(), item.into()).into()
+}
+
+/// Makes `async fn main` the main of a service: sets up logging and the tokio runtime, logs its life
+/// cycle, turns SIGTERM and Ctrl-C into `shutdown_requested()`, and waits for running operations.
+///
+/// ```ignore
+/// #[mmf::service(
+///     name = "user-service",
+///     version = "1.2.3",              // default: that of the package
+///     environment = "production",     // default: the variable ENVIRONMENT, or "development"
+///     flavor = "multi_thread",        // or "current_thread"
+///     worker_threads = 4,             // default: one for each core
+///     shutdown_timeout = "30s",
+/// )]
+/// async fn main(service: mmf::Service) -> Result<(), Error> {
+///     let listener = TcpListener::bind("127.0.0.1:8080").await?;
+///     service.ready(listener.local_addr()?.port());
+///     axum::serve(listener, app()).with_graceful_shutdown(service.shutdown_requested()).await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// `main` takes the `mmf::Service` or nothing, and returns nothing or a `Result<(), E>` whose error is
+/// logged with its causes. The process exits with 0, with 1 after an error, with 101 after a panic.
+#[proc_macro_attribute]
+pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
+    service::service(args.into(), &item.into()).into()
 }

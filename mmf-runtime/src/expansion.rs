@@ -9,6 +9,9 @@ pub use inventory;
 #[cfg(feature = "logging")]
 pub use tracing;
 
+#[cfg(feature = "logging")]
+pub use crate::service;
+
 pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;

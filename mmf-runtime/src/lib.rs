@@ -11,6 +11,8 @@ pub mod correlation;
 #[cfg(feature = "logging")]
 pub mod logging;
 pub mod resilience;
+#[cfg(feature = "logging")]
+pub mod service;
 mod sync;
 mod tally;
 #[cfg(feature = "logging")]

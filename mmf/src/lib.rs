@@ -44,8 +44,12 @@ pub use mmf_runtime::resilience::ResilienceError;
 
 #[cfg(feature = "logging")]
 #[doc(inline)]
+pub use mmf_macros::service;
+#[cfg(feature = "logging")]
+#[doc(inline)]
 pub use mmf_runtime::{
     business_event, correlation, logging, performance_metric, security_event,
+    service::Service,
     task::{spawn, spawn_blocking},
 };
 

@@ -15,6 +15,8 @@ mod logger;
 mod queue;
 mod setup;
 
+pub(crate) use fields::Chain;
+
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use layer::{JsonLayer, json_layer};
 pub use logger::{ServiceLogger, Severity};

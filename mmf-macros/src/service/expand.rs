@@ -1,0 +1,71 @@
+//! The code of a service's `main`.
+
+use quote::{ToTokens, quote};
+use syn::ItemFn;
+use syn::spanned::Spanned;
+
+use super::args::Args;
+use crate::common::errors::Errors;
+use crate::common::keys::Text;
+
+pub(super) fn check(function: &ItemFn, errors: &mut Errors) {
+    if function.sig.asyncness.is_none() {
+        errors.push(function.sig.fn_token.span(), "`#[service]` needs an `async fn main`");
+    }
+    if let Some(second) = function.sig.inputs.iter().nth(1) {
+        errors.push(second.span(), "`main` takes at most one argument, the `mmf::Service`");
+    }
+}
+
+// Output:
+//     fn main() -> ExitCode {
+//         async fn main(service: Service) -> Result<(), Error> { BODY }
+//         run(Settings { name: "users", version: env!("CARGO_PKG_VERSION"), … }, |service| main(service))
+//     }
+//
+/// The user's `main` stands unchanged inside the one of the program, so that its errors are its own.
+pub(super) fn expand(args: &Args, function: &ItemFn) -> proc_macro2::TokenStream {
+    let krate = args.krate.as_ref().map(|krate| krate.0.to_token_stream());
+    let krate = krate.unwrap_or_else(|| quote!(::mmf));
+    let rt = quote!(#krate::__private::service);
+    let text = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone());
+    let name = text(&args.name).unwrap_or_default();
+    let version = match text(&args.version) {
+        Some(version) => quote!(#version),
+        None => quote!(::core::env!("CARGO_PKG_VERSION")),
+    };
+    let environment = match text(&args.environment) {
+        Some(environment) => quote!(::core::option::Option::Some(#environment)),
+        None => quote!(::core::option::Option::None),
+    };
+    let threads = match (&args.worker_threads, args.is_current_thread()) {
+        (_, true) => quote!(#rt::Threads::Current),
+        (Some(threads), false) => quote!(#rt::Threads::Many((#threads) as usize)),
+        (None, false) => quote!(#rt::Threads::OnePerCore),
+    };
+    let timeout = match &args.shutdown_timeout {
+        Some(timeout) => quote!(#timeout),
+        None => quote!(::core::time::Duration::from_secs(30)),
+    };
+    let (attrs, vis, ident) = (&function.attrs, &function.vis, &function.sig.ident);
+    let takes_service = !function.sig.inputs.is_empty();
+    let call = if takes_service { quote!(#ident(service)) } else { quote!(#ident()) };
+    let mut inner = function.clone();
+    inner.attrs.clear();
+    inner.vis = syn::Visibility::Inherited;
+    quote! {
+        #(#attrs)*
+        #vis fn #ident() -> ::std::process::ExitCode {
+            #inner
+            let settings = #rt::Settings {
+                name: #name,
+                version: #version,
+                environment: #environment,
+                threads: #threads,
+                shutdown_timeout: #timeout,
+            };
+            #[allow(unused_variables)]
+            #rt::run(settings, |service| #call)
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The life cycle of a service: logging is set up, *starting*, *ready* and *shutting down* are logged,
+//! signals become a future, and running operations are waited for at the end.
+
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use crate::logging::{Chain, Logging, LoggingConfig, ServiceLogger, init};
+
+/// A running service, as `#[service]` hands it to `main`. Clones are the same service.
+#[derive(Clone, Debug)]
+pub struct Service(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    logger: ServiceLogger,
+    ready: AtomicBool,
+    /// Why the service is to end, once it is.
+    shutdown: watch::Sender<Option<&'static str>>,
+    /// Operations that are running.
+    running: watch::Sender<usize>,
+}
+
+/// Counts an operation as running until it is dropped.
+struct Running(Service);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+impl Service {
+    fn new(name: &'static str) -> Self {
+        Self(Arc::new(Shared {
+            logger: ServiceLogger::new(name),
+            ready: AtomicBool::new(false),
+            shutdown: watch::Sender::new(None),
+            running: watch::Sender::new(0),
+        }))
+    }
+
+    /// The name given to the attribute.
+    pub fn name(&self) -> &'static str {
+        self.0.logger.name()
+    }
+
+    /// The logger of this service.
+    pub fn logger(&self) -> &ServiceLogger {
+        &self.0.logger
+    }
+
+    /// Says that the service takes requests now; logged once.
+    pub fn ready(&self, port: u16) {
+        // Relaxed: nothing is published by it.
+        if !self.0.ready.swap(true, Ordering::Relaxed) {
+            self.0.logger.service_ready(port);
+        }
+    }
+
+    /// Whether it takes requests: [`ready`](Self::ready) was called, and no shutdown was requested.
+    pub fn is_ready(&self) -> bool {
+        self.0.ready.load(Ordering::Relaxed) && self.0.shutdown.borrow().is_none()
+    }
+
+    /// Ready once the service is to end: by SIGTERM, Ctrl-C, or [`request_shutdown`](Self::request_shutdown).
+    pub fn shutdown_requested(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut shutdown = self.0.shutdown.subscribe();
+        async move {
+            // The sender lives as long as the service; were it gone, that would be the end as well.
+            let _ = shutdown.wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Asks the service to end.
+    pub fn request_shutdown(&self) {
+        self.request("requested");
+    }
+
+    fn request(&self, reason: &'static str) {
+        self.0.shutdown.send_if_modified(|known| known.replace(reason).is_none());
+    }
+
+    /// Runs a future as an operation that the end of the service waits for.
+    pub async fn operation<F: Future>(&self, future: F) -> F::Output {
+        self.0.running.send_modify(|running| *running += 1);
+        let _running = Running(self.clone());
+        future.await
+    }
+
+    /// Waits until no operation runs, at most so long; how many had to be left.
+    async fn drained(&self, at_most: Duration) -> usize {
+        let mut running = self.0.running.subscribe();
+        let none = running.wait_for(|running| *running == 0);
+        let _ = tokio::time::timeout(at_most, none).await;
+        *self.0.running.borrow()
+    }
+}
+
+/// What the attribute says of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Where it runs; without, what the variable `ENVIRONMENT` says, or `development`.
+    pub environment: Option<&'static str>,
+    /// The threads of its runtime.
+    pub threads: Threads,
+    /// How long its end waits for running operations.
+    pub shutdown_timeout: Duration,
+}
+
+/// The threads of a tokio runtime.
+#[derive(Clone, Copy, Debug)]
+pub enum Threads {
+    /// A worker for each core.
+    OnePerCore,
+    /// So many workers.
+    Many(usize),
+    /// The thread of `main` alone.
+    Current,
+}
+
+/// What a `main` may return.
+pub trait Ending {
+    /// The error it ended with.
+    fn error(self) -> Option<Box<dyn Error + Send + Sync>>;
+}
+
+impl Ending for () {
+    fn error(self) -> Option<Box<dyn Error + Send + Sync>> {
+        None
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> Ending for Result<(), E> {
+    fn error(self) -> Option<Box<dyn Error + Send + Sync>> {
+        self.err().map(Into::into)
+    }
+}
+
+/// Runs a service from its begin to its end.
+pub fn run<F>(settings: Settings, main: impl FnOnce(Service) -> F) -> ExitCode
+where
+    F: Future<Output: Ending>,
+{
+    let environment = settings.environment.map(ToOwned::to_owned);
+    let environment = environment.or_else(|| std::env::var("ENVIRONMENT").ok());
+    let environment = environment.unwrap_or_else(|| "development".into());
+    let config = LoggingConfig::new(settings.name)
+        .version(settings.version)
+        .environment(environment.clone());
+    let logging = match init(config) {
+        Ok(logging) => logging,
+        Err(error) => {
+            eprintln!("{} cannot log: {}", settings.name, Chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let service = Service::new(settings.name);
+    service.0.logger.service_startup(settings.version, &environment);
+    let mut builder = match settings.threads {
+        Threads::Current => Builder::new_current_thread(),
+        Threads::OnePerCore | Threads::Many(_) => Builder::new_multi_thread(),
+    };
+    if let Threads::Many(threads) = settings.threads {
+        builder.worker_threads(threads);
+    }
+    let code = match builder.enable_all().build() {
+        Ok(runtime) => {
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    listen(&service);
+                    main(service.clone()).await
+                })
+            }));
+            let code = end(&service, ended.map(Ending::error));
+            let left = runtime.block_on(service.drained(settings.shutdown_timeout));
+            if left > 0 {
+                tracing::warn!(target: "mmf::service", left, "operations had to be left running");
+            }
+            // What blocks a thread must not keep the process.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => end(&service, Ok(Some(error.into()))),
+    };
+    flush(logging);
+    code
+}
+
+fn flush(logging: Logging) {
+    drop(logging);
+}
+
+/// Turns signals into a requested shutdown.
+fn listen(service: &Service) {
+    let service = service.clone();
+    tokio::spawn(async move {
+        match signal().await {
+            Ok(name) => service.request(name),
+            Err(error) => {
+                tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<&'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(tokio::select! {
+        _ = terminate.recv() => "signal SIGTERM",
+        _ = interrupt.recv() => "signal SIGINT",
+    })
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<&'static str> {
+    tokio::signal::ctrl_c().await?;
+    Ok("signal Ctrl-C")
+}
+
+/// Logs why the service ends. A panic was logged when it happened.
+fn end(
+    service: &Service,
+    ended: Result<Option<Box<dyn Error + Send + Sync>>, Box<dyn std::any::Any + Send>>,
+) -> ExitCode {
+    let logger = &service.0.logger;
+    match ended {
+        Ok(None) => {
+            logger.service_shutdown(service.0.shutdown.borrow().unwrap_or("completed"));
+            ExitCode::SUCCESS
+        }
+        Ok(Some(error)) => {
+            tracing::error!(
+                target: "mmf::service", status = "shutting_down", reason = "error",
+                error = &*error as &(dyn Error + 'static),
+                "{} is shutting down", logger.name()
+            );
+            ExitCode::FAILURE
+        }
+        Err(_panic) => {
+            logger.service_shutdown("panic");
+            // As a program that panicked ends.
+            ExitCode::from(101)
+        }
+    }
+}

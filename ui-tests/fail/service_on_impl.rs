@@ -1,0 +1,6 @@
+struct Users;
+
+#[mmf::service(name = "users")]
+impl Users {}
+
+fn main() {}

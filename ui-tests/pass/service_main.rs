@@ -1,0 +1,14 @@
+//! `main` of a service takes the service or nothing, and returns a result or nothing.
+
+mod result {
+    #[mmf::service(name = "users", worker_threads = 2, shutdown_timeout = "1s")]
+    pub async fn main(service: mmf::Service) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        service.ready(u16::from_str_radix("8080", 10)?);
+        Ok(())
+    }
+}
+
+#[mmf::service(name = "users", flavor = "current_thread")]
+async fn main() {
+    let _ = result::main;
+}
