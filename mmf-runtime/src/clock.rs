@@ -70,6 +70,7 @@ fn nanos_by_counter() -> u64 {
 pub(crate) fn suspect() {
     const MOST_DRIFT: u64 = 1_000_000_000;
     if !PAUSABLE && nanos_by_tokio().saturating_sub(nanos_by_counter()) > MOST_DRIFT {
+        // Relaxed: see `nanos`.
         COUNTER_RAN_BACK.store(true, Ordering::Relaxed);
     }
 }

@@ -150,10 +150,12 @@ impl Bulkhead {
 
     /// How many calls were refused.
     pub fn refused(&self) -> u64 {
+        // Relaxed: a statistic.
         self.refused.load(Ordering::Relaxed)
     }
 
     fn load(&self) -> Load {
+        // Relaxed: a look, on which nothing is built without an exchange of the word.
         Load(self.load.load(Ordering::Relaxed))
     }
 
@@ -234,6 +236,7 @@ impl Bulkhead {
 
     #[cold]
     fn refuse(&self) -> ResilienceError {
+        // Relaxed: a statistic.
         self.refused.fetch_add(1, Ordering::Relaxed);
         ResilienceError::BulkheadFull { policy: self.name, limit: self.max_concurrent as usize }
     }

@@ -280,6 +280,7 @@ impl Histogram {
     }
 
     fn percentile(&self, percentile: f64) -> Option<Duration> {
+        // Relaxed: see `record`.
         let count = self.count.load(Ordering::Relaxed);
         if count < Self::ENOUGH {
             return None;

@@ -150,6 +150,7 @@ impl Reserved<'_> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
+        // Relaxed: see `take`.
         self.limiter.arrival.fetch_sub(self.limiter.interval, Ordering::Relaxed);
     }
 }

@@ -256,6 +256,7 @@ impl Policy {
     /// What it has counted so far.
     pub fn snapshot(&self) -> PolicySnapshot {
         let State { name, counters, parts } = self.0.state();
+        // Relaxed: statistics of calls that may be running.
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (successes, failures) = (counters.successes.sum(0), counters.failures.sum(0));
         let (calls, retries) = (successes + failures, read(&counters.retries));

@@ -106,7 +106,8 @@ impl KeyedBreakers {
     }
 
     fn touch(&self, entry: &Entry) {
-        // A key that is used again and again need not move the clock for the others.
+        // A key that is used again and again need not move the clock for the others. Relaxed, here and
+        // below: uses at the same time may come in any order.
         if entry.used.load(Ordering::Relaxed) != self.clock.load(Ordering::Relaxed) {
             entry.used.store(self.clock.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         }

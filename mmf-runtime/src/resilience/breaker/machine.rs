@@ -360,6 +360,8 @@ impl CircuitBreaker {
     #[inline]
     fn still_open(&self) -> Option<Refused> {
         let now = clock::nanos();
+        // Relaxed: the word that said open was loaded with acquire, after which these are of its time
+        // or a later one's.
         let wait = self.until.load(Ordering::Relaxed).checked_sub(now).filter(|wait| *wait > 0)?;
         if now < self.opened_at.load(Ordering::Relaxed) {
             clock::suspect();
@@ -454,6 +456,7 @@ impl CircuitBreaker {
         }
         self.fold(&mut books);
         let tick = self.current_tick();
+        // Relaxed: a success that misses it is recorded under the lock, which is slower and as right.
         self.tick.store(tick, Ordering::Relaxed);
         books.window.advance(tick);
         books.window.push(seen);
@@ -521,6 +524,7 @@ impl CircuitBreaker {
     fn open(&self, books: &mut Books) {
         let now = clock::nanos();
         let until = now.saturating_add(self.config.recovery_nanos(books.failed_trials));
+        // Relaxed: published by the release of the word in `change`.
         self.opened_at.store(now, Ordering::Relaxed);
         self.until.store(until, Ordering::Relaxed);
         self.change(books, BreakerState::Open);
