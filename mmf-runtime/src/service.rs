@@ -201,34 +201,56 @@ fn flush(logging: Logging) {
     drop(logging);
 }
 
-/// Turns signals into a requested shutdown.
+/// Turns signals into a requested shutdown. They are caught from here on, before `main` says that it
+/// is ready.
 fn listen(service: &Service) {
-    let service = service.clone();
-    tokio::spawn(async move {
-        match signal().await {
-            Ok(name) => service.request(name),
-            Err(error) => {
-                tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
-            }
+    match Signals::catch() {
+        Ok(mut signals) => {
+            let service = service.clone();
+            tokio::spawn(async move { service.request(signals.next().await) });
         }
-    });
+        Err(error) => {
+            tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
+        }
+    }
 }
 
 #[cfg(unix)]
-async fn signal() -> std::io::Result<&'static str> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::select! {
-        _ = terminate.recv() => "signal SIGTERM",
-        _ = interrupt.recv() => "signal SIGINT",
-    })
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
 }
 
-#[cfg(not(unix))]
-async fn signal() -> std::io::Result<&'static str> {
-    tokio::signal::ctrl_c().await?;
-    Ok("signal Ctrl-C")
+#[cfg(unix)]
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (terminate, interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "signal SIGTERM",
+            _ = self.interrupt.recv() => "signal SIGINT",
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> &'static str {
+        self.0.recv().await;
+        "signal Ctrl-C"
+    }
 }
 
 /// Logs why the service ends. A panic was logged when it happened.
