@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::fields::Redaction;
-
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,11 +54,14 @@ pub struct LoggingConfig {
     pub(super) environment: Option<Cow<'static, str>>,
     pub(super) level: String,
     pub(super) format: Format,
-    pub(super) redaction: Redaction,
+    /// Words of keys whose values are not printed.
+    pub(super) redacted: Vec<String>,
     pub(super) queue: usize,
     pub(super) when_full: WhenFull,
     pub(super) traces: bool,
     pub(super) correlation: bool,
+    /// Text is written to a terminal that shows colours.
+    pub(super) colours: bool,
     /// What was wrong with the environment, to be told once logging works.
     pub(super) complaints: Vec<String>,
 }
@@ -76,11 +77,12 @@ impl LoggingConfig {
             environment: None,
             level: "info".into(),
             format: Format::default(),
-            redaction: Redaction::of(words.map(Into::into).into()),
+            redacted: words.map(Into::into).into(),
             queue: 1 << 20,
             when_full: WhenFull::default(),
             traces: true,
             correlation: true,
+            colours: false,
             complaints: Vec::new(),
         }
     }
@@ -111,7 +113,7 @@ impl LoggingConfig {
 
     /// Words of keys whose values are printed as `[redacted]`, in place of the default ones.
     pub fn redact<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
-        self.redaction = Redaction::of(words.into_iter().map(Into::into).collect());
+        self.redacted = words.into_iter().map(Into::into).collect();
         self
     }
 

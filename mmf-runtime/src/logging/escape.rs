@@ -4,28 +4,52 @@ use std::fmt::{self, Write};
 
 /// Appends `text`, escaped as RFC 8259 asks for.
 pub(super) fn escape(text: &str, out: &mut String) {
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..at]);
-        plain = at + 1;
-        match byte {
+    let mut rest = text;
+    loop {
+        let plain = plain_prefix(rest.as_bytes());
+        out.push_str(&rest[..plain]);
+        let Some(special) = rest.as_bytes().get(plain) else { return };
+        rest = &rest[plain + 1..];
+        match special {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            control => {
-                let hex = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
-                out.push_str("\\u00");
-                out.push(hex(control >> 4));
-                out.push(hex(control & 15));
-            }
+            control => escape_control(*control, out),
         }
     }
-    out.push_str(&text[plain..]);
+}
+
+fn escape_control(byte: u8, out: &mut String) {
+    match byte {
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        control => {
+            let hex = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
+            out.push_str("\\u00");
+            out.push(hex(control >> 4));
+            out.push(hex(control & 15));
+        }
+    }
+}
+
+/// How many bytes come before the first that must be escaped. Eight are looked at in one step, by the
+/// borrows of a subtraction (Warren, Hacker's Delight, chapter 6).
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let equal = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let special = below(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if special != 0 {
+            // The lowest mark is exact; borrows spoil only what is above it.
+            return place * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    bytes.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
 /// Appends a whole JSON string.
@@ -49,6 +73,23 @@ pub(super) struct Escaping<'o>(pub(super) &'o mut String);
 impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         escape(text, self.0);
+        Ok(())
+    }
+}
+
+/// Writes text for people: what would move the cursor or begin another line is escaped, the rest is as
+/// it is.
+pub(super) struct Plain<'o>(pub(super) &'o mut String);
+
+impl Write for Plain<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            match letter {
+                '\u{0}'..='\u{1f}' => escape_control(letter as u8, self.0),
+                '\u{7f}'..='\u{9f}' => self.0.extend(letter.escape_unicode()),
+                other => self.0.push(other),
+            }
+        }
         Ok(())
     }
 }

@@ -13,8 +13,9 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::config::LoggingConfig;
-use super::fields::{Fields, Recorder, Redaction};
-use super::line::{Heading, Parts};
+use super::fields::{Fields, Heard, Recorder, Seen};
+use super::line::{Heading, Parts, TraceIds};
+use super::template::{Style, Templates};
 use crate::correlation;
 
 /// The layer alone, over any writer, for those who compose their own subscriber. Filters and other
@@ -34,7 +35,7 @@ where
 {
     JsonLayer {
         heading: Heading::new(config),
-        redaction: config.redaction.clone(),
+        style: Style::new(config),
         writer,
         failures: AtomicU64::new(0),
     }
@@ -44,7 +45,7 @@ where
 #[derive(Debug)]
 pub struct JsonLayer<W> {
     heading: Heading,
-    redaction: Redaction,
+    style: Style,
     writer: W,
     failures: AtomicU64,
 }
@@ -52,16 +53,35 @@ pub struct JsonLayer<W> {
 /// What a thread renders into, kept from one event to the next.
 #[derive(Default)]
 struct Scratch {
+    templates: Templates,
     fields: Fields,
-    message: String,
-    /// The keys of the line, and its fields.
-    keys: Vec<&'static str>,
-    all: String,
+    heard: Heard,
+    seen: Seen,
     line: String,
 }
 
+/// A thread keeps so much memory from one line to the next, and gives back what a longer one took.
+const KEPT: usize = 64 * 1024;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Runs with the memory of the thread; with new one where a value logs while it is printed.
+fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(&mut scratch),
+        Err(_) => work(&mut Scratch::default()),
+    })
+}
+
+/// The fields of a span, by the layer that renders them: a subscriber may have several.
+struct OfSpan(Vec<(u64, Fields)>);
+
+impl OfSpan {
+    fn of(&self, style: &Style) -> Option<&Fields> {
+        self.0.iter().find(|(id, _)| *id == style.id()).map(|(_, fields)| fields)
+    }
 }
 
 impl<S, W> Layer<S> for JsonLayer<W>
@@ -72,25 +92,33 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();
-        let redaction = &self.redaction;
-        attributes.record(&mut Recorder { fields: &mut fields, redaction, message: None });
-        span.extensions_mut().replace(fields);
+        with_scratch(|scratch| {
+            let template = scratch.templates.of(&self.style, attributes.metadata());
+            attributes.record(&mut Recorder { fields: &mut fields, template, heard: None });
+        });
+        let mut extensions = span.extensions_mut();
+        let of_this_layer = (self.style.id(), fields);
+        match extensions.get_mut::<OfSpan>() {
+            Some(known) => known.0.push(of_this_layer),
+            None => extensions.insert(OfSpan(vec![of_this_layer])),
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut extensions = span.extensions_mut();
-        if let Some(fields) = extensions.get_mut::<Fields>() {
-            values.record(&mut Recorder { fields, redaction: &self.redaction, message: None });
-        }
+        let Some(known) = extensions.get_mut::<OfSpan>() else { return };
+        let Some((_, fields)) = known.0.iter_mut().find(|(id, _)| *id == self.style.id()) else {
+            return;
+        };
+        with_scratch(|scratch| {
+            let template = scratch.templates.of(&self.style, span.metadata());
+            values.record(&mut Recorder { fields, template, heard: None });
+        });
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-            Ok(mut scratch) => self.log(event, &context, &mut scratch),
-            // A value logs while it is printed.
-            Err(_) => self.log(event, &context, &mut Scratch::default()),
-        });
+        with_scratch(|scratch| self.log(event, &context, scratch));
     }
 }
 
@@ -102,34 +130,38 @@ where
     where
         S: Subscriber + for<'s> LookupSpan<'s>,
     {
-        let Scratch { fields, message, keys, all, line } = scratch;
+        let Scratch { templates, fields, heard, seen, line } = scratch;
         fields.clear();
-        message.clear();
-        let redaction = &self.redaction;
-        event.record(&mut Recorder { fields, redaction, message: Some(message) });
-
-        // Each key once: the event's before its spans', an inner span's before an outer one's.
-        all.clear();
-        keys.clear();
-        fields.append_to(all, keys);
-        for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(fields) = span.extensions().get::<Fields>() {
-                fields.append_to(all, keys);
-            }
-        }
-
+        heard.clear();
+        seen.clear();
         line.clear();
         let metadata = event.metadata();
-        correlation::with_current(|context| {
+        let template = templates.of(&self.style, metadata);
+        event.record(&mut Recorder { fields, template, heard: Some(heard) });
+
+        // Each key once: the event's before its spans', an inner span's before an outer one's.
+        let append = |line: &mut String| {
+            seen.append(fields, line);
+            let mut next = context.event_span(event);
+            while let Some(span) = next {
+                if let Some(known) = span.extensions().get::<OfSpan>()
+                    && let Some(fields) = known.of(&self.style)
+                {
+                    seen.append(fields, line);
+                }
+                next = span.parent();
+            }
+        };
+        correlation::with_current(|request| {
             let parts = Parts {
                 at: SystemTime::now(),
                 level: *metadata.level(),
-                target: metadata.target(),
-                context,
-                message,
-                fields: all,
+                target: if heard.target.is_empty() { metadata.target() } else { &heard.target },
+                trace: request.and_then(|request| request.trace.as_ref()).map(TraceIds::from),
+                correlation_id: request.map(|request| request.id.as_str()),
+                message: &heard.message,
             };
-            self.heading.write(&parts, line);
+            self.heading.write(&parts, append, line);
         });
         let written = self.writer.make_writer_for(metadata).write_all(line.as_bytes());
         if let Err(error) = written
@@ -137,6 +169,9 @@ where
             && self.failures.fetch_add(1, Ordering::Relaxed) == 0
         {
             eprintln!("a log line could not be written, and more may follow: {error}");
+        }
+        if line.capacity() > KEPT {
+            *scratch = Scratch::default();
         }
     }
 }

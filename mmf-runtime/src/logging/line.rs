@@ -7,129 +7,176 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use tracing::Level;
 
-use super::config::Format;
+use super::config::{Format, LoggingConfig};
 use super::escape::string;
-use crate::correlation::Context;
+use crate::correlation::Trace;
 
 /// What a line is made of.
 pub(super) struct Parts<'l> {
     pub(super) at: SystemTime,
     pub(super) level: Level,
     pub(super) target: &'l str,
-    /// The ids of the running request.
-    pub(super) context: Option<&'l Context>,
-    /// Escaped.
+    pub(super) trace: Option<TraceIds<'l>>,
+    pub(super) correlation_id: Option<&'l str>,
+    /// As the format has it.
     pub(super) message: &'l str,
-    /// Of the event and its spans, each with its comma.
-    pub(super) fields: &'l str,
+}
+
+/// The place in a trace, in hexadecimal digits.
+#[derive(Clone, Copy)]
+pub(super) struct TraceIds<'l> {
+    pub(super) trace_id: &'l str,
+    pub(super) span_id: &'l str,
+    pub(super) flags: u8,
+}
+
+impl<'l> From<&'l Trace> for TraceIds<'l> {
+    fn from(trace: &'l Trace) -> Self {
+        Self { trace_id: trace.trace_id(), span_id: trace.span_id(), flags: trace.flags() }
+    }
+}
+
+impl Format {
+    /// Keys that a line has of its own, and what a field of such a name is called instead.
+    pub(super) fn reserved(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Json => &[
+                ("timestamp", "field.timestamp"),
+                ("level", "field.level"),
+                ("service", "field.service"),
+                ("trace_id", "field.trace_id"),
+                ("span_id", "field.span_id"),
+                ("correlation_id", "field.correlation_id"),
+                ("message", "field.message"),
+            ],
+            // Beside the keys of the line the names of objects that it has fields of: an index cannot
+            // hold both `service` and `service.name`.
+            Self::Ecs => &[
+                ("@timestamp", "field.@timestamp"),
+                ("log.level", "field.log.level"),
+                ("log.logger", "field.log.logger"),
+                ("message", "field.message"),
+                ("ecs.version", "field.ecs.version"),
+                ("service.name", "field.service.name"),
+                ("service.version", "field.service.version"),
+                ("service.environment", "field.service.environment"),
+                ("trace.id", "field.trace.id"),
+                ("span.id", "field.span.id"),
+                ("labels.correlation_id", "field.labels.correlation_id"),
+                ("ecs", "field.ecs"),
+                ("labels", "field.labels"),
+                ("log", "field.log"),
+                ("service", "field.service"),
+                ("span", "field.span"),
+                ("trace", "field.trace"),
+                ("error", "error.message"),
+            ],
+            Self::Otel => &[("correlation_id", "field.correlation_id")],
+            Self::Text => &[
+                ("correlation_id", "field.correlation_id"),
+                ("trace_id", "field.trace_id"),
+                ("span_id", "field.span_id"),
+            ],
+        }
+    }
 }
 
 /// What is the same on every line, rendered once.
 #[derive(Debug)]
 pub(super) struct Heading {
     format: Format,
+    /// What stands behind the time, for each level.
+    levels: [String; 5],
     /// The part of the line that names the service.
     service: String,
     traces: bool,
     correlation: bool,
+    colours: bool,
 }
 
 impl Heading {
-    pub(super) fn new(config: &super::LoggingConfig) -> Self {
-        let mut service = String::new();
-        let facts = [Some(&config.service), config.version.as_ref(), config.environment.as_ref()];
-        let keys = match config.format {
-            Format::Otel => ["service.name", "service.version", "deployment.environment.name"],
-            _ => ["service.name", "service.version", "service.environment"],
-        };
-        match config.format {
-            Format::Json | Format::Text => {
-                service.push_str(",\"service\":");
-                string(&config.service, &mut service);
-            }
+    pub(super) fn new(config: &LoggingConfig) -> Self {
+        let service = service(config);
+        let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+        let levels = levels.map(|level| match config.format {
+            Format::Json => format!("\",\"level\":\"{level}\"{service}"),
             Format::Ecs => {
-                for (key, fact) in keys.iter().zip(facts) {
-                    let Some(fact) = fact else { continue };
-                    let _ = write!(service, ",\"{key}\":");
-                    string(fact, &mut service);
-                }
+                let level = level.as_str().to_ascii_lowercase();
+                format!("\",\"log.level\":\"{level}\",\"message\":\"")
             }
             Format::Otel => {
-                for (key, fact) in keys.iter().zip(facts) {
-                    let Some(fact) = fact else { continue };
-                    let comma = if service.is_empty() { "" } else { "," };
-                    let _ = write!(service, "{comma}\"{key}\":");
-                    string(fact, &mut service);
-                }
+                let number = severity_number(level);
+                format!("\",\"SeverityText\":\"{level}\",\"SeverityNumber\":{number}")
             }
+            Format::Text if config.colours => {
+                format!(" \x1b[{}m{level:>5}\x1b[0m ", colour(level))
+            }
+            Format::Text => format!(" {level:>5} "),
+        });
+        Self {
+            format: config.format,
+            levels,
+            service,
+            traces: config.traces,
+            correlation: config.correlation,
+            colours: config.colours,
         }
-        let (traces, correlation) = (config.traces, config.correlation);
-        Self { format: config.format, service, traces, correlation }
     }
 
-    /// Appends the line, with its end.
-    pub(super) fn write(&self, parts: &Parts<'_>, line: &mut String) {
+    /// Appends a line with its end; `fields` appends those of the event and its spans, each with what
+    /// stands before it.
+    pub(super) fn write(
+        &self,
+        parts: &Parts<'_>,
+        fields: impl FnOnce(&mut String),
+        line: &mut String,
+    ) {
         match self.format {
-            Format::Json | Format::Text => self.json(parts, line),
-            Format::Ecs => self.ecs(parts, line),
-            Format::Otel => self.otel(parts, line),
+            Format::Json => self.json(parts, fields, line),
+            Format::Ecs => self.ecs(parts, fields, line),
+            Format::Otel => self.otel(parts, fields, line),
+            Format::Text => self.text(parts, fields, line),
         }
-        line.push('\n');
     }
 
-    fn json(&self, parts: &Parts<'_>, line: &mut String) {
+    fn json(&self, parts: &Parts<'_>, fields: impl FnOnce(&mut String), line: &mut String) {
         line.push_str("{\"timestamp\":\"");
         timestamp(parts.at, line);
-        line.push_str("\",\"level\":\"");
-        line.push_str(parts.level.as_str());
-        line.push('"');
-        line.push_str(&self.service);
-        self.ids(parts, ["trace_id", "span_id", "correlation_id"], line);
+        line.push_str(self.level(parts));
+        self.ids(parts, [",\"trace_id\":\"", ",\"span_id\":\"", ",\"correlation_id\":\""], line);
         line.push_str(",\"message\":\"");
         line.push_str(parts.message);
         line.push('"');
-        line.push_str(parts.fields);
-        line.push('}');
+        fields(line);
+        line.push_str("}\n");
     }
 
-    /// By the field names of the Elastic Common Schema.
-    fn ecs(&self, parts: &Parts<'_>, line: &mut String) {
+    /// By the field names of the Elastic Common Schema, the first three in the order that its logging
+    /// libraries keep.
+    fn ecs(&self, parts: &Parts<'_>, fields: impl FnOnce(&mut String), line: &mut String) {
         line.push_str("{\"@timestamp\":\"");
         timestamp(parts.at, line);
-        line.push_str("\",\"log.level\":\"");
-        line.extend(parts.level.as_str().chars().map(|letter| letter.to_ascii_lowercase()));
-        line.push_str("\",\"message\":\"");
+        line.push_str(self.level(parts));
         line.push_str(parts.message);
         line.push_str("\",\"ecs.version\":\"8.11.0\",\"log.logger\":");
         string(parts.target, line);
         line.push_str(&self.service);
-        self.ids(parts, ["trace.id", "span.id", "labels.correlation_id"], line);
-        line.push_str(parts.fields);
-        line.push('}');
+        let names = [",\"trace.id\":\"", ",\"span.id\":\"", ",\"labels.correlation_id\":\""];
+        self.ids(parts, names, line);
+        fields(line);
+        line.push_str("}\n");
     }
 
     /// By the field names of the log data model of OpenTelemetry.
-    fn otel(&self, parts: &Parts<'_>, line: &mut String) {
-        let number = match parts.level {
-            Level::TRACE => 1,
-            Level::DEBUG => 5,
-            Level::INFO => 9,
-            Level::WARN => 13,
-            Level::ERROR => 17,
-        };
-        let nanos = since_epoch(parts.at).as_nanos();
-        let _ = write!(
-            line,
-            "{{\"Timestamp\":\"{nanos}\",\"SeverityText\":\"{}\",\"SeverityNumber\":{number}",
-            parts.level
-        );
-        if let Some(trace) = parts.context.filter(|_| self.traces).and_then(|c| c.trace.as_ref()) {
-            let flags = trace.flags();
+    fn otel(&self, parts: &Parts<'_>, fields: impl FnOnce(&mut String), line: &mut String) {
+        line.push_str("{\"Timestamp\":\"");
+        line.push_str(itoa::Buffer::new().format(since_epoch(parts.at).as_nanos()));
+        line.push_str(self.level(parts));
+        if let Some(trace) = parts.trace.filter(|_| self.traces) {
+            let TraceIds { trace_id, span_id, flags } = trace;
             let _ = write!(
                 line,
-                ",\"TraceId\":\"{}\",\"SpanId\":\"{}\",\"TraceFlags\":{flags}",
-                trace.trace_id(),
-                trace.span_id()
+                ",\"TraceId\":\"{trace_id}\",\"SpanId\":\"{span_id}\",\"TraceFlags\":{flags}"
             );
         }
         line.push_str(",\"Body\":\"");
@@ -140,37 +187,113 @@ impl Heading {
         string(parts.target, line);
         line.push_str("},\"Attributes\":{");
         let start = line.len();
-        if let Some(context) = parts.context.filter(|_| self.correlation) {
+        if let Some(id) = parts.correlation_id.filter(|_| self.correlation) {
             line.push_str(",\"correlation_id\":");
-            string(context.id.as_str(), line);
+            string(id, line);
         }
-        line.push_str(parts.fields);
+        fields(line);
         // Each attribute begins with its comma.
         if line.len() > start {
             line.remove(start);
         }
-        line.push_str("}}");
+        line.push_str("}}\n");
     }
 
-    fn ids(&self, parts: &Parts<'_>, names: [&str; 3], line: &mut String) {
-        let Some(context) = parts.context else { return };
-        let mut id = |name: &str, value: &str| {
-            line.push_str(",\"");
-            line.push_str(name);
-            line.push_str("\":\"");
-            // Hexadecimal digits, or the safe characters of a correlation id: nothing to escape.
-            line.push_str(value);
+    /// For people: time, level, target, message, fields, ids.
+    fn text(&self, parts: &Parts<'_>, fields: impl FnOnce(&mut String), line: &mut String) {
+        let (dim, plain) = if self.colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        line.push_str(dim);
+        timestamp(parts.at, line);
+        line.push_str(plain);
+        line.push_str(self.level(parts));
+        line.push_str(dim);
+        line.push_str(parts.target);
+        line.push(':');
+        line.push_str(plain);
+        if !parts.message.is_empty() {
+            line.push(' ');
+            line.push_str(parts.message);
+        }
+        line.push_str(dim);
+        fields(line);
+        if let Some(id) = parts.correlation_id.filter(|_| self.correlation) {
+            let _ = write!(line, " correlation_id={id}");
+        }
+        if let Some(trace) = parts.trace.filter(|_| self.traces) {
+            let _ = write!(line, " trace_id={} span_id={}", trace.trace_id, trace.span_id);
+        }
+        line.push_str(plain);
+        line.push('\n');
+    }
+
+    fn level(&self, parts: &Parts<'_>) -> &str {
+        let place = match parts.level {
+            Level::ERROR => 0,
+            Level::WARN => 1,
+            Level::INFO => 2,
+            Level::DEBUG => 3,
+            Level::TRACE => 4,
+        };
+        &self.levels[place]
+    }
+
+    /// The ids of trace, span and correlation, each behind its opening. They are hexadecimal digits, or
+    /// the safe characters of a correlation id: nothing to escape.
+    fn ids(&self, parts: &Parts<'_>, openings: [&str; 3], line: &mut String) {
+        let mut id = |opening: &str, id: &str| {
+            line.push_str(opening);
+            line.push_str(id);
             line.push('"');
         };
-        if self.traces
-            && let Some(trace) = &context.trace
-        {
-            id(names[0], trace.trace_id());
-            id(names[1], trace.span_id());
+        if let Some(trace) = parts.trace.filter(|_| self.traces) {
+            id(openings[0], trace.trace_id);
+            id(openings[1], trace.span_id);
         }
-        if self.correlation {
-            id(names[2], context.id.as_str());
+        if let Some(correlation_id) = parts.correlation_id.filter(|_| self.correlation) {
+            id(openings[2], correlation_id);
         }
+    }
+}
+
+/// What a format says of the service.
+fn service(config: &LoggingConfig) -> String {
+    let keys: &[&str] = match config.format {
+        Format::Json => &["service"],
+        Format::Ecs => &["service.name", "service.version", "service.environment"],
+        Format::Otel => &["service.name", "service.version", "deployment.environment.name"],
+        Format::Text => &[],
+    };
+    let facts = [Some(&config.service), config.version.as_ref(), config.environment.as_ref()];
+    let mut text = String::new();
+    for (key, fact) in keys.iter().zip(facts) {
+        let Some(fact) = fact else { continue };
+        // An object of its own begins without a comma.
+        let comma = if config.format == Format::Otel && text.is_empty() { "" } else { "," };
+        let _ = write!(text, "{comma}\"{key}\":");
+        string(fact, &mut text);
+    }
+    text
+}
+
+/// By the log data model of OpenTelemetry.
+fn severity_number(level: Level) -> u8 {
+    match level {
+        Level::TRACE => 1,
+        Level::DEBUG => 5,
+        Level::INFO => 9,
+        Level::WARN => 13,
+        Level::ERROR => 17,
+    }
+}
+
+/// The code of a colour on terminals: red, yellow, green, blue, magenta.
+fn colour(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG => 34,
+        Level::TRACE => 35,
     }
 }
 

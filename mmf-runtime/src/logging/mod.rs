@@ -14,6 +14,7 @@ mod line;
 mod logger;
 mod queue;
 mod setup;
+mod template;
 
 pub(crate) use fields::Chain;
 

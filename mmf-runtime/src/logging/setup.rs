@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
-use super::config::{Format, LoggingConfig};
+use super::config::LoggingConfig;
 use super::layer::json_layer;
 use super::queue::Queue;
 
@@ -45,19 +45,15 @@ pub struct Logging {
 ///
 /// Where a level is not understood, or something logs already.
 pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
-    let config = config.override_from_env();
+    let mut config = config.override_from_env();
+    let stdout = std::io::stdout();
+    config.colours =
+        stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let filter = filter(&config.level)?;
-    let queue = Queue::start(config.queue, config.when_full, std::io::stdout())?;
+    let queue = Queue::start(config.queue, config.when_full, stdout)?;
     let (filter, level) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let set = if config.format == Format::Text {
-        let colours = std::io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let text = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(queue.clone());
-        registry.with(text).try_init()
-    } else {
-        registry.with(json_layer(&config, queue.clone())).try_init()
-    };
+    let set = registry.with(json_layer(&config, queue.clone())).try_init();
     set.map_err(|_| InitError::AlreadySet)?;
     for complaint in &config.complaints {
         tracing::warn!("{complaint}");
