@@ -44,7 +44,7 @@ pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
     resilient::resilient(args.into(), item.into()).into()
 }
 
-/// Makes `async fn main` the main of a service: sets up logging and the tokio runtime, logs its life
+/// On `async fn main`: makes it the main of a service. Sets up logging and the tokio runtime, logs the life
 /// cycle, turns SIGTERM and Ctrl-C into `shutdown_requested()`, and waits for running operations.
 ///
 /// ```ignore
@@ -66,7 +66,27 @@ pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `main` takes the `mmf::Service` or nothing, and returns nothing or a `Result<(), E>` whose error is
 /// logged with its causes. The process exits with 0, with 1 after an error, with 101 after a panic.
+///
+/// On an `impl` block: every `pub async fn` becomes an operation, and every method marked with
+/// `#[operation]`. Start and end are logged with `operation`, `request_id`, `duration_ms`, `success` and
+/// `error`; an operation outside a request begins one. Arguments are logged where `fields` names them.
+///
+/// ```ignore
+/// #[mmf::service(name = "user-service")]
+/// impl Users {
+///     #[operation(name = "users.create", fields(user_id = user.id, plan = %user.plan), level = "debug")]
+///     pub async fn create(&self, user: NewUser) -> Result<User, Error> { todo!() }
+///     #[operation(skip)]
+///     pub async fn helper(&self) { todo!() }
+/// }
+/// ```
+///
+/// A failure is logged at WARN, whatever the `level`; so is an operation whose future is dropped before its
+/// end, as `cancelled`. Above `#[resilient]` on the block, each attempt is an operation; below it, each
+/// call.
+///
+/// On a struct: it gets `logger()`, its `mmf::logging::ServiceLogger`.
 #[proc_macro_attribute]
 pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
-    service::service(args.into(), &item.into()).into()
+    service::service(args.into(), item.into()).into()
 }

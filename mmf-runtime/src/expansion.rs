@@ -10,7 +10,7 @@ pub use inventory;
 pub use tracing;
 
 #[cfg(feature = "logging")]
-pub use crate::service;
+pub use crate::{failure, logging::ServiceLogger, operation, service};
 
 pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;

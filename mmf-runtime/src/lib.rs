@@ -10,6 +10,9 @@ mod clock;
 pub mod correlation;
 #[cfg(feature = "logging")]
 pub mod logging;
+#[cfg(feature = "logging")]
+#[doc(hidden)]
+pub mod operation;
 pub mod resilience;
 #[cfg(feature = "logging")]
 pub mod service;

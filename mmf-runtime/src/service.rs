@@ -4,12 +4,12 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::logging::{Chain, Logging, LoggingConfig, ServiceLogger, init};
 
@@ -21,19 +21,63 @@ pub struct Service(Arc<Shared>);
 struct Shared {
     logger: ServiceLogger,
     ready: AtomicBool,
+    ended: AtomicBool,
     /// Why the service is to end, once it is.
     shutdown: watch::Sender<Option<&'static str>>,
-    /// Operations that are running.
-    running: watch::Sender<usize>,
+}
+
+/// The operations that run in this process, which has one service.
+pub(crate) static RUNNING: Operations =
+    Operations { running: AtomicUsize::new(0), idle: Notify::const_new() };
+
+pub(crate) struct Operations {
+    running: AtomicUsize,
+    /// Told whenever none runs any more.
+    idle: Notify,
 }
 
 /// Counts an operation as running until it is dropped.
-struct Running(Service);
+pub(crate) struct Running(&'static Operations);
+
+impl Operations {
+    pub(crate) fn begin(&'static self) -> Running {
+        // Relaxed: a count. What the operation did is published by other means.
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(self)
+    }
+
+    /// Waits until none runs, at most so long; how many had to be left.
+    async fn drained(&self, at_most: Duration) -> usize {
+        let drained = async {
+            loop {
+                // Registered before the look, so that no end falls between them.
+                let mut idle = std::pin::pin!(self.idle.notified());
+                idle.as_mut().enable();
+                if self.running.load(Ordering::Relaxed) == 0 {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        let _ = tokio::time::timeout(at_most, drained).await;
+        self.running.load(Ordering::Relaxed)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.0.running.send_modify(|running| *running -= 1);
+        if self.0.running.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.idle.notify_waiters();
+        }
     }
+}
+
+/// The service of this process, once it runs.
+static CURRENT: OnceLock<&'static str> = OnceLock::new();
+
+/// Whether the service of this process has this name.
+pub(crate) fn is_named(name: &str) -> bool {
+    CURRENT.get().is_some_and(|current| *current == name)
 }
 
 impl Service {
@@ -41,8 +85,8 @@ impl Service {
         Self(Arc::new(Shared {
             logger: ServiceLogger::new(name),
             ready: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             shutdown: watch::Sender::new(None),
-            running: watch::Sender::new(0),
         }))
     }
 
@@ -62,6 +106,12 @@ impl Service {
         if !self.0.ready.swap(true, Ordering::Relaxed) {
             self.0.logger.service_ready(port);
         }
+    }
+
+    /// Whether it is alive: until `main` has ended. For probes of liveness; those of readiness ask
+    /// [`is_ready`](Self::is_ready).
+    pub fn is_alive(&self) -> bool {
+        !self.0.ended.load(Ordering::Relaxed)
     }
 
     /// Whether it takes requests: [`ready`](Self::ready) was called, and no shutdown was requested.
@@ -89,17 +139,8 @@ impl Service {
 
     /// Runs a future as an operation that the end of the service waits for.
     pub async fn operation<F: Future>(&self, future: F) -> F::Output {
-        self.0.running.send_modify(|running| *running += 1);
-        let _running = Running(self.clone());
+        let _running = RUNNING.begin();
         future.await
-    }
-
-    /// Waits until no operation runs, at most so long; how many had to be left.
-    async fn drained(&self, at_most: Duration) -> usize {
-        let mut running = self.0.running.subscribe();
-        let none = running.wait_for(|running| *running == 0);
-        let _ = tokio::time::timeout(at_most, none).await;
-        *self.0.running.borrow()
     }
 }
 
@@ -110,6 +151,10 @@ pub struct Settings {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
+    /// The commit it was built from, where the build knows.
+    pub commit: Option<&'static str>,
+    /// Whether it was built with debug assertions.
+    pub debug: bool,
     /// Where it runs; without, what the variable `ENVIRONMENT` says, or `development`.
     pub environment: Option<&'static str>,
     /// The threads of its runtime.
@@ -165,8 +210,15 @@ where
             return ExitCode::FAILURE;
         }
     };
+    CURRENT.get_or_init(|| settings.name);
     let service = Service::new(settings.name);
-    service.0.logger.service_startup(settings.version, &environment);
+    crate::service_startup!(
+        service.0.logger,
+        settings.version,
+        &environment,
+        profile = if settings.debug { "debug" } else { "release" },
+        commit = settings.commit
+    );
     let mut builder = match settings.threads {
         Threads::Current => Builder::new_current_thread(),
         Threads::OnePerCore | Threads::Many(_) => Builder::new_multi_thread(),
@@ -183,7 +235,7 @@ where
                 })
             }));
             let code = end(&service, ended.map(Ending::error));
-            let left = runtime.block_on(service.drained(settings.shutdown_timeout));
+            let left = runtime.block_on(RUNNING.drained(settings.shutdown_timeout));
             if left > 0 {
                 tracing::warn!(target: "mmf::service", left, "operations had to be left running");
             }
@@ -259,6 +311,7 @@ fn end(
     ended: Result<Option<Box<dyn Error + Send + Sync>>, Box<dyn std::any::Any + Send>>,
 ) -> ExitCode {
     let logger = &service.0.logger;
+    service.0.ended.store(true, Ordering::Relaxed);
     match ended {
         Ok(None) => {
             logger.service_shutdown(service.0.shutdown.borrow().unwrap_or("completed"));

@@ -48,8 +48,10 @@ pub use mmf_macros::service;
 #[cfg(feature = "logging")]
 #[doc(inline)]
 pub use mmf_runtime::{
-    business_event, correlation, logging, performance_metric, security_event,
+    business_event, correlation, logging, performance_metric, request_end, request_start,
+    security_event,
     service::Service,
+    service_ready, service_shutdown, service_startup,
     task::{spawn, spawn_blocking},
 };
 

@@ -113,35 +113,32 @@ impl Anatomy {
         let Some(block) = block else {
             return Err(error(
                 sig.span(),
-                "a declaration has no body to make resilient: put the attribute on the \
-                 implementations, or give the method a default body",
+                "a declaration has no body: put the attribute on the implementations, or give the \
+                 method a default body",
             ));
         };
         if let Some(constness) = &sig.constness {
             return Err(error(
                 constness.span(),
-                "a `const fn` cannot call the runtime of its policies",
+                "a `const fn` cannot call the runtime of the attribute",
             ));
         }
-        let ReturnType::Type(_, output) = &sig.output else {
-            return Err(error(
-                sig.ident.span(),
-                "a `#[resilient]` function must return a `Result`: policies tell success from \
-                 failure by `Ok` and `Err`",
-            ));
+        let (output, ret_span) = match &sig.output {
+            ReturnType::Type(_, output) => ((**output).clone(), output.span()),
+            ReturnType::Default => (parse_quote!(()), sig.ident.span()),
         };
         let plain = Self {
             is_async: sig.asyncness.is_some(),
             body: block.stream(),
-            ret: without_impl_trait((**output).clone()),
-            ret_span: output.span(),
+            ret: without_impl_trait(output.clone()),
+            ret_span,
             receiver: receiver(sig),
             self_name: "self",
             arguments: sig.inputs.iter().filter_map(argument).collect(),
             generics: sig.generics.params.iter().map(parameter_name).collect(),
             shape: Shape::Plain,
         };
-        if plain.is_async || !is_boxed_future(output) {
+        if plain.is_async || !is_boxed_future(&output) {
             return Ok(plain);
         }
         plain.unwrap_async_trait().ok_or_else(|| {

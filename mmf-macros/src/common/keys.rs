@@ -112,6 +112,19 @@ pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
         .collect()
 }
 
+/// Whether an attribute has this name, by whatever path.
+pub(crate) fn is_named(attribute: &syn::Attribute, name: &str) -> bool {
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == name)
+}
+
+/// The tokens between the parentheses of an attribute.
+pub(crate) fn attribute_tokens(attribute: &syn::Attribute) -> TokenStream {
+    match &attribute.meta {
+        Meta::List(list) => list.tokens.clone(),
+        _ => TokenStream::new(),
+    }
+}
+
 /// A type that is written behind a key.
 pub(crate) trait FromItem: Sized {
     fn from_item(item: &Item) -> darling::Result<Self>;
@@ -169,6 +182,22 @@ impl FromItem for Flag {
         match item.body {
             ItemBody::Word => Ok(Self(item.span())),
             _ => Err(error(item.span(), format!("`{}` takes no value", item.name()))),
+        }
+    }
+}
+
+/// Tokens behind a key, for whoever understands them.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens(pub(crate) TokenStream);
+
+impl FromItem for Tokens {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        match &item.body {
+            ItemBody::List(tokens) if !tokens.is_empty() => Ok(Self(tokens.clone())),
+            _ => {
+                let name = item.name();
+                Err(error(item.span(), format!("`{name}` needs a list: `{name}(…)`")))
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the attributes share: values with units, patterns, functions, and errors.
 
+pub(crate) mod block;
+pub(crate) mod body;
 pub(crate) mod duration;
 pub(crate) mod errors;
 pub(crate) mod function;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Ident, Lit, Meta};
+use syn::{Expr, ExprLit, Ident, Lit};
 
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::keys::{
@@ -438,19 +438,6 @@ impl FromItem for Refusals {
             })
             .collect::<Result<_, _>>()
             .map(Self)
-    }
-}
-
-/// Whether `attribute` is this one, by any path.
-pub(crate) fn is_resilient(attribute: &syn::Attribute) -> bool {
-    attribute.path().segments.last().is_some_and(|segment| segment.ident == "resilient")
-}
-
-/// The tokens between the parentheses of an attribute.
-pub(crate) fn attribute_tokens(attribute: &syn::Attribute) -> TokenStream {
-    match &attribute.meta {
-        Meta::List(list) => list.tokens.clone(),
-        _ => TokenStream::new(),
     }
 }
 

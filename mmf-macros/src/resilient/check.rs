@@ -47,6 +47,7 @@ impl Model {
 }
 
 pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Option<Model> {
+    returns_result(function, errors);
     let anatomy = errors.keep(Anatomy::of(function));
     policies(&args, errors);
     durations(&args, errors);
@@ -63,6 +64,16 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
     handed_over(&args, &anatomy, errors);
     state(&args, &anatomy, errors);
     Some(Model { anatomy, args, ident: function.sig.ident.clone() })
+}
+
+fn returns_result(function: &Function, errors: &mut Errors) {
+    if matches!(function.sig.output, syn::ReturnType::Default) {
+        errors.push(
+            function.sig.ident.span(),
+            "a `#[resilient]` function must return a `Result`: policies tell success from failure by \
+             `Ok` and `Err`",
+        );
+    }
 }
 
 fn policies(args: &Args, errors: &mut Errors) {

@@ -13,6 +13,7 @@ mod snapshots;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use crate::common::block::Block;
 use crate::common::errors::{Errors, error};
 use crate::common::function::Function;
 use args::Args;
@@ -22,7 +23,7 @@ use args::Args;
 pub(crate) fn resilient(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::read(attribute, &mut errors);
-    if methods::is_impl(&item) {
+    if Block::is_one(&item) {
         return methods::expand(&args, item, errors);
     }
     match syn::parse2::<Function>(item.clone()) {

@@ -1,9 +1,12 @@
-//! What is written in `#[service(…)]`.
+//! What is written in `#[service(…)]` and `#[operation(…)]`.
 
 use std::time::Duration;
 
-use crate::common::errors::Errors;
-use crate::common::keys::{PathValue, Text, keys};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+
+use crate::common::errors::{Errors, suggestion};
+use crate::common::keys::{Flag, PathValue, Text, Tokens, keys};
 use crate::common::value::Value;
 
 keys! {
@@ -19,18 +22,42 @@ keys! {
     }
 }
 
+keys! {
+    /// `#[operation(…)]` on a method of the block.
+    struct Operation {
+        name: Text,
+        skip: Flag,
+        fields: Tokens,
+        level: Text,
+    }
+}
+
+/// The levels of `#[operation(level = …)]`.
+const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
+
 impl Args {
+    /// The path of what expansions call.
+    pub(super) fn runtime(&self) -> TokenStream {
+        let krate = self.krate.as_ref().map(|krate| krate.0.to_token_stream());
+        let krate = krate.unwrap_or_else(|| quote!(::mmf));
+        quote!(#krate::__private)
+    }
+
     pub(super) fn is_current_thread(&self) -> bool {
         self.flavor.as_ref().is_some_and(|flavor| flavor.text == "current_thread")
     }
 
-    pub(super) fn check(&self, errors: &mut Errors) {
+    pub(super) fn check_name(&self, errors: &mut Errors) {
         if self.name.is_none() {
             errors.push(
-                proc_macro2::Span::call_site(),
+                Span::call_site(),
                 "`#[service]` needs the name of the service: `name = \"user-service\"`",
             );
         }
+    }
+
+    /// What only a `main` can have.
+    pub(super) fn check_process(&self, errors: &mut Errors) {
         if let Some(Text { text, span }) = &self.flavor
             && !matches!(text.as_str(), "multi_thread" | "current_thread")
         {
@@ -50,5 +77,41 @@ impl Args {
                 );
             }
         }
+    }
+
+    /// Refuses what only a `main` can have.
+    pub(super) fn check_no_process(&self, errors: &mut Errors) {
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.span);
+        let keys = [
+            ("version", text(&self.version)),
+            ("environment", text(&self.environment)),
+            ("flavor", text(&self.flavor)),
+            ("worker_threads", self.worker_threads.as_ref().map(Value::span)),
+            ("shutdown_timeout", self.shutdown_timeout.as_ref().map(Value::span)),
+        ];
+        for (key, span) in keys {
+            let Some(span) = span else { continue };
+            errors.push(span, format!("`{key}` belongs to the `#[service]` of `async fn main`"));
+        }
+    }
+}
+
+impl Operation {
+    pub(super) fn check(&self, errors: &mut Errors) {
+        if let Some(Text { text, span }) = &self.level
+            && !LEVELS.contains(&text.as_str())
+        {
+            errors.push(*span, format!("unknown level `{text}`{}", suggestion(text, &LEVELS)));
+        }
+        let others = self.name.is_some() || self.fields.is_some() || self.level.is_some();
+        if let Some(skip) = self.skip.filter(|_| others) {
+            errors.push(skip.0, "a skipped method is no operation: `skip` stands alone");
+        }
+    }
+
+    /// The level as `tracing` names it.
+    pub(super) fn level(&self) -> syn::Ident {
+        let level = self.level.as_ref().map_or("info", |level| &level.text);
+        syn::Ident::new(&level.to_ascii_uppercase(), Span::call_site())
     }
 }

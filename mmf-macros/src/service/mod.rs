@@ -1,47 +1,47 @@
-//! `#[service]` on `async fn main`: [`args`] is what was written and what is wrong with it, [`expand`]
-//! the code.
+//! `#[service]`: [`args`] is what was written and what is wrong with it; [`main_function`], [`operations`]
+//! and [`structure`] are the code for each item it goes on.
 
 mod args;
-mod expand;
+mod main_function;
+mod operations;
+mod structure;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ItemFn;
+use syn::Item;
 use syn::spanned::Spanned;
 
+use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::keys::items;
 use args::Args;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors.
-pub(crate) fn service(attribute: TokenStream, item: &TokenStream) -> TokenStream {
+pub(crate) fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let items = items(attribute, &mut errors);
-    let args = Args::read(items, &mut errors);
-    args.check(&mut errors);
-    let Ok(mut function) = syn::parse2::<ItemFn>(item.clone()) else {
-        errors.push(item.span(), "`#[service]` goes on `async fn main`");
-        let errors = errors.into_tokens();
-        return quote!(#item #errors);
-    };
-    expand::check(&function, &mut errors);
-    if errors.is_empty() {
-        return expand::expand(&args, &function);
+    let args = Args::read(items(attribute, &mut errors), &mut errors);
+    if Block::is_one(&item) {
+        return operations::expand(&args, item, errors);
     }
-    // A `main` that is async would be one more error.
-    function.sig.asyncness = None;
-    function.sig.inputs.clear();
-    function.sig.output = syn::ReturnType::Default;
-    function.block = syn::parse_quote!({});
-    let errors = errors.into_tokens();
-    quote!(#[allow(unused_imports, dead_code)] #function #errors)
+    match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Fn(function)) => main_function::expand(&args, function, errors),
+        Ok(Item::Struct(item)) => structure::expand(&args, &item, errors),
+        _ => {
+            errors.push(
+                item.span(),
+                "`#[service]` goes on `async fn main`, on an `impl` block or on a struct",
+            );
+            let errors = errors.into_tokens();
+            quote!(#item #errors)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn expanded(attribute: TokenStream, item: &TokenStream) -> String {
+    fn expanded(attribute: TokenStream, item: TokenStream) -> String {
         service(attribute, item).to_string()
     }
 
@@ -49,7 +49,7 @@ mod tests {
     fn every_mistake_is_told_at_once() {
         let code = expanded(
             quote!(nme = "users", flavor = "many", worker_threads = 0),
-            &quote!(
+            quote!(
                 fn main(a: u8, b: u8) {}
             ),
         );
@@ -69,12 +69,65 @@ mod tests {
     fn threads_belong_to_the_flavor_that_has_them() {
         let code = expanded(
             quote!(name = "users", flavor = "current_thread", worker_threads = 2),
-            &quote!(
+            quote!(
                 async fn main() {}
             ),
         );
         assert!(
             code.contains("`worker_threads` has no meaning with `flavor = \\\"current_thread\\\"`")
         );
+    }
+
+    #[test]
+    fn every_mistake_in_a_block_is_told_at_once() {
+        let code = expanded(
+            quote!(name = "users", version = "1"),
+            quote!(
+                impl Users {
+                    #[operation(levl = "info")]
+                    pub async fn a(&self) {}
+                    #[operation(level = "inf")]
+                    pub async fn b(&self) {}
+                    #[operation(skip, name = "x")]
+                    pub async fn c(&self) {}
+                }
+            ),
+        );
+        for message in [
+            "`version` belongs to the `#[service]` of `async fn main`",
+            "unknown key `levl`, did you mean `level`?",
+            "unknown level `inf`, did you mean `info`?",
+            "a skipped method is no operation: `skip` stands alone",
+        ] {
+            assert!(code.contains(message), "{message}: {code}");
+        }
+        assert!(code.contains("pub async fn a"), "{code}");
+    }
+
+    #[test]
+    fn only_operations_are_wrapped() {
+        let code = expanded(
+            quote!(name = "users"),
+            quote!(
+                impl Users {
+                    pub async fn wrapped(&self) {}
+                    #[operation(name = "users.purge", fields(count = self.n))]
+                    fn also(&self) {}
+                    async fn private(&self) {}
+                    pub fn blocking(&self) {}
+                    #[operation(skip)]
+                    pub async fn skipped(&self) {}
+                }
+            ),
+        );
+        assert_eq!(code.matches("operation :: begin").count(), 2, "{code}");
+        assert!(code.contains("\"users.purge\"") && code.contains("count = self . n"), "{code}");
+        assert!(!code.contains("# [operation"), "{code}");
+    }
+
+    #[test]
+    fn a_block_without_operations_is_a_mistake() {
+        let code = expanded(quote!(), quote!(impl Users { fn a(&self) {} }));
+        assert!(code.contains("no method is an operation"), "{code}");
     }
 }

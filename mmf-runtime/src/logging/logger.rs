@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
-
 /// How bad a security event is; it decides the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Severity {
@@ -61,34 +59,31 @@ impl ServiceLogger {
         self.name
     }
 
-    /// The service is starting: `status: starting`.
+    /// The service is starting: `status: starting`. [`service_startup!`](crate::service_startup) takes more
+    /// fields.
     pub fn service_startup(&self, version: &str, environment: &str) {
-        let (host, pid) = (host(), std::process::id());
-        info!(
-            target: "mmf::service", status = "starting", version, environment, host, pid,
-            "{} is starting", self.name
-        );
+        crate::service_startup!(self, version, environment);
     }
 
-    /// The service takes requests: `status: ready`.
+    /// The service takes requests: `status: ready`. [`service_ready!`](crate::service_ready) takes more
+    /// fields.
     pub fn service_ready(&self, port: u16) {
-        info!(target: "mmf::service", status = "ready", port, "{} is ready", self.name);
+        crate::service_ready!(self, port);
     }
 
     /// The service is about to end: `status: shutting_down`.
+    /// [`service_shutdown!`](crate::service_shutdown) takes more fields.
     pub fn service_shutdown(&self, reason: &str) {
-        info!(
-            target: "mmf::service", status = "shutting_down", reason,
-            "{} is shutting down", self.name
-        );
+        crate::service_shutdown!(self, reason);
     }
 
-    /// A request begins: `phase: start`.
+    /// A request begins: `phase: start`. [`request_start!`](crate::request_start) takes more fields.
     pub fn request_start(&self, operation: &str, request_id: &str) {
-        info!(target: "mmf::service", phase = "start", operation, request_id, "{operation} started");
+        crate::request_start!(self, operation, request_id);
     }
 
-    /// A request has ended: `phase: end`, at WARN where it failed.
+    /// A request has ended: `phase: end`, at WARN where it failed. [`request_end!`](crate::request_end)
+    /// takes more fields.
     pub fn request_end(
         &self,
         operation: &str,
@@ -96,18 +91,7 @@ impl ServiceLogger {
         duration: Duration,
         success: bool,
     ) {
-        let duration_ms = duration.as_secs_f64() * 1000.0;
-        if success {
-            info!(
-                target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
-                "{operation} succeeded"
-            );
-        } else {
-            warn!(
-                target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
-                "{operation} failed"
-            );
-        }
+        crate::request_end!(self, operation, request_id, duration, success);
     }
 
     /// A measured value. [`performance_metric!`](crate::performance_metric) takes more fields.
@@ -126,6 +110,109 @@ impl ServiceLogger {
     pub fn security_event(&self, event_type: &str, severity: Severity) {
         crate::security_event!(self, event_type, severity);
     }
+}
+
+/// [`ServiceLogger::service_startup`] with fields of your own, as `tracing` has them.
+///
+/// ```
+/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// mmf_runtime::service_startup!(logger, "1.2.3", "production", region = "eu-west-1");
+/// ```
+#[macro_export]
+macro_rules! service_startup {
+    ($logger:expr, $version:expr, $environment:expr $(, $($field:tt)*)?) => {{
+        let logger: &$crate::logging::ServiceLogger = &$logger;
+        let (version, environment): (&str, &str) = ($version, $environment);
+        let (host, pid) = ($crate::logging::host(), ::std::process::id());
+        $crate::expansion::tracing::info!(
+            target: "mmf::service", status = "starting", version, environment, host, pid,
+            $($($field)*,)? "{} is starting", logger.name()
+        );
+    }};
+}
+
+/// [`ServiceLogger::service_ready`] with fields of your own, as `tracing` has them.
+///
+/// ```
+/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// mmf_runtime::service_ready!(logger, 8080, protocol = "grpc");
+/// ```
+#[macro_export]
+macro_rules! service_ready {
+    ($logger:expr, $port:expr $(, $($field:tt)*)?) => {{
+        let logger: &$crate::logging::ServiceLogger = &$logger;
+        let port: u16 = $port;
+        $crate::expansion::tracing::info!(
+            target: "mmf::service", status = "ready", port, $($($field)*,)?
+            "{} is ready", logger.name()
+        );
+    }};
+}
+
+/// [`ServiceLogger::service_shutdown`] with fields of your own, as `tracing` has them.
+///
+/// ```
+/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// mmf_runtime::service_shutdown!(logger, "deployment", requests_served = 4711);
+/// ```
+#[macro_export]
+macro_rules! service_shutdown {
+    ($logger:expr, $reason:expr $(, $($field:tt)*)?) => {{
+        let logger: &$crate::logging::ServiceLogger = &$logger;
+        let reason: &str = $reason;
+        $crate::expansion::tracing::info!(
+            target: "mmf::service", status = "shutting_down", reason, $($($field)*,)?
+            "{} is shutting down", logger.name()
+        );
+    }};
+}
+
+/// [`ServiceLogger::request_start`] with fields of your own, as `tracing` has them.
+///
+/// ```
+/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// mmf_runtime::request_start!(logger, "create", "req-123", tenant = "acme");
+/// ```
+#[macro_export]
+macro_rules! request_start {
+    ($logger:expr, $operation:expr, $request_id:expr $(, $($field:tt)*)?) => {{
+        let _: &$crate::logging::ServiceLogger = &$logger;
+        let (operation, request_id): (&str, &str) = ($operation, $request_id);
+        $crate::expansion::tracing::info!(
+            target: "mmf::service", phase = "start", operation, request_id, $($($field)*,)?
+            "{operation} started"
+        );
+    }};
+}
+
+/// [`ServiceLogger::request_end`] with fields of your own, as `tracing` has them.
+///
+/// ```
+/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// let taken = std::time::Duration::from_millis(12);
+/// mmf_runtime::request_end!(logger, "create", "req-123", taken, true, status = 201);
+/// ```
+#[macro_export]
+macro_rules! request_end {
+    ($logger:expr, $operation:expr, $request_id:expr, $duration:expr, $success:expr
+        $(, $($field:tt)*)?) => {{
+        let _: &$crate::logging::ServiceLogger = &$logger;
+        let (operation, request_id): (&str, &str) = ($operation, $request_id);
+        let duration: ::core::time::Duration = $duration;
+        let duration_ms = duration.as_secs_f64() * 1000.0;
+        let success: bool = $success;
+        if success {
+            $crate::expansion::tracing::info!(
+                target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
+                $($($field)*,)? "{operation} succeeded"
+            );
+        } else {
+            $crate::expansion::tracing::warn!(
+                target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
+                $($($field)*,)? "{operation} failed"
+            );
+        }
+    }};
 }
 
 /// [`ServiceLogger::performance_metric`] with fields of your own, as `tracing` has them.
@@ -198,7 +285,8 @@ macro_rules! security_event {
 }
 
 /// The name of this machine, where the system tells it.
-fn host() -> String {
+#[doc(hidden)]
+pub fn host() -> String {
     std::env::var("HOSTNAME")
         .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
         .map(|name| name.trim().to_owned())

@@ -20,6 +20,8 @@ pub(crate) use fields::Chain;
 
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use layer::{JsonLayer, json_layer};
+#[doc(hidden)]
+pub use logger::host;
 pub use logger::{ServiceLogger, Severity};
 pub use setup::{InitError, Logging, init};
 

@@ -4,51 +4,26 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::Expansion;
+use crate::common::body::typed;
 use crate::common::function::Function;
-use crate::common::names::private;
 use crate::resilient::check::Model;
 
 impl Expansion<'_> {
-    // Output:
-    //     async {
-    //         if false { let fake: Ret = loop {}; return fake; }
-    //         let ret: Ret = { BODY };
-    //         ret
-    //     }
+    // Output: async { BODY }
     //
-    /// The unreachable `return` and the typed `let` keep `?`, early returns and coercions inferring as
-    /// in the original, with errors at the user's own expression (tokio-rs/tracing#2270, #1616).
+    /// The body as a future.
     pub(super) fn future(&self, moves: &TokenStream) -> TokenStream {
         let Self { span, .. } = self;
         let mut anatomy = self.model.anatomy.clone();
         // Without repetition, and where nothing wants the arguments back, the body may own them.
-        let hands_over = self.args.hands_over();
-        let movement = if self.model.repeats() || hands_over {
+        let movement = if self.model.repeats() || self.args.hands_over() {
             anatomy.borrow_under_instrument();
             TokenStream::new()
         } else {
             quote!(move)
         };
-        let (ret, body) = (&anatomy.ret, &anatomy.body);
-        let (fake, value) = (private("__mmf_fake_return"), private("__mmf_return"));
-        quote_spanned! {*span=>
-            async #movement {
-                #[allow(
-                    unknown_lints, unreachable_code, clippy::diverging_sub_expression,
-                    clippy::empty_loop, clippy::let_unit_value, clippy::let_with_type_underscore,
-                    clippy::needless_return, clippy::unreachable
-                )]
-                if false {
-                    let #fake: #ret = loop {};
-                    return #fake;
-                }
-                #moves
-                #[allow(clippy::let_and_return, clippy::let_with_type_underscore)]
-                let #value: #ret = { #body };
-                #[allow(unreachable_code)]
-                #value
-            }
-        }
+        let body = typed(&anatomy, moves, *span);
+        quote_spanned!(*span=> async #movement { #body })
     }
 
     /// A clone of each argument named in `clone(…)`, made outside the body and moved into it, so that

@@ -2,97 +2,21 @@
 //! subscriber: see `events.rs` for why.
 #![cfg(feature = "logging")]
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod formats;
+mod operations;
+mod support;
 
 use mmf::correlation::{self, Context, CorrelationId};
-use mmf::logging::{Format, LoggingConfig, Redacted, ServiceLogger, Severity, json_layer};
+use mmf::logging::{Redacted, ServiceLogger, Severity, json_layer};
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tracing::field::Empty;
 use tracing::{debug, error, info, info_span};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, registry};
 
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Memory {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Memory {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-fn config() -> LoggingConfig {
-    LoggingConfig::new("users")
-}
-
-/// The lines that `work` logs.
-fn lines_of(config: &LoggingConfig, work: impl FnOnce()) -> Vec<String> {
-    let memory = Memory::default();
-    let subscriber = registry().with(json_layer(config, memory.clone()));
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = memory.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap().lines().map(ToOwned::to_owned).collect()
-}
-
-/// The one line that `work` logs.
-fn line_of(work: impl FnOnce()) -> Value {
-    let lines = lines_of(&config(), work);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    parse(&lines[0])
-}
-
-/// The line as an object, in which no key may come twice.
-fn parse(line: &str) -> Value {
-    struct Once;
-    impl<'de> serde::de::Visitor<'de> for Once {
-        type Value = Map<String, Value>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object without doubled keys")
-        }
-
-        fn visit_map<A: serde::de::MapAccess<'de>>(
-            self,
-            mut map: A,
-        ) -> Result<Self::Value, A::Error> {
-            let mut object = Map::new();
-            while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                if object.insert(key.clone(), value).is_some() {
-                    return Err(serde::de::Error::custom(format!("{key} comes twice")));
-                }
-            }
-            Ok(object)
-        }
-    }
-    let mut parser = serde_json::Deserializer::from_str(line);
-    let object = serde::Deserializer::deserialize_map(&mut parser, Once);
-    Value::Object(object.unwrap_or_else(|error| panic!("{error}: {line}")))
-}
-
-fn keys(line: &str) -> Vec<String> {
-    // The objects of serde_json are sorted, so the order is read off the line.
-    let object = parse(line);
-    let mut keys: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
-    keys.sort_by_key(|key| line.find(&format!("\"{key}\":")));
-    keys
-}
+use support::{Memory, config, keys, line_of, lines_of, parse};
 
 #[test]
 fn a_line_is_flat_and_in_its_order() {
@@ -232,52 +156,6 @@ fn a_filter_of_this_layer_is_obeyed() {
         info!("for it");
     });
     assert_eq!(String::from_utf8(memory.0.lock().unwrap().clone()).unwrap().lines().count(), 1);
-}
-
-#[test]
-fn the_elastic_common_schema() {
-    let config = config().version("1.2.3").environment("production").format(Format::Ecs);
-    let lines = lines_of(&config, || {
-        let request = Context::from(CorrelationId::parse("req-123").unwrap());
-        request.sync_scope(|| info!(target: "users::api", user_id = 7, "created"));
-    });
-    assert_eq!(keys(&lines[0])[..4], ["@timestamp", "log.level", "message", "ecs.version"]);
-    let line = parse(&lines[0]);
-    assert_eq!(line["log.level"], "info");
-    assert_eq!(line["log.logger"], "users::api");
-    assert_eq!(line["service.name"], "users");
-    assert_eq!(line["service.version"], "1.2.3");
-    assert_eq!(line["service.environment"], "production");
-    assert_eq!(line["labels.correlation_id"], "req-123");
-    assert_eq!(line["trace.id"].as_str().unwrap().len(), 32);
-    assert_eq!(line["span.id"].as_str().unwrap().len(), 16);
-    assert_eq!(line["user_id"], 7);
-}
-
-#[test]
-fn the_log_data_model_of_opentelemetry() {
-    let config = config().version("1.2.3").environment("production").format(Format::Otel);
-    let lines = lines_of(&config, || {
-        info!(target: "users::api", "no attributes");
-        let request = Context::from(CorrelationId::parse("req-123").unwrap());
-        request.sync_scope(|| error!(target: "users::api", user_id = 7, "failed"));
-    });
-    assert_eq!(parse(&lines[0])["Attributes"], json!({}));
-    let line = parse(&lines[1]);
-    assert!(line["Timestamp"].as_str().unwrap().parse::<u128>().unwrap() > 1 << 60);
-    assert_eq!((&line["SeverityText"], &line["SeverityNumber"]), (&json!("ERROR"), &json!(17)));
-    assert_eq!(line["Body"], "failed");
-    assert_eq!(line["TraceId"].as_str().unwrap().len(), 32);
-    assert_eq!(line["TraceFlags"], 1);
-    assert_eq!(line["InstrumentationScope"]["Name"], "users::api");
-    assert_eq!(
-        line["Resource"],
-        json!({
-            "service.name": "users", "service.version": "1.2.3",
-            "deployment.environment.name": "production"
-        })
-    );
-    assert_eq!(line["Attributes"], json!({ "correlation_id": "req-123", "user_id": 7 }));
 }
 
 #[test]

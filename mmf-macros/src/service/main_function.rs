@@ -1,6 +1,7 @@
 //! The code of a service's `main`.
 
-use quote::{ToTokens, quote};
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
@@ -8,7 +9,23 @@ use super::args::Args;
 use crate::common::errors::Errors;
 use crate::common::keys::Text;
 
-pub(super) fn check(function: &ItemFn, errors: &mut Errors) {
+pub(super) fn expand(args: &Args, mut function: ItemFn, mut errors: Errors) -> TokenStream {
+    args.check_name(&mut errors);
+    args.check_process(&mut errors);
+    check(&function, &mut errors);
+    if errors.is_empty() {
+        return whole(args, &function);
+    }
+    // A `main` that is async would be one more error.
+    function.sig.asyncness = None;
+    function.sig.inputs.clear();
+    function.sig.output = syn::ReturnType::Default;
+    function.block = syn::parse_quote!({});
+    let errors = errors.into_tokens();
+    quote!(#[allow(unused_imports, dead_code)] #function #errors)
+}
+
+fn check(function: &ItemFn, errors: &mut Errors) {
     if function.sig.asyncness.is_none() {
         errors.push(function.sig.fn_token.span(), "`#[service]` needs an `async fn main`");
     }
@@ -24,10 +41,9 @@ pub(super) fn check(function: &ItemFn, errors: &mut Errors) {
 //     }
 //
 /// The user's `main` stands unchanged inside the one of the program, so that its errors are its own.
-pub(super) fn expand(args: &Args, function: &ItemFn) -> proc_macro2::TokenStream {
-    let krate = args.krate.as_ref().map(|krate| krate.0.to_token_stream());
-    let krate = krate.unwrap_or_else(|| quote!(::mmf));
-    let rt = quote!(#krate::__private::service);
+fn whole(args: &Args, function: &ItemFn) -> TokenStream {
+    let rt = args.runtime();
+    let rt = quote!(#rt::service);
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone());
     let name = text(&args.name).unwrap_or_default();
     let version = match text(&args.version) {
@@ -60,6 +76,17 @@ pub(super) fn expand(args: &Args, function: &ItemFn) -> proc_macro2::TokenStream
             let settings = #rt::Settings {
                 name: #name,
                 version: #version,
+                commit: [
+                    ::core::option_env!("GIT_COMMIT"),
+                    ::core::option_env!("GIT_SHA"),
+                    ::core::option_env!("VERGEN_GIT_SHA"),
+                    ::core::option_env!("GITHUB_SHA"),
+                    ::core::option_env!("CI_COMMIT_SHA"),
+                ]
+                .into_iter()
+                .flatten()
+                .next(),
+                debug: ::core::cfg!(debug_assertions),
                 environment: #environment,
                 threads: #threads,
                 shutdown_timeout: #timeout,
