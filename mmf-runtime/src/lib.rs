@@ -13,6 +13,8 @@ pub mod logging;
 #[cfg(feature = "logging")]
 #[doc(hidden)]
 pub mod operation;
+#[cfg(feature = "otel")]
+mod otel;
 pub mod resilience;
 #[cfg(feature = "logging")]
 pub mod service;

@@ -109,6 +109,8 @@ impl<'r> Run<'r> {
 
     fn end(mut self, failure: Option<String>) {
         self.ended = true;
+        #[cfg(feature = "otel")]
+        crate::otel::operation_ended(self.facts.name, self.started.elapsed(), failure.is_none());
         let Facts { name: operation, level } = self.facts;
         let Some(error) = failure else {
             let (request_id, duration_ms) = (self.request_id, self.duration_ms());
@@ -151,6 +153,8 @@ impl<'r> Run<'r> {
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         if !self.ended {
+            #[cfg(feature = "otel")]
+            crate::otel::operation_ended(self.facts.name, self.started.elapsed(), false);
             self.failed(if std::thread::panicking() { "panic" } else { "cancelled" });
         }
     }

@@ -87,6 +87,21 @@ impl LoggingConfig {
         }
     }
 
+    #[cfg(feature = "otel")]
+    pub(crate) fn service(&self) -> &str {
+        &self.service
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn service_version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn service_environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
     /// The version of the service, for formats that have a place for it.
     pub fn version(mut self, version: impl Into<Cow<'static, str>>) -> Self {
         self.version = Some(version.into());

@@ -14,6 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::config::LoggingConfig;
 use super::fields::{Fields, Heard, Recorder, Seen};
+#[cfg(feature = "otel")]
+use super::line::ActiveSpan;
 use super::line::{Heading, Parts, TraceIds};
 use super::template::{Style, Templates};
 use crate::correlation;
@@ -152,12 +154,17 @@ where
                 next = span.parent();
             }
         };
+        #[cfg(feature = "otel")]
+        let active = crate::otel::active_span();
         correlation::with_current(|request| {
+            let trace = request.and_then(|request| request.trace.as_ref()).map(TraceIds::from);
+            #[cfg(feature = "otel")]
+            let trace = active.as_ref().map(ActiveSpan::ids).or(trace);
             let parts = Parts {
                 at: SystemTime::now(),
                 level: *metadata.level(),
                 target: if heard.target.is_empty() { metadata.target() } else { &heard.target },
-                trace: request.and_then(|request| request.trace.as_ref()).map(TraceIds::from),
+                trace,
                 correlation_id: request.map(|request| request.id.as_str()),
                 message: &heard.message,
             };

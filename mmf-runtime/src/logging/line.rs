@@ -30,6 +30,36 @@ pub(super) struct TraceIds<'l> {
     pub(super) flags: u8,
 }
 
+/// The ids of a span that is not a request's own, as text.
+#[cfg(feature = "otel")]
+pub(crate) struct ActiveSpan {
+    trace_id: [u8; 32],
+    span_id: [u8; 16],
+    flags: u8,
+}
+
+#[cfg(feature = "otel")]
+impl ActiveSpan {
+    pub(crate) fn new(trace_id: [u8; 16], span_id: [u8; 8], flags: u8) -> Self {
+        fn hex<const N: usize>(bytes: &[u8]) -> [u8; N] {
+            let digit = |place: usize| {
+                let half = bytes[place / 2] >> (4 * (1 - place % 2)) & 15;
+                b"0123456789abcdef"[usize::from(half)]
+            };
+            std::array::from_fn(digit)
+        }
+        Self { trace_id: hex(&trace_id), span_id: hex(&span_id), flags }
+    }
+
+    pub(super) fn ids(&self) -> TraceIds<'_> {
+        TraceIds {
+            trace_id: ascii(&self.trace_id),
+            span_id: ascii(&self.span_id),
+            flags: self.flags,
+        }
+    }
+}
+
 impl<'l> From<&'l Trace> for TraceIds<'l> {
     fn from(trace: &'l Trace) -> Self {
         Self { trace_id: trace.trace_id(), span_id: trace.span_id(), flags: trace.flags() }

@@ -231,6 +231,7 @@ macro_rules! performance_metric {
             target: "mmf::service", metric_name, value, unit, metric_type, $($($field)*,)?
             "{metric_name} is {value} {unit}"
         );
+        $crate::logging::measured(metric_name, value, unit, metric_type);
     }};
 }
 
@@ -282,6 +283,15 @@ macro_rules! security_event {
             $crate::logging::Severity::High | $crate::logging::Severity::Critical => tell!(error),
         }
     }};
+}
+
+/// Hands a measured value to the metrics of OpenTelemetry, where the feature `otel` is on.
+#[doc(hidden)]
+pub fn measured(name: &str, value: f64, unit: &str, kind: &str) {
+    #[cfg(feature = "otel")]
+    crate::otel::measure(name, value, unit, kind);
+    #[cfg(not(feature = "otel"))]
+    let _ = (name, value, unit, kind);
 }
 
 /// The name of this machine, where the system tells it.

@@ -17,11 +17,13 @@ mod setup;
 mod template;
 
 pub(crate) use fields::Chain;
+#[cfg(feature = "otel")]
+pub(crate) use line::ActiveSpan;
 
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use layer::{JsonLayer, json_layer};
 #[doc(hidden)]
-pub use logger::host;
+pub use logger::{host, measured};
 pub use logger::{ServiceLogger, Severity};
 pub use setup::{InitError, Logging, init};
 

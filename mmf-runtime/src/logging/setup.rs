@@ -25,9 +25,13 @@ pub enum InitError {
     /// Something else logs in this process already.
     #[error("another subscriber is set up in this process already")]
     AlreadySet,
-    /// The thread that writes could not be started.
-    #[error("the thread that writes log lines cannot be started")]
+    /// A thread that writes or exports could not be started.
+    #[error("a thread for logging cannot be started")]
     Thread(#[from] std::io::Error),
+    /// The variables of OTLP do not say where spans and metrics can go.
+    #[cfg(feature = "otel")]
+    #[error("spans and metrics cannot be exported by OTLP")]
+    Export(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Logging of this process; see [`init`]. Dropped, it flushes.
@@ -35,6 +39,8 @@ pub enum InitError {
 pub struct Logging {
     queue: Queue,
     level: reload::Handle<EnvFilter, Registry>,
+    #[cfg(feature = "otel")]
+    telemetry: Option<crate::otel::Telemetry>,
 }
 
 /// Sets up logging for the process, by `config` and the environment: lines go to standard output from
@@ -53,13 +59,24 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let queue = Queue::start(config.queue, config.when_full, stdout)?;
     let (filter, level) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let set = registry.with(json_layer(&config, queue.clone())).try_init();
+    let registry = registry.with(json_layer(&config, queue.clone()));
+    #[cfg(feature = "otel")]
+    let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
+    #[cfg(feature = "otel")]
+    let registry = registry
+        .with(tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer)));
+    let set = registry.try_init();
     set.map_err(|_| InitError::AlreadySet)?;
     for complaint in &config.complaints {
         tracing::warn!("{complaint}");
     }
     log_panics(queue.clone());
-    Ok(Logging { queue, level })
+    Ok(Logging {
+        queue,
+        level,
+        #[cfg(feature = "otel")]
+        telemetry,
+    })
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, InitError> {
@@ -99,6 +116,10 @@ impl Logging {
     pub fn flush(&self) {
         self.queue.tell_losses();
         self.queue.flush();
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.flush();
+        }
     }
 
     /// Lines that were dropped because the queue was full.
