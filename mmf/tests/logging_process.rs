@@ -8,18 +8,22 @@ use std::process::{Child, Command, Stdio};
 use mmf::logging::{LoggingConfig, WhenFull, init};
 use serde_json::Value;
 
-/// Starts this program again, to run `test` in its role as a child.
-fn child(test: &str, vars: &[(&str, &str)]) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// This program again, to run `test` in its role as a child.
+fn command(test: &str, vars: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env("MMF_TEST_CHILD", "1")
         .env_remove("RUST_LOG")
         .env_remove("LOG_LEVEL")
         .envs(vars.iter().copied())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
+}
+
+fn child(test: &str, vars: &[(&str, &str)]) -> Child {
+    command(test, vars).spawn().unwrap()
 }
 
 fn is_child() -> bool {
@@ -155,4 +159,50 @@ fn text_is_for_people() {
         line.contains("INFO") && line.contains("user_id=7") && !line.contains('\u{1b}'),
         "{line}"
     );
+}
+
+/// On a file system of 64 KiB, which only a privileged user can make.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_fills_up_holds_whole_lines_in_order_until_then() {
+    if is_child() {
+        let logging = init(LoggingConfig::new("child").queue(1)).unwrap();
+        let mut number = 0;
+        while logging.failed_writes() < 3 {
+            tracing::info!(number);
+            number += 1;
+        }
+        drop(logging);
+        std::process::exit(0);
+    }
+    let place = std::env::temp_dir().join(format!("mmf-full-disk-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(&place)
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !mounted {
+        println!("skipped: a file system can be mounted by a privileged user only");
+        std::fs::remove_dir(&place).unwrap();
+        return;
+    }
+    let file = std::fs::File::create(place.join("log")).unwrap();
+    let output = command("a_disk_that_fills_up_holds_whole_lines_in_order_until_then", &[])
+        .stdout(file)
+        .output()
+        .unwrap();
+    let text = std::fs::read(place.join("log")).unwrap();
+    let unmounted = Command::new("umount").arg(&place).status().unwrap();
+    std::fs::remove_dir(&place).unwrap();
+    assert!(unmounted.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(errors.matches("could not be written").count(), 1, "{errors}");
+    // The line in which the disk became full ends there, and is the last.
+    let end = text.iter().rposition(|byte| *byte == b'\n').unwrap();
+    let numbers = numbers(&lines(&text[..end]));
+    assert!(numbers.len() > 300, "{}", numbers.len());
+    assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "whole and in order");
 }

@@ -47,15 +47,19 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
 }
 
 fn start(role: &str) -> Child {
-    Command::new(std::env::current_exe().expect("this program"))
+    command(role).spawn().expect("starts")
+}
+
+fn command(role: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
         .env("ROLE", role)
         .env("ENVIRONMENT", "test")
         .env_remove("RUST_LOG")
         .env_remove("LOG_LEVEL")
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("starts")
+        .stderr(Stdio::null());
+    command
 }
 
 /// The lines of a service, and its exit code.
@@ -85,6 +89,7 @@ fn a_service_that_completes() {
     let starting = &lines[0];
     assert_eq!((&starting["version"], &starting["environment"]), (&"1.2.3".into(), &"test".into()));
     assert!(starting["pid"].is_u64() && starting["host"].is_string());
+    assert!(starting["profile"].is_string());
     assert_eq!(lines[1]["port"], 8080);
     assert_eq!(lines[2]["reason"], "completed");
 }
@@ -117,6 +122,17 @@ fn a_service_that_is_terminated() {
     assert_eq!((&left["left"], &left["level"]), (&1.into(), &"WARN".into()));
 }
 
+/// The device takes nothing: told once on standard error, and no reason to fail.
+#[cfg(target_os = "linux")]
+fn a_service_whose_log_has_no_room() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    let mut command = command("complete");
+    let output = command.stdout(full).stderr(Stdio::piped()).output().expect("runs");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(errors.matches("could not be written").count(), 1, "{errors}");
+}
+
 fn main() -> ExitCode {
     if std::env::var_os("ROLE").is_some() {
         return child();
@@ -125,6 +141,8 @@ fn main() -> ExitCode {
         ("a_service_that_completes", a_service_that_completes as fn()),
         ("a_service_that_fails", a_service_that_fails),
         ("a_service_that_panics", a_service_that_panics),
+        #[cfg(target_os = "linux")]
+        ("a_service_whose_log_has_no_room", a_service_whose_log_has_no_room),
         #[cfg(unix)]
         ("a_service_that_is_terminated", a_service_that_is_terminated),
     ] {
