@@ -23,14 +23,11 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
-        let mut process = Self {
-            child,
-            output: BufReader::new(output).lines(),
-            port: 0,
-            lines: Vec::new(),
-        };
+        let mut process =
+            Self { child, output: BufReader::new(output).lines(), port: 0, lines: Vec::new() };
         loop {
-            let line = process.output.next().ok_or(format!("{name} ended before it was ready"))??;
+            let line =
+                process.output.next().ok_or(format!("{name} ended before it was ready"))??;
             let line: Value = serde_json::from_str(&line)?;
             if line["status"] == "ready" {
                 process.port = u16::try_from(line["port"].as_u64().unwrap_or_default())?;

@@ -41,7 +41,7 @@ use proc_macro::TokenStream;
 /// gives the permits back and unwinds on.
 #[proc_macro_attribute]
 pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
-    resilient::resilient(args.into(), item.into()).into()
+    resilient::resilient(args.into(), &item.into()).into()
 }
 
 /// On `async fn main`: makes it the main of a service. Sets up logging and the tokio runtime, logs the life
@@ -88,5 +88,5 @@ pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
 /// On a struct: it gets `logger()`, its `mmf::logging::ServiceLogger`.
 #[proc_macro_attribute]
 pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
-    service::service(args.into(), item.into()).into()
+    service::service(args.into(), &item.into()).into()
 }

@@ -170,9 +170,7 @@ async fn lines_of_service(test: &str, address: SocketAddr, protocol: &str) -> Ve
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .filter_map(|line| serde_json::from_str(&line[line.find("{\"")?..]).ok())
-        .collect()
+    text.lines().filter_map(|line| serde_json::from_str(&line[line.find("{\"")?..]).ok()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -225,9 +223,7 @@ fn check(received: &Received, lines: &[Value]) {
     assert_eq!(text_of(&resource, "team"), Some("accounts"));
 
     let metrics = received.metric_names();
-    for name in
-        ["queue_depth", "mails_sent", "mmf.operation.duration", "mmf.policy.calls"]
-    {
+    for name in ["queue_depth", "mails_sent", "mmf.operation.duration", "mmf.policy.calls"] {
         assert!(metrics.iter().any(|metric| metric == name), "{name}: {metrics:?}");
     }
 }
@@ -254,8 +250,7 @@ fn spans_and_metrics_go_out_by_grpc() {
                 .add_service(LogsServiceServer::new(received.clone()))
                 .serve_with_incoming(incoming),
         );
-        let lines =
-            lines_of_service("spans_and_metrics_go_out_by_grpc", address, "grpc").await;
+        let lines = lines_of_service("spans_and_metrics_go_out_by_grpc", address, "grpc").await;
         check(&received, &lines);
     });
 }

@@ -13,7 +13,7 @@ use crate::common::keys::{Text, attribute_tokens, is_named};
 
 // Input:  impl Client { #[resilient] pub async fn get(…) … }
 // Output: the same block with the policies of the block and of each method in the methods.
-pub(crate) fn expand(defaults: &Args, item: TokenStream, mut errors: Errors) -> TokenStream {
+pub(crate) fn expand(defaults: &Args, item: &TokenStream, mut errors: Errors) -> TokenStream {
     let Some(block) = errors.keep(Block::parse(item.clone())) else {
         let errors = errors.into_tokens();
         return quote!(#item #errors);

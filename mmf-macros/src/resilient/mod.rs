@@ -20,10 +20,10 @@ use args::Args;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors, so that
 /// callers and editors still find it.
-pub(crate) fn resilient(attribute: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn resilient(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::read(attribute, &mut errors);
-    if Block::is_one(&item) {
+    if Block::is_one(item) {
         return methods::expand(&args, item, errors);
     }
     match syn::parse2::<Function>(item.clone()) {

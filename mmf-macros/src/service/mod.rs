@@ -17,10 +17,10 @@ use crate::common::keys::items;
 use args::Args;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors.
-pub(crate) fn service(attribute: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn service(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::read(items(attribute, &mut errors), &mut errors);
-    if Block::is_one(&item) {
+    if Block::is_one(item) {
         return operations::expand(&args, item, errors);
     }
     match syn::parse2::<Item>(item.clone()) {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn expanded(attribute: TokenStream, item: TokenStream) -> String {
-        service(attribute, item).to_string()
+        service(attribute, &item).to_string()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::common::names::{located_at, private, replace};
 
 // Input:  impl Users { pub async fn create(…) … }
 // Output: the same block, each operation with its body wrapped.
-pub(super) fn expand(args: &Args, item: TokenStream, mut errors: Errors) -> TokenStream {
+pub(super) fn expand(args: &Args, item: &TokenStream, mut errors: Errors) -> TokenStream {
     args.check_no_process(&mut errors);
     let Some(block) = errors.keep(Block::parse(item.clone())) else {
         let errors = errors.into_tokens();

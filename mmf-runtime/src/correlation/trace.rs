@@ -100,8 +100,11 @@ impl Default for Trace {
 
 /// Whether a `tracestate` is one: at most 32 members `key=value`, no key twice.
 fn is_valid_state(text: &str) -> bool {
-    let members: Vec<_> =
-        text.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|m| !m.is_empty()).collect();
+    let members: Vec<_> = text
+        .split(',')
+        .map(|member| member.trim_matches([' ', '\t']))
+        .filter(|m| !m.is_empty())
+        .collect();
     let keys: Vec<_> = members.iter().filter_map(|member| member.split_once('=')).collect();
     !members.is_empty()
         && members.len() <= 32
@@ -115,7 +118,8 @@ fn is_valid_state(text: &str) -> bool {
 
 fn is_state_key(key: &str) -> bool {
     let begins = key.bytes().next().is_some_and(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
-    let goes_on = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@');
+    let goes_on =
+        |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@');
     begins && key.len() <= 256 && key.bytes().all(goes_on)
 }
 

@@ -77,8 +77,8 @@ impl Write for Escaping<'_> {
     }
 }
 
-/// Writes text for people: what would move the cursor or begin another line is escaped, the rest is as
-/// it is.
+/// Writes text for people: what would begin another line or a command to the terminal is escaped, the rest
+/// is as it is.
 pub(super) struct Plain<'o>(pub(super) &'o mut String);
 
 impl Write for Plain<'_> {
@@ -86,11 +86,27 @@ impl Write for Plain<'_> {
         for letter in text.chars() {
             match letter {
                 '\u{0}'..='\u{1f}' => escape_control(letter as u8, self.0),
-                '\u{7f}'..='\u{9f}' => self.0.extend(letter.escape_unicode()),
                 other => self.0.push(other),
             }
         }
         Ok(())
+    }
+}
+
+/// Escapes what JSON leaves as it is and some terminals take for commands: DEL and the control characters
+/// of ISO 6429 in their one-character form.
+pub(super) fn disarm(line: &mut String) {
+    let is_command = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}');
+    if line.contains(is_command) {
+        let disarmed = line.chars().fold(String::new(), |mut disarmed, letter| {
+            if is_command(letter) {
+                disarmed.extend(letter.escape_unicode());
+            } else {
+                disarmed.push(letter);
+            }
+            disarmed
+        });
+        *line = disarmed;
     }
 }
 

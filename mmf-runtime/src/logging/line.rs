@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tracing::Level;
 
 use super::config::{Format, LoggingConfig};
-use super::escape::string;
+use super::escape::{Plain, disarm, string};
 use crate::correlation::Trace;
 
 /// What a line is made of.
@@ -237,8 +237,7 @@ impl Heading {
         line.push_str(plain);
         line.push_str(self.level(parts));
         line.push_str(dim);
-        line.push_str(parts.target);
-        line.push(':');
+        let _ = write!(Plain(line), "{}:", parts.target);
         line.push_str(plain);
         if !parts.message.is_empty() {
             line.push(' ');
@@ -253,6 +252,7 @@ impl Heading {
             let _ = write!(line, " trace_id={} span_id={}", trace.trace_id, trace.span_id);
         }
         line.push_str(plain);
+        disarm(line);
         line.push('\n');
     }
 

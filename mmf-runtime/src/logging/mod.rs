@@ -22,9 +22,9 @@ pub(crate) use line::ActiveSpan;
 
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use layer::{JsonLayer, json_layer};
+pub use logger::{ServiceLogger, Severity};
 #[doc(hidden)]
 pub use logger::{host, measured};
-pub use logger::{ServiceLogger, Severity};
 pub use setup::{InitError, Logging, init};
 
 /// A value that logs print as `[redacted]`, whatever its key is.

@@ -63,8 +63,8 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     #[cfg(feature = "otel")]
     let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
     #[cfg(feature = "otel")]
-    let registry = registry
-        .with(tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer)));
+    let registry =
+        registry.with(tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer)));
     let set = registry.try_init();
     set.map_err(|_| InitError::AlreadySet)?;
     for complaint in &config.complaints {

@@ -1,9 +1,7 @@
 //! The span that is active, and the trace that a request came with.
 
 use opentelemetry::context::{FutureExt, WithContext};
-use opentelemetry::trace::{
-    SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, ContextGuard};
 
 use crate::correlation::Trace;

@@ -24,7 +24,8 @@ pub(crate) struct Telemetry {
 /// Begins to export where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to, unless `OTEL_SDK_DISABLED`.
 pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTracer)>, InitError> {
     let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    let disabled = env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let disabled =
+        env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
     let endpoints = [
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",

@@ -59,9 +59,8 @@ pub(crate) fn measure(name: &str, value: f64, unit: &str, kind: &str) {
 /// Takes the duration of an operation.
 pub(crate) fn operation_ended(operation: &'static str, taken: Duration, success: bool) {
     static DURATIONS: OnceLock<Histogram<f64>> = OnceLock::new();
-    let durations = DURATIONS.get_or_init(|| {
-        meter().f64_histogram("mmf.operation.duration").with_unit("s").build()
-    });
+    let durations = DURATIONS
+        .get_or_init(|| meter().f64_histogram("mmf.operation.duration").with_unit("s").build());
     let labels = [KeyValue::new("operation", operation), KeyValue::new("success", success)];
     durations.record(taken.as_secs_f64(), &labels);
 }
