@@ -9,7 +9,7 @@ use syn::visit_mut::{VisitMut, visit_expr_mut, visit_file_mut};
 use super::resilient;
 
 fn assert_expansion(name: &str, attribute: TokenStream, item: TokenStream) {
-    let mut file = syn::parse2(resilient(attribute, item)).expect("an expansion is Rust");
+    let mut file = syn::parse2(resilient(attribute, &item)).expect("an expansion is Rust");
     visit_file_mut(&mut Readable, &mut file);
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
