@@ -8,8 +8,8 @@ use syn::visit_mut::{VisitMut, visit_expr_mut, visit_file_mut};
 
 use super::resilient;
 
-fn assert_expansion(name: &str, attribute: TokenStream, item: TokenStream) {
-    let mut file = syn::parse2(resilient(attribute, &item)).expect("an expansion is Rust");
+fn assert_expansion(name: &str, attribute: TokenStream, item: &TokenStream) {
+    let mut file = syn::parse2(resilient(attribute, item)).expect("an expansion is Rust");
     visit_file_mut(&mut Readable, &mut file);
     let mut settings = insta::Settings::clone_current();
     settings.set_omit_expression(true);
@@ -37,7 +37,7 @@ fn the_cheapest_attribute() {
     assert_expansion(
         "the_cheapest_attribute",
         quote!(timeout = "2s"),
-        quote!(
+        &quote!(
             async fn ping(host: &str) -> Result<(), Error> {
                 connect(host).await
             }
@@ -66,7 +66,7 @@ fn a_client_with_every_policy() {
             hedge(delay = "80ms", max_hedges = 1),
             fallback(cached_user)
         ),
-        quote!(
+        &quote!(
             /// The user of that id.
             pub async fn fetch_user(&self, id: UserId) -> Result<User, ApiError> {
                 self.get(&format!("/users/{id}")).await
@@ -83,7 +83,7 @@ fn a_breaker_for_each_host_and_the_last_good_value() {
             breaker(key(host), max_keys = 64, skip_on(ApiError::NotFound)),
             fallback(stale(key(id), max_age = "5m", capacity = 1000))
         ),
-        quote!(
+        &quote!(
             async fn fetch(host: &str, id: u64) -> Result<User, ApiError> {
                 get(host, id).await
             }
@@ -96,7 +96,7 @@ fn an_argument_that_each_attempt_gets_its_own_of() {
     assert_expansion(
         "an_argument_that_each_attempt_gets_its_own_of",
         quote!(retry, clone(order)),
-        quote!(
+        &quote!(
             async fn send(mut order: Order) -> Result<Receipt, Error> {
                 order.stamp();
                 post(order).await
@@ -110,7 +110,7 @@ fn a_sync_function() {
     assert_expansion(
         "a_sync_function",
         quote!(retry = 5, breaker),
-        quote!(
+        &quote!(
             fn read(path: &Path) -> io::Result<String> {
                 fs::read_to_string(path)
             }
@@ -123,7 +123,7 @@ fn under_async_trait_only_the_body_is_wrapped() {
     assert_expansion(
         "under_async_trait_only_the_body_is_wrapped",
         quote!(timeout = "2s"),
-        quote!(
+        &quote!(
             fn get<'a, 'async_trait>(
                 &'a self,
                 id: u64,
@@ -148,7 +148,7 @@ fn an_impl_block_hands_its_policies_on() {
     assert_expansion(
         "an_impl_block_hands_its_policies_on",
         quote!(timeout = "2s", name = "users", all),
-        quote!(
+        &quote!(
             impl Users {
                 pub async fn create(&self) -> Result<User, Error> {
                     self.post().await
@@ -169,7 +169,7 @@ fn mistakes_leave_the_function_as_it_was() {
     assert_expansion(
         "mistakes_leave_the_function_as_it_was",
         quote!(retry(max_attemps = 5), timeout = 5),
-        quote!(
+        &quote!(
             async fn f() -> Result<u8, Error> {
                 g().await
             }

@@ -41,15 +41,15 @@ pub(crate) fn service(attribute: TokenStream, item: &TokenStream) -> TokenStream
 mod tests {
     use super::*;
 
-    fn expanded(attribute: TokenStream, item: TokenStream) -> String {
-        service(attribute, &item).to_string()
+    fn expanded(attribute: TokenStream, item: &TokenStream) -> String {
+        service(attribute, item).to_string()
     }
 
     #[test]
     fn every_mistake_is_told_at_once() {
         let code = expanded(
             quote!(nme = "users", flavor = "many", worker_threads = 0),
-            quote!(
+            &quote!(
                 fn main(a: u8, b: u8) {}
             ),
         );
@@ -69,7 +69,7 @@ mod tests {
     fn threads_belong_to_the_flavor_that_has_them() {
         let code = expanded(
             quote!(name = "users", flavor = "current_thread", worker_threads = 2),
-            quote!(
+            &quote!(
                 async fn main() {}
             ),
         );
@@ -82,7 +82,7 @@ mod tests {
     fn every_mistake_in_a_block_is_told_at_once() {
         let code = expanded(
             quote!(name = "users", version = "1"),
-            quote!(
+            &quote!(
                 impl Users {
                     #[operation(levl = "info")]
                     pub async fn a(&self) {}
@@ -108,7 +108,7 @@ mod tests {
     fn only_operations_are_wrapped() {
         let code = expanded(
             quote!(name = "users"),
-            quote!(
+            &quote!(
                 impl Users {
                     pub async fn wrapped(&self) {}
                     #[operation(name = "users.purge", fields(count = self.n))]
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_block_without_operations_is_a_mistake() {
-        let code = expanded(quote!(), quote!(impl Users { fn a(&self) {} }));
+        let code = expanded(quote!(), &quote!(impl Users { fn a(&self) {} }));
         assert!(code.contains("no method is an operation"), "{code}");
     }
 }
