@@ -42,8 +42,11 @@ const KEYS: [&str; 16] = [
 struct Story<'s> {
     event: Vec<(Key<'s>, Written<'s>)>,
     /// From the outermost to the innermost, each with what is recorded at once and what later.
-    spans: Vec<(Vec<(Key<'s>, Written<'s>)>, Vec<(u8, Written<'s>)>)>,
+    spans: Vec<(Vec<(Key<'s>, Written<'s>)>, Later<'s>)>,
 }
+
+/// What is recorded of a span afterwards, by the place of the field.
+type Later<'s> = Vec<(u8, Written<'s>)>;
 
 #[derive(Arbitrary, Debug)]
 enum Key<'s> {
