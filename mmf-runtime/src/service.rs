@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
@@ -24,6 +24,8 @@ struct Shared {
     ended: AtomicBool,
     /// Why the service is to end, once it is.
     shutdown: watch::Sender<Option<&'static str>>,
+    /// When that was logged.
+    told: OnceLock<Instant>,
 }
 
 /// The operations that run in this process, which has one service.
@@ -87,6 +89,7 @@ impl Service {
             ready: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             shutdown: watch::Sender::new(None),
+            told: OnceLock::new(),
         }))
     }
 
@@ -137,6 +140,34 @@ impl Service {
         self.0.shutdown.send_if_modified(|known| known.replace(reason).is_none());
     }
 
+    /// Runs `main` to its end; nothing where that is later than `at_most` after a requested shutdown.
+    async fn until_end<F: Future>(&self, main: F, at_most: Duration) -> Option<F::Output> {
+        let limit = async {
+            self.shutdown_requested().await;
+            let reason = self.0.shutdown.borrow().unwrap_or("requested");
+            self.tell_shutdown(reason);
+            tokio::time::sleep(at_most).await;
+        };
+        tokio::select! {
+            biased;
+            ended = main => Some(ended),
+            () = limit => None,
+        }
+    }
+
+    /// Logs that the service ends, once.
+    fn tell_shutdown(&self, reason: &str) {
+        if self.0.told.set(Instant::now()).is_ok() {
+            self.0.logger.service_shutdown(reason);
+        }
+    }
+
+    /// What is left of the time since the shutdown was told.
+    fn time_left(&self, shutdown_timeout: Duration) -> Duration {
+        let since = self.0.told.get().map(Instant::elapsed).unwrap_or_default();
+        shutdown_timeout.saturating_sub(since)
+    }
+
     /// Runs a future as an operation that the end of the service waits for.
     pub async fn operation<F: Future>(&self, future: F) -> F::Output {
         let _running = RUNNING.begin();
@@ -175,6 +206,12 @@ pub enum Threads {
 }
 
 /// What a `main` may return.
+#[diagnostic::on_unimplemented(
+    message = "`main` of a service cannot return `{Self}`",
+    label = "not an ending of a service",
+    note = "return nothing, or `Result<(), E>` where `E` is an error: it implements `std::error::Error`, or \
+            is a box of one"
+)]
 pub trait Ending {
     /// The error it ended with.
     fn error(self) -> Option<Box<dyn Error + Send + Sync>>;
@@ -231,11 +268,23 @@ where
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
                     listen(&service);
-                    main(service.clone()).await
+                    service.until_end(main(service.clone()), settings.shutdown_timeout).await
                 })
             }));
-            let code = end(&service, ended.map(Ending::error));
-            let left = runtime.block_on(RUNNING.drained(settings.shutdown_timeout));
+            let code = match ended {
+                Ok(None) => {
+                    let timeout_ms = settings.shutdown_timeout.as_millis() as u64;
+                    tracing::warn!(
+                        target: "mmf::service", timeout_ms,
+                        "main had not ended when shutdown_timeout was over, and is left"
+                    );
+                    ExitCode::SUCCESS
+                }
+                Ok(Some(ended)) => end(&service, Ok(ended.error())),
+                Err(panic) => end(&service, Err(panic)),
+            };
+            let left =
+                runtime.block_on(RUNNING.drained(service.time_left(settings.shutdown_timeout)));
             if left > 0 {
                 tracing::warn!(target: "mmf::service", left, "operations had to be left running");
             }
@@ -259,7 +308,14 @@ fn listen(service: &Service) {
     match Signals::catch() {
         Ok(mut signals) => {
             let service = service.clone();
-            tokio::spawn(async move { service.request(signals.next().await) });
+            tokio::spawn(async move {
+                service.request(signals.next().await);
+                // Whoever asks again does not want to wait.
+                let signal = signals.next().await;
+                tracing::warn!(target: "mmf::service", "{signal} again: ending at once");
+                crate::logging::flush_all();
+                std::process::exit(1);
+            });
         }
         Err(error) => {
             tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
@@ -314,7 +370,7 @@ fn end(
     service.0.ended.store(true, Ordering::Relaxed);
     match ended {
         Ok(None) => {
-            logger.service_shutdown(service.0.shutdown.borrow().unwrap_or("completed"));
+            service.tell_shutdown(service.0.shutdown.borrow().unwrap_or("completed"));
             ExitCode::SUCCESS
         }
         Ok(Some(error)) => {
@@ -326,7 +382,10 @@ fn end(
             ExitCode::FAILURE
         }
         Err(_panic) => {
-            logger.service_shutdown("panic");
+            tracing::error!(
+                target: "mmf::service", status = "shutting_down", reason = "panic",
+                "{} is shutting down", logger.name()
+            );
             // As a program that panicked ends.
             ExitCode::from(101)
         }

@@ -31,6 +31,7 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
             cause
         }
         Ok("panic") => panic!("the very reason"),
+        Ok("stubborn") => std::future::pending().await,
         Ok("signal") => {
             let running = service.clone();
             mmf::spawn(async move {
@@ -106,7 +107,7 @@ fn a_service_that_panics() {
     let (lines, code) = life(start("panic"), |_| ());
     assert_eq!(code, Some(101));
     assert_eq!(lines[2]["message"], "panic: the very reason");
-    assert_eq!(lines[3]["reason"], "panic");
+    assert_eq!((&lines[3]["reason"], &lines[3]["level"]), (&"panic".into(), &"ERROR".into()));
 }
 
 #[cfg(unix)]
@@ -120,6 +121,29 @@ fn a_service_that_is_terminated() {
     assert_eq!(lines[2]["reason"], "signal SIGTERM");
     let left = lines.last().expect("lines");
     assert_eq!((&left["left"], &left["level"]), (&1.into(), &"WARN".into()));
+}
+
+/// Told when the signal comes, not when `main` has ended, which may be never.
+#[cfg(unix)]
+fn a_service_whose_main_does_not_end() {
+    let terminate = |id: u32| {
+        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status();
+        assert!(status.expect("kill").success());
+    };
+    let (lines, code) = life(start("stubborn"), terminate);
+    assert_eq!((statuses(&lines), code), (vec!["starting", "ready", "shutting_down"], Some(0)));
+    assert_eq!(lines[2]["reason"], "signal SIGTERM");
+    let last = lines.last().expect("lines");
+    assert_eq!((&last["timeout_ms"], &last["level"]), (&200.into(), &"WARN".into()));
+}
+
+/// A word that is no level shows nothing of the service: that is told where it can be seen.
+fn a_service_with_a_mistyped_level() {
+    let mut command = command("error");
+    let output = command.env("RUST_LOG", "inof").stderr(Stdio::piped()).output().expect("runs");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert!(errors.contains("only what the target `inof` logs"), "{errors}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 /// The device takes nothing: told once on standard error, and no reason to fail.
@@ -143,8 +167,11 @@ fn main() -> ExitCode {
         ("a_service_that_panics", a_service_that_panics),
         #[cfg(target_os = "linux")]
         ("a_service_whose_log_has_no_room", a_service_whose_log_has_no_room),
+        ("a_service_with_a_mistyped_level", a_service_with_a_mistyped_level),
         #[cfg(unix)]
         ("a_service_that_is_terminated", a_service_that_is_terminated),
+        #[cfg(unix)]
+        ("a_service_whose_main_does_not_end", a_service_whose_main_does_not_end),
     ] {
         test();
         println!("test {name} ... ok");

@@ -23,6 +23,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
         if number.is_empty() {
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn mistakes_say_what_to_write() {
         assert_eq!(parse("5").unwrap_err(), "`5` has no unit, write `\"5s\"` or `\"5ms\"`");
-        assert!(parse("5 parsecs").unwrap_err().contains("has no unit"));
+        assert!(parse("5 parsecs").unwrap_err().contains("unknown unit `parsecs`"));
         assert!(parse("5sec").unwrap_err().contains("unknown unit `sec`"));
         assert!(parse("1.5s").unwrap_err().contains("has no unit"));
         assert!(parse("-5s").unwrap_err().contains("is not a duration"));

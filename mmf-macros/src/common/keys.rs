@@ -156,9 +156,7 @@ impl FromItem for Text {
             {
                 Ok(Self { text: text.value(), span: text.span() })
             }
-            other => {
-                Err(error(other.span(), format!("expected a text: `{name} = \"users.fetch\"`")))
-            }
+            other => Err(error(other.span(), format!("expected a text: `{name} = \"…\"`"))),
         }
     }
 }

@@ -124,15 +124,11 @@ pub async fn scope<F: Future>(request: impl Into<Context>, future: F) -> F::Outp
 /// The request that incoming headers name: its id and trace are taken over, and made where they are
 /// missing. An id that is not safe is replaced, which is logged.
 pub fn from_headers(headers: &HeaderMap) -> Context {
-    let id = headers.get(header()).map(|value| value.to_str().map(CorrelationId::parse));
-    let id = match id {
+    let given = headers.get(header()).map(|value| value.to_str().map(CorrelationId::parse));
+    let is_unsafe = !matches!(given, None | Some(Ok(Ok(_))));
+    let id = match given {
         Some(Ok(Ok(id))) => id,
-        None => CorrelationId::new(),
-        Some(_) => {
-            let new = CorrelationId::new();
-            tracing::warn!(replaced_by = %new, "an incoming correlation id is not safe: {UnsafeId}");
-            new
-        }
+        _ => CorrelationId::new(),
     };
     let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let trace = traceparent.and_then(Trace::continued).map(|trace| {
@@ -143,7 +139,21 @@ pub fn from_headers(headers: &HeaderMap) -> Context {
             _ => trace,
         }
     });
-    Context { id, trace: Some(trace.unwrap_or_default()) }
+    let is_traced = trace.is_some();
+    let context = Context { id, trace: Some(trace.unwrap_or_default()) };
+    let is_invalid = headers.contains_key(TRACEPARENT) && !is_traced;
+    if is_unsafe || is_invalid {
+        // Told as part of the request that it is about.
+        context.clone().sync_scope(|| {
+            if is_unsafe {
+                tracing::warn!(target: "mmf::correlation", "an incoming id is replaced: {UnsafeId}");
+            }
+            if is_invalid {
+                tracing::debug!(target: "mmf::correlation", "an incoming traceparent is not valid");
+            }
+        });
+    }
+    context
 }
 
 /// Puts the current id and trace into outgoing headers; outside a request, nothing.

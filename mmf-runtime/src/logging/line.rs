@@ -100,8 +100,17 @@ impl Format {
                 ("span", "field.span"),
                 ("trace", "field.trace"),
                 ("error", "error.message"),
+                ("host", "host.name"),
+                ("pid", "process.pid"),
+                ("process", "field.process"),
             ],
-            Self::Otel => &[("correlation_id", "field.correlation_id")],
+            // The last three by the semantic conventions.
+            Self::Otel => &[
+                ("correlation_id", "field.correlation_id"),
+                ("error", "exception.message"),
+                ("host", "host.name"),
+                ("pid", "process.pid"),
+            ],
             Self::Text => &[
                 ("correlation_id", "field.correlation_id"),
                 ("trace_id", "field.trace_id"),

@@ -20,6 +20,8 @@ pub(crate) use fields::Chain;
 #[cfg(feature = "otel")]
 pub(crate) use line::ActiveSpan;
 
+pub(crate) use setup::flush_all;
+
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use layer::{JsonLayer, json_layer};
 pub use logger::{ServiceLogger, Severity};

@@ -1,6 +1,7 @@
 //! Setting the process up.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -68,14 +69,42 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let set = registry.try_init();
     set.map_err(|_| InitError::AlreadySet)?;
     for complaint in &config.complaints {
-        tracing::warn!("{complaint}");
+        tracing::warn!(target: "mmf::logging", "{complaint}");
     }
+    for word in no_levels(&config.level) {
+        // Not by the log: it may be switched off by this very word.
+        eprintln!(
+            "the level {:?} shows only what the target `{word}` logs; levels are error, warn, info, debug, \
+             trace and off",
+            config.level
+        );
+    }
+    let _ = QUEUE.set(queue.clone());
     log_panics(queue.clone());
     Ok(Logging {
         queue,
         level,
         #[cfg(feature = "otel")]
         telemetry,
+    })
+}
+
+/// The queue of this process.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Waits until all lines of the process are written.
+pub(crate) fn flush_all() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush();
+    }
+}
+
+/// The words of directives that stand for a target where a level may have been meant.
+fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    directives.split(',').map(str::trim).filter(move |word| {
+        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        is_word && !levels.iter().any(|level| level.eq_ignore_ascii_case(word))
     })
 }
 
@@ -92,7 +121,7 @@ fn log_panics(queue: Queue) {
     std::panic::set_hook(Box::new(move |panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let reason = panic.payload_as_str().unwrap_or("a value that is not text");
-        tracing::error!(location, "panic: {reason}");
+        tracing::error!(target: "mmf::service", location, "panic: {reason}");
         queue.flush();
         before(panic);
     }));

@@ -111,6 +111,17 @@ fn otel_numbers_severities() {
     assert_eq!(numbers, [1, 5, 9, 13, 17]);
 }
 
+/// The life cycle of a service has names of its own in both.
+#[test]
+fn host_and_process_have_their_names() {
+    let start = || mmf::logging::ServiceLogger::new("users").service_startup("1", "test");
+    for (format, part) in [(Format::Ecs, None), (Format::Otel, Some("Attributes"))] {
+        let line = parse(&lines_of(&config().format(format), start)[0]);
+        let fields = part.map_or(&line, |part| &line[part]);
+        assert!(fields["host.name"].is_string() && fields["process.pid"].is_u64(), "{line}");
+    }
+}
+
 #[test]
 fn text() {
     let line = line(Format::Text);
