@@ -3,6 +3,7 @@
 //! Each attribute goes parse → check → expand: `args.rs` says what was written, `check.rs` what it
 //! means and everything that is wrong with it, `expand.rs` prints the code.
 
+mod chaos;
 mod common;
 mod resilient;
 mod service;
@@ -42,6 +43,41 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
     resilient::resilient(args.into(), &item.into()).into()
+}
+
+/// On a function: makes it a place where faults can be injected. On a test: makes it an experiment.
+///
+/// ```ignore
+/// #[mmf::chaos(
+///     network_delay(probability = 0.3, min = "50ms", max = "2s"),
+///     network_failure(probability = 0.1, error(io::Error::from(io::ErrorKind::ConnectionReset))),
+/// )]
+/// async fn fetch(&self, id: UserId) -> Result<User, ApiError> { todo!() }
+///
+/// #[mmf::chaos(
+///     target = "users.*",
+///     seed = 42,
+///     scenarios("network", "latency", "errors"),
+///     calls = 50,
+///     expect(success_rate >= 0.95, p99 <= "2s", no_panics, recovers_within = "30s"),
+/// )]
+/// #[tokio::test(start_paused = true)]
+/// async fn survives_the_network() { todo!() }
+/// ```
+///
+/// The kinds are `network_delay`, `network_failure`, `service_unavailable`, `high_latency`,
+/// `memory_pressure`, `cpu_spike`, `disk_full`, `random_errors`, `intermittent_failures`, `hang` and `panic`,
+/// each with `probability` (0.3), `duration` (10 s), `intensity` (1.0), `target`, `enabled` and, where it
+/// fails a call, `error(…)`.
+///
+/// Nothing happens until a test, `mmf::chaos::scope` or `MMF_CHAOS` arms it, and without the feature `chaos`
+/// a function is left as it was. Every `#[resilient]` function is a point as well, inside its policies.
+///
+/// Of a test it makes a module with a test for each scenario: the body runs once without faults, then
+/// `calls` times (20) under each case.
+#[proc_macro_attribute]
+pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
+    chaos::chaos(args.into(), &item.into(), chaos::ENABLED).into()
 }
 
 /// On `async fn main`: makes it the main of a service. Sets up logging and the tokio runtime, logs the life

@@ -6,6 +6,9 @@ use std::time::Duration;
 use crate::resilience::error::CallResult;
 
 pub use inventory;
+
+#[cfg(feature = "chaos")]
+pub use crate::chaos;
 #[cfg(feature = "logging")]
 pub use tracing;
 

@@ -5,6 +5,8 @@
 //! pause it), the counters that cost one plain store a call, and the primitives that model checking
 //! replaces.
 
+#[cfg(feature = "chaos")]
+pub mod chaos;
 mod clock;
 #[cfg(feature = "logging")]
 pub mod correlation;
@@ -22,6 +24,8 @@ mod sync;
 mod tally;
 #[cfg(feature = "logging")]
 pub mod task;
+#[cfg(feature = "chaos")]
+pub mod testing;
 mod timer;
 
 #[doc(hidden)]

@@ -248,6 +248,8 @@ where
         }
     };
     CURRENT.get_or_init(|| settings.name);
+    #[cfg(feature = "chaos")]
+    crate::chaos::read_environment();
     let service = Service::new(settings.name);
     crate::service_startup!(
         service.0.logger,

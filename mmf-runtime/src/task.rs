@@ -23,6 +23,8 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     let future = future.in_current_span();
+    #[cfg(feature = "chaos")]
+    let future = crate::chaos::carrying(future);
     match correlation::current_context() {
         Some(context) => tokio::spawn(context.scope(future)),
         None => tokio::spawn(future),

@@ -42,6 +42,12 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[doc(inline)]
+pub use mmf_macros::chaos;
+#[cfg(feature = "chaos")]
+#[doc(inline)]
+pub use mmf_runtime::{chaos, testing};
+
 #[cfg(feature = "logging")]
 #[doc(inline)]
 pub use mmf_macros::service;

@@ -8,4 +8,5 @@ pub(crate) mod function;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod pattern;
+pub(crate) mod size;
 pub(crate) mod value;

@@ -111,6 +111,44 @@ impl Literal for u32 {
     }
 }
 
+impl Literal for u64 {
+    fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
+        match lit {
+            Lit::Int(int) => int.base10_parse().map_err(|_| {
+                error(int.span(), format!("`{int}` is too large, at most {}", u64::MAX))
+            }),
+            other => Err(error(other.span(), format!("expected a whole number: `{key} = 42`"))),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn code(&self, span: Span) -> TokenStream {
+        quote_spanned!(span=> #self)
+    }
+}
+
+impl Literal for bool {
+    fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
+        match lit {
+            Lit::Bool(value) => Ok(value.value()),
+            other => {
+                Err(error(other.span(), format!("expected `{key} = true` or `{key} = false`")))
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn code(&self, span: Span) -> TokenStream {
+        quote_spanned!(span=> #self)
+    }
+}
+
 impl Literal for f64 {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
         match lit {

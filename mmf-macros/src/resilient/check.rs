@@ -9,6 +9,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 
 use super::args::{Args, Breaker, Fallback, Group, Refusals, Window};
+use crate::chaos::Kind;
 use crate::common::duration;
 use crate::common::errors::{Errors, suggestion};
 use crate::common::function::{Anatomy, Function, SelfKind};
@@ -22,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) args: Args,
     /// The function's name, for the default name of its policy.
     pub(crate) ident: syn::Ident,
+    /// The faults of its own, where faults can be injected.
+    pub(crate) point: Option<Vec<Kind>>,
 }
 
 impl Model {
@@ -63,7 +66,7 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
     arguments(&args, &anatomy, errors);
     handed_over(&args, &anatomy, errors);
     state(&args, &anatomy, errors);
-    Some(Model { anatomy, args, ident: function.sig.ident.clone() })
+    Some(Model { anatomy, args, ident: function.sig.ident.clone(), point: None })
 }
 
 fn returns_result(function: &Function, errors: &mut Errors) {

@@ -13,10 +13,12 @@ mod snapshots;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
+use crate::chaos;
 use crate::common::block::Block;
 use crate::common::errors::{Errors, error};
 use crate::common::function::Function;
 use args::Args;
+use check::Model;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors, so that
 /// callers and editors still find it.
@@ -54,10 +56,11 @@ fn expand_function(args: Args, function: Function, mut errors: Errors) -> TokenS
 }
 
 /// The function with its policies, or as it was with all errors.
-fn function_tokens(args: Args, function: Function, mut errors: Errors) -> TokenStream {
+fn function_tokens(args: Args, mut function: Function, mut errors: Errors) -> TokenStream {
+    let point = chaos::of_resilient(&mut function, &mut errors);
     let model = check::check(args, &function, &mut errors);
     match model {
-        Some(model) if errors.is_empty() => expand::expand(&model, function),
+        Some(model) if errors.is_empty() => expand::expand(&Model { point, ..model }, function),
         _ => {
             let errors = errors.into_tokens();
             let function = function.into_token_stream();

@@ -102,7 +102,7 @@ impl Site {
     }
 
     /// The name written; a default name that several functions share is told apart by the line.
-    fn name(&'static self) -> &'static str {
+    pub fn name(&'static self) -> &'static str {
         static DOUBLED: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
             let mut seen = HashSet::new();
             sites()

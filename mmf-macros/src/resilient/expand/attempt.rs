@@ -163,9 +163,11 @@ impl Expansion<'_> {
         let invocation = Ident::new("__mmf_invocation", *span);
         let (clones, moves) = self.clones();
         let (ret, body) = (&self.model.anatomy.ret, &self.model.anatomy.body);
-        let body = quote_spanned! {*span=>
-            #invocation.body_blocking(|| -> #ret { #moves #body })
+        let body = match self.point() {
+            Some(point) => point.block(&moves),
+            None => quote!(#moves #body),
         };
+        let body = quote_spanned!(*span=> #invocation.body_blocking(|| -> #ret { #body }));
         let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (self.bulkhead(), private("__mmf_permit"));
             quote! {

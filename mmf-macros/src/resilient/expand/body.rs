@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::Expansion;
+use crate::chaos::Point;
 use crate::common::body::typed;
 use crate::common::function::Function;
 use crate::resilient::check::Model;
@@ -22,6 +23,9 @@ impl Expansion<'_> {
         } else {
             quote!(move)
         };
+        if let Some(point) = self.point() {
+            return Point { anatomy: &anatomy, ..point }.future(&movement, moves);
+        }
         let body = typed(&anatomy, moves, *span);
         quote_spanned!(*span=> async #movement { #body })
     }

@@ -32,6 +32,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::args::Args;
 use super::check::Model;
+use crate::chaos::Point;
 use crate::common::function::Function;
 use crate::common::names::{located_at, private, replace};
 
@@ -80,6 +81,7 @@ impl<'m> Expansion<'m> {
     fn function_body(&self) -> TokenStream {
         let Self { rt, span, invocation, parts, outcome, .. } = self;
         let site = self.site();
+        let point = self.point_declaration();
         let settings = self.settings();
         let policies = self.policies();
         let call = self.under_deadline(self.attempts());
@@ -94,6 +96,7 @@ impl<'m> Expansion<'m> {
         let finish = Ident::new(finish, *span);
         quote_spanned! {*span=>
             #site
+            #point
             let (#invocation, #parts) = __MMF_SITE.begin();
             #settings
             #policies
@@ -102,6 +105,17 @@ impl<'m> Expansion<'m> {
             let __mmf_result: #ret = #rt_here::from_result(#invocation_here.#finish(#outcome_here));
             __mmf_result
         }
+    }
+
+    /// The place where faults can be injected, inside the policies.
+    fn point(&self) -> Option<Point<'_>> {
+        let kinds = self.model.point.as_deref()?;
+        Some(Point { rt: &self.rt, anatomy: &self.model.anatomy, kinds, span: self.span })
+    }
+
+    fn point_declaration(&self) -> Option<TokenStream> {
+        let name = quote!(__MMF_SITE.name());
+        self.point().map(|point| point.declaration(&name, self.model.ident.span()))
     }
 
     /// Code from the attribute, which names the receiver as the body does.
@@ -141,6 +155,26 @@ mod tests {
         for absent in ["loop { let", "breaker", "bulkhead", "retrying", "fallback", "settle"] {
             assert!(!code.replace("__mmf_retry", "").contains(absent), "{absent}: {code}");
         }
+    }
+
+    #[test]
+    fn a_point_stands_inside_the_policies() {
+        let mut errors = Errors::default();
+        let args = Args::read(quote!(retry, timeout = "2s"), &mut errors);
+        let function: Function = syn::parse2(quote!(
+            async fn f() -> Result<u8, E> {
+                the_body().await
+            }
+        ))
+        .unwrap();
+        let model = check(args, &function, &mut errors).unwrap();
+        let without = expand(&model, function.clone()).to_string();
+        assert!(!without.contains("chaos") && !without.contains("__MMF_POINT"), "{without}");
+        let with = expand(&Model { point: Some(Vec::new()), ..model }, function).to_string();
+        let place = |part: &str| with.find(part).unwrap_or_else(|| panic!("{part}: {with}"));
+        assert!(place("loop {") < place("strike"), "each attempt is struck anew");
+        assert!(place("strike") < place("the_body"));
+        assert!(place("the_body") < place("within"));
     }
 
     #[test]

@@ -1,0 +1,276 @@
+//! `MMF_CHAOS`: faults for a running binary.
+//!
+//! ```text
+//! MMF_CHAOS='users.*: network_delay(p=0.3, max=2s), network_failure(p=0.1); orders.*: hang(duration=1m)'
+//! ```
+
+use std::sync::Once;
+use std::time::Duration;
+
+use super::config::ChaosConfig;
+use super::fault::{Distribution, Fault};
+use super::kind::ChaosKind;
+use super::point::environment_was_read;
+use super::scope::{Armed, arm};
+
+/// How often a process says that it is under an experiment.
+const BETWEEN_REMINDERS: Duration = Duration::from_secs(60);
+
+/// Reads `MMF_CHAOS`, once.
+pub(crate) fn read() {
+    static READ: Once = Once::new();
+    READ.call_once(|| {
+        environment_was_read();
+        let Ok(text) = std::env::var("MMF_CHAOS") else { return };
+        if text.trim().is_empty() {
+            return;
+        }
+        let allowed = std::env::var("MMF_CHAOS_ALLOW_RELEASE").is_ok_and(|value| value == "1");
+        if !cfg!(debug_assertions) && !allowed {
+            eprintln!(
+                "MMF_CHAOS is refused in a release build; MMF_CHAOS_ALLOW_RELEASE=1 allows it"
+            );
+            return;
+        }
+        match parse(&text) {
+            Ok(configs) => begin(&text, configs),
+            Err(Mistake { at, message }) => {
+                eprintln!("MMF_CHAOS is not understood, nothing is armed: {message}");
+                eprintln!("  {text}\n  {:at$}^", "");
+            }
+        }
+    });
+}
+
+/// Arms them, and says so now and every minute.
+fn begin(text: &str, configs: Vec<ChaosConfig>) {
+    let longest = configs.iter().map(ChaosConfig::duration).max().unwrap_or_default();
+    let armed: Result<Vec<Armed>, _> =
+        configs.into_iter().map(|config| arm(config, None)).collect();
+    let armed = match armed {
+        Ok(armed) => armed,
+        Err(error) => {
+            eprintln!("MMF_CHAOS cannot work, nothing is armed: {error}");
+            return;
+        }
+    };
+    let points: usize = armed.iter().map(|armed| armed.injector().points()).sum();
+    let seed = armed.first().map(|armed| armed.injector().seed());
+    tracing::warn!(
+        target: "mmf::chaos", experiment = text, points, seed, seconds = longest.as_secs(),
+        "FAULTS ARE INJECTED into this process, by MMF_CHAOS"
+    );
+    if points == 0 {
+        tracing::warn!(target: "mmf::chaos", "MMF_CHAOS matches no point of this program");
+    }
+    let text = text.to_owned();
+    let remind = move || {
+        let end = std::time::Instant::now() + longest;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            std::thread::sleep(left.min(BETWEEN_REMINDERS));
+            let injections: u64 = armed.iter().map(|armed| armed.injector().injections()).sum();
+            if left <= BETWEEN_REMINDERS {
+                tracing::warn!(target: "mmf::chaos", injections, "MMF_CHAOS is over");
+                return;
+            }
+            tracing::warn!(
+                target: "mmf::chaos", experiment = text, injections,
+                "FAULTS ARE STILL INJECTED into this process, by MMF_CHAOS"
+            );
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("mmf-chaos".into()).spawn(remind) {
+        eprintln!("MMF_CHAOS cannot be watched over, nothing is armed: {error}");
+    }
+}
+
+/// What is wrong, and at which byte.
+#[derive(Debug, PartialEq, Eq)]
+struct Mistake {
+    at: usize,
+    message: String,
+}
+
+fn mistake<T>(at: usize, message: impl Into<String>) -> Result<T, Mistake> {
+    Err(Mistake { at, message: message.into() })
+}
+
+/// `glob: kind(key=value, …), kind; glob` — a glob alone arms what its points name themselves.
+fn parse(text: &str) -> Result<Vec<ChaosConfig>, Mistake> {
+    let mut configs = Vec::new();
+    for (at, part) in split(text, 0, ';')? {
+        // The last colon that is none of a path.
+        let bytes = part.as_bytes();
+        let before_kinds = part.find('(').unwrap_or(part.len());
+        let colon = (0..before_kinds).rev().find(|place| {
+            bytes[*place] == b':'
+                && bytes.get(place + 1) != Some(&b':')
+                && (*place == 0 || bytes[place - 1] != b':')
+        });
+        let Some(colon) = colon else {
+            configs.push(ChaosConfig::annotated().target(part.trim()));
+            continue;
+        };
+        let mut config = ChaosConfig::new().target(part[..colon].trim());
+        for (at, kind) in split(&part[colon + 1..], at + colon + 1, ',')? {
+            config = config.fault(fault(kind, at)?);
+        }
+        configs.push(config);
+    }
+    Ok(configs)
+}
+
+/// The parts between separators outside of parentheses, trimmed, each with where it begins.
+fn split(text: &str, start: usize, separator: char) -> Result<Vec<(usize, &str)>, Mistake> {
+    let mut parts = Vec::new();
+    let (mut depth, mut from) = (0_u32, 0);
+    let mut push = |from: usize, to: usize| {
+        let part = &text[from..to];
+        let at = start + from + part.len() - part.trim_start().len();
+        if part.trim().is_empty() {
+            return mistake(at, format!("nothing stands before this {separator:?}"));
+        }
+        parts.push((at, part.trim()));
+        Ok(())
+    };
+    for (place, letter) in text.char_indices() {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth == 0 => return mistake(start + place, "nothing was opened here"),
+            ')' => depth -= 1,
+            letter if letter == separator && depth == 0 => {
+                push(from, place)?;
+                from = place + 1;
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 {
+        return mistake(start + text.len(), "a parenthesis is not closed");
+    }
+    push(from, text.len())?;
+    Ok(parts)
+}
+
+fn fault(text: &str, at: usize) -> Result<Fault, Mistake> {
+    let (name, keys) = match text.split_once('(') {
+        Some((name, rest)) => (name, rest.strip_suffix(')').unwrap_or(rest)),
+        None => (text, ""),
+    };
+    let Some(kind) = ChaosKind::named(name.trim()) else {
+        let names = ChaosKind::ALL.map(ChaosKind::name).join(", ");
+        return mistake(at, format!("unknown kind {:?}, expected one of {names}", name.trim()));
+    };
+    let mut fault = Fault::new(kind);
+    if keys.trim().is_empty() {
+        return Ok(fault);
+    }
+    for (at, pair) in split(keys, at + name.len() + 1, ',')? {
+        let Some((key, value)) = pair.split_once('=') else {
+            return mistake(at, format!("{pair:?} is no key=value"));
+        };
+        fault = set(fault, key.trim(), value.trim(), at)?;
+    }
+    if let Some(wrong) = fault.mistake() {
+        return mistake(at, wrong);
+    }
+    Ok(fault)
+}
+
+fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake> {
+    let number =
+        || value.parse::<f64>().or_else(|_| mistake(at, format!("{value:?} is no number")));
+    let time = || {
+        duration(value).map_or_else(
+            || mistake(at, format!("{value:?} is no duration such as 250ms or 2s")),
+            Ok,
+        )
+    };
+    Ok(match key {
+        "p" | "probability" => fault.probability(number()?),
+        "intensity" => fault.intensity(number()?),
+        "duration" => fault.duration(time()?),
+        "min" => fault.min(time()?),
+        "max" => fault.max(time()?),
+        "mean_burst" => fault.mean_burst(number()?),
+        "size" => fault.size(number()? as u64),
+        "threads" => fault.threads(number()? as usize),
+        "distribution" => match value {
+            "uniform" => fault.distribution(Distribution::Uniform),
+            "normal" => fault.distribution(Distribution::Normal),
+            "pareto" => fault.distribution(Distribution::Pareto),
+            _ => return mistake(at, format!("{value:?} is none of uniform, normal, pareto")),
+        },
+        _ => {
+            let keys = "p, intensity, duration, min, max, distribution, mean_burst, size, threads";
+            return mistake(at, format!("unknown key {key:?}, expected one of {keys}"));
+        }
+    })
+}
+
+/// `1m30s`, with the units of the attributes.
+fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let end = after.find(|letter: char| letter.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let number: u64 = number.parse().ok()?;
+        total += match unit.trim() {
+            "us" => Duration::from_micros(number),
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.checked_mul(60)?),
+            "h" => Duration::from_secs(number.checked_mul(3600)?),
+            _ => return None,
+        };
+        rest = after;
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_with_their_targets() {
+        let text = "users.*: network_delay(p=0.3, max=2s), hang; app::orders::*: cpu_spike(duration=1m30s); *.x";
+        let wanted = vec![
+            ChaosConfig::new()
+                .target("users.*")
+                .fault(
+                    Fault::new(ChaosKind::NetworkDelay)
+                        .probability(0.3)
+                        .max(Duration::from_secs(2)),
+                )
+                .kind(ChaosKind::Hang),
+            ChaosConfig::new()
+                .target("app::orders::*")
+                .fault(Fault::new(ChaosKind::CpuSpike).duration(Duration::from_secs(90))),
+            ChaosConfig::annotated().target("*.x"),
+        ];
+        assert_eq!(parse(text), Ok(wanted));
+    }
+
+    #[test]
+    fn mistakes_have_a_place() {
+        for (text, at, part) in [
+            ("users.*: network_dely", 9, "unknown kind"),
+            ("a: hang(p=2)", 3, "between 0 and 1"),
+            ("a: hang(q=1)", 8, "unknown key"),
+            ("a: hang(p)", 8, "no key=value"),
+            ("a: network_delay(max=2)", 17, "no duration"),
+            ("a: hang(p=0.1", 13, "not closed"),
+            ("a: hang)", 7, "nothing was opened"),
+            ("a: hang,,hang", 8, "nothing stands"),
+            ("", 0, "nothing stands"),
+        ] {
+            let mistake = parse(text).unwrap_err();
+            assert!(mistake.message.contains(part) && mistake.at == at, "{text}: {mistake:?}");
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! A test that becomes an experiment: the steady state first, then scenarios of faults, and what is expected
+//! of the calls.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::config::ChaosConfig;
+use super::fault::Fault;
+use super::kind::ChaosKind;
+use super::scope::{scope, seed};
+use super::{glob, point};
+use crate::resilience;
+use crate::testing::results::{Chaos, ChaosCase, Outcome, Record};
+
+/// Faults that belong together, case by case.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    name: String,
+    cases: Vec<(String, Vec<Fault>)>,
+}
+
+impl Scenario {
+    /// A scenario of your own, without a case.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), cases: Vec::new() }
+    }
+
+    /// One more case: these faults at once.
+    pub fn case(
+        mut self,
+        name: impl Into<String>,
+        faults: impl IntoIterator<Item = Fault>,
+    ) -> Self {
+        self.cases.push((name.into(), faults.into_iter().collect()));
+        self
+    }
+
+    /// A ready one: `network`, `latency` and `errors` with three cases each, `resources` with two, `all` with
+    /// every one of them.
+    pub fn named(name: &str) -> Option<Self> {
+        use ChaosKind::{
+            CpuSpike, HighLatency, IntermittentFailures, MemoryPressure, NetworkDelay,
+            NetworkFailure, RandomErrors, ServiceUnavailable,
+        };
+        let ms = Duration::from_millis;
+        let fault = |kind| Fault::new(kind).duration(Duration::from_secs(3600));
+        Some(match name {
+            "network" => Self::new(name)
+                .case("network_delay", [fault(NetworkDelay).delay(ms(50), ms(500))])
+                .case("network_failure", [fault(NetworkFailure).probability(0.2)])
+                .case(
+                    "network_delay and network_failure",
+                    [
+                        fault(NetworkDelay).delay(ms(50), ms(500)),
+                        fault(NetworkFailure).probability(0.1),
+                    ],
+                ),
+            "latency" => Self::new(name)
+                .case("high_latency at 0.05", [fault(HighLatency).intensity(0.05)])
+                .case("high_latency at 0.2", [fault(HighLatency).intensity(0.2)])
+                .case(
+                    "high_latency at 0.5, rarely",
+                    [fault(HighLatency).intensity(0.5).probability(0.1)],
+                ),
+            "errors" => Self::new(name)
+                .case("random_errors", [fault(RandomErrors).probability(0.2)])
+                .case("service_unavailable", [fault(ServiceUnavailable).probability(0.2)])
+                .case(
+                    "intermittent_failures",
+                    [fault(IntermittentFailures).probability(0.2).mean_burst(2.0)],
+                ),
+            "resources" => Self::new(name)
+                .case("memory_pressure", [fault(MemoryPressure).probability(1.0).size(64 << 20)])
+                .case("cpu_spike", [fault(CpuSpike).probability(1.0).intensity(0.5)]),
+            "all" => ["network", "latency", "errors", "resources"]
+                .into_iter()
+                .filter_map(Self::named)
+                .fold(Self::new(name), |all, part| Self {
+                    cases: all.cases.into_iter().chain(part.cases).collect(),
+                    ..all
+                }),
+            _ => return None,
+        })
+    }
+}
+
+/// What is expected of the calls of each case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// The least share of calls that succeed. Default: all.
+    pub success_rate: f64,
+    /// The 99th percentile of a call's time. Default: any.
+    pub p99: Option<Duration>,
+    /// Whether a panic fails the experiment even where the success rate allows one. Default: no.
+    pub no_panics: bool,
+    /// How soon after the faults a call succeeds again. Default: not looked at.
+    pub recovers_within: Option<Duration>,
+}
+
+impl Default for Expectation {
+    fn default() -> Self {
+        Self { success_rate: 1.0, p99: None, no_panics: false, recovers_within: None }
+    }
+}
+
+/// An experiment in code; `#[chaos(…)]` on a test is the same.
+///
+/// ```
+/// use mmf_runtime::chaos::{ResilienceTestSuite, Scenario};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let report = ResilienceTestSuite::new("users survive the network")
+///     .target("users.*")
+///     .seed(42)
+///     .scenario(Scenario::named("network").unwrap())
+///     .run(|| async { Ok::<_, std::io::Error>(()) })
+///     .await;
+/// // There is no point `users.*` in this program, and so nothing was proved.
+/// assert!(!report.passed);
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResilienceTestSuite {
+    name: String,
+    target: String,
+    seed: Option<u64>,
+    calls: u32,
+    scenarios: Vec<Scenario>,
+    expectation: Expectation,
+    allow_no_injection: bool,
+    max_share: f64,
+}
+
+impl ResilienceTestSuite {
+    /// Of twenty calls a case, at every point, all of which are to succeed.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            target: "*".into(),
+            seed: None,
+            calls: 20,
+            scenarios: Vec::new(),
+            expectation: Expectation::default(),
+            allow_no_injection: false,
+            max_share: 1.0,
+        }
+    }
+
+    /// A glob over the names of points. Default: all.
+    pub fn target(mut self, glob: impl Into<String>) -> Self {
+        self.target = glob.into();
+        self
+    }
+
+    /// What repeats it. Default: a new one, which a failure prints.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How often the body runs in each case. Default: 20.
+    pub fn calls(mut self, calls: u32) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// One more scenario.
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenarios.push(scenario);
+        self
+    }
+
+    /// What is expected.
+    pub fn expect(mut self, expectation: Expectation) -> Self {
+        self.expectation = expectation;
+        self
+    }
+
+    /// Passes also where nothing was injected.
+    pub fn allow_no_injection(mut self) -> Self {
+        self.allow_no_injection = true;
+        self
+    }
+
+    /// At most this share of a point's calls is struck. Default: any.
+    pub fn blast_radius(mut self, max_share: f64) -> Self {
+        self.max_share = max_share;
+        self
+    }
+
+    /// Runs the body: once without faults, then in every case.
+    pub async fn run<F, R>(self, mut body: impl FnMut() -> F) -> ChaosReport
+    where
+        F: Future<Output = R>,
+        R: Verdict,
+    {
+        let seed = seed(self.seed);
+        let started = Instant::now();
+        let mut report = ChaosReport {
+            name: self.name.clone(),
+            seed,
+            passed: true,
+            reasons: Vec::new(),
+            cases: Vec::new(),
+        };
+        let points = point::points();
+        if !points.iter().any(|point| glob::matches(&self.target, point.name)) {
+            let known: Vec<_> = points.iter().map(|point| point.name).collect();
+            report.fail(format!(
+                "no injection point matches {:?}; there are: {}",
+                self.target,
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ));
+        } else if let Err(error) = attempt(&mut body).await {
+            report.fail(format!("the steady state does not hold, without any fault: {error}"));
+        } else {
+            for scenario in &self.scenarios {
+                for (name, faults) in &scenario.cases {
+                    self.case(&mut report, seed, name, faults, &mut body).await;
+                }
+            }
+            let injected = report.cases.iter().any(|case| !case.injections.is_empty());
+            if !injected && !self.allow_no_injection {
+                report.fail(
+                    "nothing was injected, which proves nothing: more calls, a higher probability, or \
+                     allow_no_injection"
+                        .into(),
+                );
+            }
+        }
+        self.record(&report, started.elapsed());
+        report
+    }
+
+    /// The same for a body that is not `async`, on a runtime of its own.
+    ///
+    /// # Panics
+    ///
+    /// Where that cannot be made.
+    pub fn run_blocking<R: Verdict>(self, mut body: impl FnMut() -> R) -> ChaosReport {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap_or_else(|error| panic!("no runtime for the experiment: {error}"));
+        runtime.block_on(self.run(|| std::future::ready(body())))
+    }
+
+    async fn case<F, R>(
+        &self,
+        report: &mut ChaosReport,
+        seed: u64,
+        name: &str,
+        faults: &[Fault],
+        body: &mut impl FnMut() -> F,
+    ) where
+        F: Future<Output = R>,
+        R: Verdict,
+    {
+        let config = ChaosConfig { faults: faults.to_vec(), ..ChaosConfig::new() }
+            .target(&self.target)
+            .blast_radius(self.max_share, u64::MAX);
+        if let Err(error) = config.check() {
+            report.fail(format!("{name}: {error}"));
+            return;
+        }
+        let before = counters(&self.target);
+        let mut case = ChaosCase { name: name.into(), ..ChaosCase::default() };
+        let mut times = Vec::new();
+        let mut failures: Vec<String> = Vec::new();
+        let calls = async {
+            for _ in 0..self.calls {
+                let start = Instant::now();
+                let outcome = attempt(body).await;
+                times.push(start.elapsed());
+                match outcome {
+                    Ok(()) => case.successes += 1,
+                    Err(failure) => {
+                        case.panics += u64::from(failure.panicked);
+                        failures.push(failure.to_string());
+                    }
+                }
+            }
+        };
+        let ((), injector) = scope(config).seed(seed).quiet().run_reported(calls).await;
+        case.calls = self.calls.into();
+        times.sort();
+        let p99 = percentile(&times, 0.99);
+        case.p99_ms = p99.as_secs_f64() * 1000.0;
+        case.injections = by_point(&injector.counts());
+        case.unable = by_point(&injector.unable());
+        case.policies = difference(&before, &counters(&self.target));
+        let expected = &self.expectation;
+        if let Some(limit) = expected.recovers_within {
+            match recovery(body, limit).await {
+                Ok(taken) => case.recovery_ms = Some(taken.as_secs_f64() * 1000.0),
+                Err(error) => {
+                    report.fail(format!(
+                        "{name}: not recovered within {limit:?} of the faults: {error}"
+                    ));
+                }
+            }
+        }
+        let rate = case.successes as f64 / f64::from(self.calls.max(1));
+        if rate < expected.success_rate {
+            let first =
+                failures.first().map(|first| format!("; the first: {first}")).unwrap_or_default();
+            report.fail(format!(
+                "{name}: {} of {} calls succeeded, expected a share of {}{first}",
+                case.successes, case.calls, expected.success_rate
+            ));
+        }
+        if expected.no_panics && case.panics > 0 {
+            report.fail(format!("{name}: {} calls panicked", case.panics));
+        }
+        if let Some(limit) = expected.p99.filter(|limit| p99 > *limit) {
+            report.fail(format!(
+                "{name}: the 99th percentile was {p99:?}, expected at most {limit:?}"
+            ));
+        }
+        for (point, kinds) in &case.unable {
+            for (kind, count) in kinds {
+                report.fail(format!(
+                    "{name}: {kind} was due {count} times at {point}, whose error type cannot carry it: \
+                     implement From<InjectedFault> or From<io::Error>, or name it in #[chaos(…)]"
+                ));
+            }
+        }
+        report.cases.push(case);
+    }
+
+    fn record(&self, report: &ChaosReport, taken: Duration) {
+        let scenarios: Vec<_> =
+            self.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let chaos = Chaos {
+            scenario: scenarios.join(", "),
+            target: self.target.clone(),
+            seed: report.seed,
+            cases: report.cases.clone(),
+            points: point::points().iter().map(|point| point.name.to_owned()).collect(),
+        };
+        let taken = taken.as_secs_f64() * 1000.0;
+        let mut record = Record::new(&self.name, report.passed, taken, Outcome::Chaos(chaos));
+        record.reasons.clone_from(&report.reasons);
+        if let Err(error) = record.write() {
+            eprintln!("the result of {} could not be recorded: {error}", self.name);
+        }
+    }
+}
+
+/// What a body may return.
+pub trait Verdict {
+    /// Why it failed, where it did.
+    fn failure(self) -> Option<String>;
+}
+
+impl Verdict for () {
+    fn failure(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T, E: fmt::Debug> Verdict for Result<T, E> {
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| format!("{error:?}"))
+    }
+}
+
+/// A call that failed.
+struct Failure {
+    panicked: bool,
+    reason: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.panicked { "panic: " } else { "" };
+        write!(f, "{how}{}", self.reason)
+    }
+}
+
+/// Runs the body once; a panic is a failure.
+async fn attempt<F, R>(body: &mut impl FnMut() -> F) -> Result<(), Failure>
+where
+    F: Future<Output = R>,
+    R: Verdict,
+{
+    let panicked = |panic: Box<dyn Any + Send>| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Failure { panicked: true, reason: text.unwrap_or_else(|| "not a text".into()) }
+    };
+    let future = catch_unwind(AssertUnwindSafe(&mut *body)).map_err(panicked)?;
+    let mut future = Box::pin(future);
+    let output = std::future::poll_fn(|context| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+    .map_err(panicked)?;
+    match output.failure() {
+        None => Ok(()),
+        Some(reason) => Err(Failure { panicked: false, reason }),
+    }
+}
+
+/// How long it takes until the body succeeds, tried again every 100 ms.
+async fn recovery<F, R>(body: &mut impl FnMut() -> F, limit: Duration) -> Result<Duration, Failure>
+where
+    F: Future<Output = R>,
+    R: Verdict,
+{
+    let start = Instant::now();
+    loop {
+        match attempt(body).await {
+            Ok(()) => return Ok(start.elapsed()),
+            Err(failure) if start.elapsed() >= limit => return Err(failure),
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// The value at a share of sorted ones, by the nearest rank.
+fn percentile(sorted: &[Duration], share: f64) -> Duration {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+type Counts = BTreeMap<String, BTreeMap<String, u64>>;
+
+fn by_point(counts: &BTreeMap<(&'static str, ChaosKind), u64>) -> Counts {
+    let mut points = Counts::new();
+    for ((point, kind), count) in counts {
+        points.entry((*point).into()).or_default().insert(kind.name().into(), *count);
+    }
+    points
+}
+
+/// What the policies of the target have counted.
+fn counters(target: &str) -> Counts {
+    let policies = resilience::try_policies().into_iter().flatten();
+    policies
+        .filter(|policy| glob::matches(target, policy.name()))
+        .map(|policy| {
+            let seen = policy.snapshot();
+            let refused = seen.breaker.as_ref().map_or(0, |breaker| breaker.refused);
+            let full = seen.bulkhead.as_ref().map_or(0, |bulkhead| bulkhead.refused);
+            let counts = [
+                ("calls", seen.calls),
+                ("failures", seen.failures),
+                ("attempts", seen.attempts),
+                ("retries", seen.retries),
+                ("timeouts", seen.timeouts),
+                ("refused by the breaker", refused),
+                ("refused by the bulkhead", full),
+                ("fallbacks", seen.fallbacks),
+                ("hedges", seen.hedges),
+            ];
+            let counts = counts.map(|(name, count)| (name.to_owned(), count));
+            (policy.name().to_owned(), counts.into_iter().collect())
+        })
+        .collect()
+}
+
+fn difference(before: &Counts, after: &Counts) -> Counts {
+    let mut grown = Counts::new();
+    for (policy, counts) in after {
+        for (name, count) in counts {
+            let old = before.get(policy).and_then(|counts| counts.get(name)).unwrap_or(&0);
+            if count > old {
+                grown.entry(policy.clone()).or_default().insert(name.clone(), count - old);
+            }
+        }
+    }
+    grown
+}
+
+/// How an experiment went.
+#[derive(Clone, Debug)]
+pub struct ChaosReport {
+    /// Its name.
+    pub name: String,
+    /// What repeats it.
+    pub seed: u64,
+    /// Whether all that was expected held.
+    pub passed: bool,
+    /// Why it did not.
+    pub reasons: Vec<String>,
+    /// Case by case.
+    pub cases: Vec<ChaosCase>,
+}
+
+impl ChaosReport {
+    fn fail(&mut self, reason: String) {
+        self.passed = false;
+        self.reasons.push(reason);
+    }
+
+    /// Prints the report, and fails the test where the experiment has failed.
+    ///
+    /// # Panics
+    ///
+    /// Where it has.
+    pub fn assert_passed(&self) {
+        println!("{self}");
+        assert!(
+            self.passed,
+            "{} failed: {}\nMMF_CHAOS_SEED={} repeats it",
+            self.name,
+            self.reasons.join("; "),
+            self.seed
+        );
+    }
+}
+
+impl fmt::Display for ChaosReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed { "passed" } else { "FAILED" };
+        writeln!(f, "{}: {verdict}, seed {}", self.name, self.seed)?;
+        for case in &self.cases {
+            writeln!(
+                f,
+                "  {}: {} of {} calls succeeded, p99 {:.0} ms",
+                case.name, case.successes, case.calls, case.p99_ms
+            )?;
+            for (label, counts) in [
+                ("injected at", &case.injections),
+                ("not possible at", &case.unable),
+                ("policy", &case.policies),
+            ] {
+                for (name, counts) in counts {
+                    let mut text = String::new();
+                    for (what, count) in counts {
+                        let comma = if text.is_empty() { "" } else { ", " };
+                        write!(text, "{comma}{count} {what}")?;
+                    }
+                    writeln!(f, "    {label} {name}: {text}")?;
+                }
+            }
+            if let Some(recovery) = case.recovery_ms {
+                writeln!(f, "    recovered after {recovery:.0} ms")?;
+            }
+        }
+        for reason in &self.reasons {
+            writeln!(f, "  - {reason}")?;
+        }
+        Ok(())
+    }
+}

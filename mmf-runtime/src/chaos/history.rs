@@ -1,0 +1,54 @@
+//! What was injected.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::kind::ChaosKind;
+use super::scope;
+
+/// One injection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Injection {
+    /// The point.
+    pub point: &'static str,
+    /// The call at that point, from 1, within the experiment.
+    pub call: u64,
+    /// What was injected.
+    pub kind: ChaosKind,
+    /// How late it made the call.
+    pub delay: Option<Duration>,
+}
+
+/// So many injections are remembered one by one; more are counted.
+const REMEMBERED: usize = 100_000;
+
+/// What an experiment did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    pub(super) injections: Vec<Injection>,
+    pub(super) counts: BTreeMap<(&'static str, ChaosKind), u64>,
+    /// Faults that a point could not carry, and how often they were due.
+    pub(super) unable: BTreeMap<(&'static str, ChaosKind), u64>,
+}
+
+impl History {
+    pub(super) fn add(&mut self, injection: Injection) {
+        *self.counts.entry((injection.point, injection.kind)).or_default() += 1;
+        if self.injections.len() < REMEMBERED {
+            self.injections.push(injection);
+        }
+    }
+}
+
+/// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the
+/// order of points and calls.
+///
+/// ```
+/// assert!(mmf_runtime::chaos::history().is_empty());
+/// ```
+pub fn history() -> Vec<Injection> {
+    let mut injections: Vec<_> =
+        scope::active().iter().flat_map(super::injector::ChaosInjector::history).collect();
+    injections.sort();
+    injections
+}

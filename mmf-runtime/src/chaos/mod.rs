@@ -1,0 +1,42 @@
+//! Faults on demand: a function is a place where they can be injected, and a config arms them for one
+//! future or for the process.
+//!
+//! [`ChaosConfig`] says which [`Fault`]s strike where, [`scope`] arms it for a future, [`arm`] for the
+//! process, `MMF_CHAOS` for a running binary. Decisions depend on the seed, the point and the number of the
+//! call at that point, never on timing: the same seed gives the same faults at the same calls.
+//!
+//! `point` is the place, `dice` decides, `injector` holds what is armed, `load` takes memory and processors,
+//! `history` is what was injected, and `experiment` makes a test of it.
+
+mod config;
+mod dice;
+mod disk;
+mod environment;
+pub(crate) mod experiment;
+mod fault;
+mod glob;
+mod history;
+mod injector;
+mod kind;
+mod load;
+mod point;
+mod scope;
+
+pub use config::{ChaosConfig, InvalidChaos};
+pub use disk::SmallDisk;
+pub use experiment::{ChaosReport, Expectation, ResilienceTestSuite, Scenario};
+pub use fault::{Distribution, Fault};
+pub use history::{Injection, history};
+pub use injector::ChaosInjector;
+pub use kind::{ChaosKind, ChaosKind as ChaosType, InjectedFault};
+pub use point::{PointInfo, points};
+pub use scope::{Armed, Scope, arm, scope};
+
+pub(crate) use environment::read as read_environment;
+pub(crate) use scope::carrying;
+
+#[doc(hidden)]
+pub use point::{
+    Annotated, ByFault, ByIo, ByNothing, CarriesFault, Convert, Point, Registration, carried,
+    failed, is_armed,
+};
