@@ -8,7 +8,12 @@ use std::process::Command;
 fn programs() {
     let programs = trybuild::TestCases::new();
     programs.pass("pass/*.rs");
-    if compiler_is_pinned() {
+    if !compiler_is_pinned() {
+        return;
+    }
+    if cfg!(feature = "chaos") {
+        programs.compile_fail("fail_with_chaos/*.rs");
+    } else {
         programs.compile_fail("fail/*.rs");
     }
 }

@@ -79,10 +79,12 @@ impl Point<'_> {
                     quote!(::core::result::Result::Err(#error))
                 }
                 // At the kind, where what is missing is to be reported.
-                None => located_at(
-                    quote!(#rt::chaos::carried(#fault)),
-                    Span::mixed_site().located_at(kind.span),
-                ),
+                None => {
+                    let here = Span::mixed_site().located_at(kind.span);
+                    let failing = located_at(quote!(#rt::chaos::failing), here);
+                    let carried = located_at(quote!(#rt::chaos::carried), here);
+                    quote_spanned!(here=> #failing(#carried(#fault)))
+                }
             };
             quote!(#rt::chaos::ChaosKind::#variant => #some(#result),)
         });

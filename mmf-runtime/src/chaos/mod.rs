@@ -37,6 +37,6 @@ pub(crate) use scope::carrying;
 
 #[doc(hidden)]
 pub use point::{
-    Annotated, ByFault, ByIo, ByNothing, CarriesFault, Convert, Point, Registration, carried,
-    failed, is_armed,
+    Annotated, ByFault, ByIo, ByNothing, CanFail, CarriesFault, Convert, Point, Registration,
+    carried, failing, is_armed,
 };

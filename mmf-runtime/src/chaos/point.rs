@@ -184,12 +184,6 @@ pub fn points() -> Vec<PointInfo> {
     points
 }
 
-/// Whether a result is a failure.
-#[inline]
-pub fn failed<T, E>(result: &Result<T, E>) -> bool {
-    result.is_err()
-}
-
 /// Asks for the error of a fault as a function's result: the first of the traits below that applies is used.
 #[derive(Debug)]
 pub struct Convert<R>(PhantomData<R>);
@@ -255,7 +249,36 @@ impl<E: From<InjectedFault>> CarriesFault for E {
     }
 }
 
+/// The return type of a function that a fault can fail.
+#[diagnostic::on_unimplemented(
+    message = "a function that returns `{Self}` cannot fail",
+    label = "this fault needs a `Result` to fail with",
+    note = "return a `Result`, or name a kind that is late, hangs or panics"
+)]
+pub trait CanFail {
+    /// Of a success.
+    type Value;
+    /// Of a failure.
+    type Error;
+    /// The result by the function's own name for it.
+    fn of(result: Result<Self::Value, Self::Error>) -> Self;
+}
+
+impl<T, E> CanFail for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn of(result: Self) -> Self {
+        result
+    }
+}
+
 /// The result of a function whose attribute names a kind that fails.
+pub fn failing<R: CanFail>(result: Result<R::Value, R::Error>) -> R {
+    R::of(result)
+}
+
+/// The fault as such a result.
 ///
 /// # Errors
 ///
