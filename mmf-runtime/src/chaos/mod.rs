@@ -6,7 +6,8 @@
 //! call at that point, never on timing: the same seed gives the same faults at the same calls.
 //!
 //! `point` is the place, `dice` decides, `injector` holds what is armed, `load` takes memory and processors,
-//! `history` is what was injected, and `experiment` makes a test of it.
+//! `history` is what was injected, and `experiment` makes a test of it. [`proxy`] is a network that really
+//! fails.
 
 mod config;
 mod dice;
@@ -20,6 +21,7 @@ mod injector;
 mod kind;
 mod load;
 mod point;
+pub mod proxy;
 mod scope;
 
 pub use config::{ChaosConfig, InvalidChaos};

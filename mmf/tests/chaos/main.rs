@@ -1,6 +1,7 @@
 //! Faults on demand: what is injected, where, how often, and that it can be repeated.
 
 mod experiments;
+mod proxy;
 mod shapes;
 
 use std::collections::BTreeMap;
