@@ -1,7 +1,9 @@
 //! The client: what a user of MMF writes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use mmf::chaos::InjectedFault;
 use mmf::{ResilienceError, resilient};
 use reqwest::StatusCode;
 use reqwest::header::RETRY_AFTER;
@@ -18,6 +20,9 @@ pub(crate) enum ApiError {
     Http(#[from] reqwest::Error),
     #[error(transparent)]
     Refused(#[from] ResilienceError),
+    /// Only experiments make it.
+    #[error(transparent)]
+    Injected(#[from] InjectedFault),
 }
 
 impl ApiError {
@@ -42,10 +47,15 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn new(server: &Server) -> Self {
+        Self { breaking: format!("http://{}/stock", server.breaking), ..Self::at(server.http) }
+    }
+
+    /// A shop whose server is reached at this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
         Self {
             http: reqwest::Client::new(),
-            base: format!("http://{}", server.http),
-            breaking: format!("http://{}/stock", server.breaking),
+            base: format!("http://{address}"),
+            breaking: String::new(),
         }
     }
 
@@ -92,6 +102,20 @@ impl Shop {
     )]
     pub(crate) async fn review(&self) -> Result<String, ApiError> {
         self.get(&format!("{}/limited", self.base)).await
+    }
+
+    #[resilient(
+        name = "shop.catalogue",
+        timeout = "300ms",
+        retry(
+            max_attempts = 10,
+            base_delay = "20ms",
+            backoff = "jittered_exponential",
+            max_delay = "200ms"
+        )
+    )]
+    pub(crate) async fn catalogue(&self) -> Result<String, ApiError> {
+        self.get(&format!("{}/catalogue", self.base)).await
     }
 
     #[resilient(name = "shop.report", bulkhead(max_concurrent = 2, max_queue = 2))]

@@ -1,9 +1,11 @@
 //! Annotated client functions ride out a real HTTP server that fails in seven ways.
 //!
-//! Prints what each policy did, as it does it, and at the end what was counted. Ends by itself after
-//! about ten seconds; exits with 1 where a call that should have survived did not.
+//! Prints what each policy did, as it does it, and at the end what was counted. In a second act the network
+//! between client and server fails instead, and an experiment injects faults. Ends by itself after about
+//! half a minute; exits with 1 where a call that should have survived did not.
 
 mod client;
+mod second_act;
 mod server;
 mod timeline;
 
@@ -82,6 +84,9 @@ async fn main() -> ExitCode {
         recovered && breaker.state == BreakerState::Closed,
     );
     expect("the fallback answered meanwhile", down.fallbacks > 0);
+
+    let in_second_act = second_act::play(&server, timeline).await;
+    survived &= in_second_act.expect("a free port on loopback");
 
     timeline.snapshots();
     if survived { ExitCode::SUCCESS } else { ExitCode::FAILURE }

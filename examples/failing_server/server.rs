@@ -46,6 +46,7 @@ pub(crate) async fn start() -> io::Result<Server> {
     let script = Arc::new(Script::default());
     let app = Router::new()
         .route("/bursts", get(bursts))
+        .route("/catalogue", get(|| async { "tea, coffee, and whatever else is in stock today" }))
         .route("/hanging", get(hanging))
         .route("/slow", get(slow))
         .route("/limited", get(limited))

@@ -36,7 +36,8 @@ impl Point<'_> {
     }
 
     // Output:
-    //     if is_armed() && let Some(fault) = __MMF_POINT.strike().await {
+    //     let armed = is_armed();
+    //     if armed && let Some(fault) = __MMF_POINT.strike().await {
     //         match RESULT_OF_FAULT { Some(result) => return result, None => __MMF_POINT.unable(fault.kind) }
     //     }
     //
@@ -44,6 +45,7 @@ impl Point<'_> {
     pub(crate) fn strike(&self) -> TokenStream {
         let Self { rt, span, .. } = self;
         let (fault, result) = (private("__mmf_fault"), private("__mmf_struck"));
+        let armed = private("__mmf_armed");
         let strike = if self.anatomy.is_async {
             quote!(__MMF_POINT.strike().await)
         } else {
@@ -52,7 +54,8 @@ impl Point<'_> {
         let converted = self.converted(&fault);
         let ret = &self.anatomy.ret;
         quote_spanned! {*span=>
-            if #rt::chaos::is_armed() {
+            let #armed = #rt::chaos::is_armed();
+            if #armed {
                 if let ::core::option::Option::Some(#fault) = #strike {
                     #[allow(unreachable_code, clippy::diverging_sub_expression)]
                     let #result: ::core::option::Option<#ret> = #converted;
@@ -108,30 +111,34 @@ impl Point<'_> {
         }
     }
 
-    // Output:
-    //     async MOVE {
-    //         STRIKE
-    //         let body = pin!(async MOVE { BODY });
-    //         let result: Ret = body.await;
-    //         if is_armed() { __MMF_POINT.observe(failed(&result)); }
-    //         result
-    //     }
+    // Output: async MOVE { STRUCK }
     //
     /// The body as a future that may be struck.
     pub(crate) fn future(&self, movement: &TokenStream, moves: &TokenStream) -> TokenStream {
+        let struck = self.struck(movement, moves);
+        quote_spanned!(self.span=> async #movement { #struck })
+    }
+
+    // Output:
+    //     STRIKE
+    //     let body = pin!(async MOVE { BODY });
+    //     let result: Ret = body.await;
+    //     if armed { __MMF_POINT.observe(result.is_err()); }
+    //     result
+    //
+    /// The body as statements of an `async` block or function, from which a fault returns.
+    fn struck(&self, movement: &TokenStream, moves: &TokenStream) -> TokenStream {
         let Self { span, anatomy, .. } = self;
         let (body, result) = (private("__mmf_body"), private("__mmf_result"));
         let (strike, observe, ret) = (self.strike(), self.observe(&result), &anatomy.ret);
         let inner = typed(anatomy, moves, *span);
         quote_spanned! {*span=>
-            async #movement {
-                #strike
-                let #body = ::core::pin::pin!(async #movement { #inner });
-                #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::let_with_type_underscore)]
-                let #result: #ret = #body.await;
-                #observe
-                #result
-            }
+            #strike
+            let #body = ::core::pin::pin!(async #movement { #inner });
+            #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::let_with_type_underscore)]
+            let #result: #ret = #body.await;
+            #observe
+            #result
         }
     }
 
@@ -156,12 +163,12 @@ impl Point<'_> {
 
     /// Looks at the result, where it can fail.
     fn observe(&self, result: &syn::Ident) -> Option<TokenStream> {
-        let Self { rt, span, .. } = self;
+        let (span, armed) = (self.span, private("__mmf_armed"));
         let is_result = matches!(&self.anatomy.ret, syn::Type::Path(path)
             if path.path.segments.last().is_some_and(|last| last.ident.to_string().ends_with("Result")));
         is_result.then(|| {
-            quote_spanned! {*span=>
-                if #rt::chaos::is_armed() {
+            quote_spanned! {span=>
+                if #armed {
                     __MMF_POINT.observe(::core::result::Result::is_err(&#result));
                 }
             }
@@ -237,14 +244,7 @@ pub(super) fn expand(args: &Args, function: &Function, anatomy: &Anatomy) -> Tok
         .any(|attribute| crate::common::keys::is_named(attribute, "resilient"));
     let movement = if is_repeated { TokenStream::new() } else { quote!(move) };
     let body = if anatomy.is_async {
-        let (future, result) =
-            (point.future(&movement, &TokenStream::new()), private("__mmf_result"));
-        let ret = &anatomy.ret;
-        quote_spanned! {span=>
-            #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::let_with_type_underscore)]
-            let #result: #ret = ::core::pin::pin!(#future).await;
-            #result
-        }
+        point.struck(&movement, &TokenStream::new())
     } else {
         point.block(&TokenStream::new())
     };

@@ -93,6 +93,7 @@ impl Point {
     /// # Panics
     ///
     /// Where that is the fault.
+    #[cold]
     pub fn strike(&'static self) -> Pin<Box<dyn Future<Output = Option<InjectedFault>> + Send>> {
         Box::pin(async move {
             let Strike { delay, end } = self.decide();
@@ -114,6 +115,7 @@ impl Point {
     /// # Panics
     ///
     /// Where that is the fault.
+    #[cold]
     pub fn strike_blocking(&'static self) -> Option<InjectedFault> {
         let Strike { delay, end } = self.decide();
         std::thread::sleep(delay);
@@ -140,6 +142,7 @@ impl Point {
     }
 
     /// Notes that the function could not carry a fault.
+    #[cold]
     pub fn unable(&'static self, kind: ChaosKind) {
         for injector in scope::active() {
             injector.unable_to(self.name(), kind);
@@ -147,6 +150,7 @@ impl Point {
     }
 
     /// Notes how a call ended.
+    #[cold]
     pub fn observe(&'static self, failed: bool) {
         for injector in scope::active() {
             injector.observe(failed);

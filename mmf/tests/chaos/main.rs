@@ -309,60 +309,6 @@ fn the_same_seed_gives_the_same_faults_on_one_thread_and_on_eight() {
     assert_ne!(run(1, 43), one);
 }
 
-#[cfg(target_os = "linux")]
-fn status(key: &str) -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-    line.trim_start_matches(':').split_whitespace().next().unwrap().parse().unwrap()
-}
-
-/// Memory and threads that a fault takes are there while it lasts and gone afterwards, also where the scope
-/// is dropped half-way. One test, since it is about the process.
-#[cfg(target_os = "linux")]
-#[test]
-fn what_is_taken_is_given_back() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let run = |fault: Fault, half_way: bool| {
-        let seen = std::cell::Cell::new((0, 0));
-        let config = ChaosConfig::new().fault(fault.probability(1.0)).target("plain.number");
-        runtime.block_on(async {
-            let run = scope(config).seed(1).run(async {
-                number().await;
-                // The threads of a spike are counted once they have begun.
-                seen.set((status("VmRSS"), status("Threads")));
-                if half_way {
-                    std::future::pending::<()>().await;
-                }
-            });
-            if half_way {
-                let _ = tokio::time::timeout(Duration::from_millis(50), run).await;
-            } else {
-                run.await;
-            }
-        });
-        seen.get()
-    };
-    let before = status("VmRSS");
-    for half_way in [false, true] {
-        let (during, _) = run(Fault::new(ChaosKind::MemoryPressure).size(192 << 20), half_way);
-        assert!(during > before + 150 * 1024, "{before} {during}");
-        let after = status("VmRSS");
-        assert!(after < before + 64 * 1024, "{before} {after}");
-    }
-    for half_way in [false, true] {
-        let (_, during) = run(Fault::new(ChaosKind::CpuSpike).threads(1).intensity(0.2), half_way);
-        let named = || {
-            let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-            tasks
-                .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
-                .filter(|name| name.trim() == "mmf-chaos")
-                .count()
-        };
-        assert!(during > 1);
-        assert_eq!(named(), 0, "no thread is left");
-    }
-}
-
 #[tokio::test]
 async fn a_small_disk_is_soon_full() {
     let Ok(disk) = mmf::chaos::SmallDisk::new(64 << 10) else {

@@ -160,7 +160,7 @@ impl<'s> Pump<'s> {
                 }
                 Toxic::SlowClose { delay } => effects.slow_close += delay,
                 Toxic::Timeout { after } => {
-                    effects.stopped = Some(after.map(|after| since + after))
+                    effects.stopped = Some(after.map(|after| since + after));
                 }
                 Toxic::ResetPeer { after } => effects.reset_at = Some(since + after),
                 Toxic::Slicer { average_size, size_variation, delay } => {
