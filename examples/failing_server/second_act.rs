@@ -43,13 +43,15 @@ pub(crate) async fn play(server: &Server, timeline: Timeline) -> Result<bool, st
     }
 
     timeline.scene("the network is down for 300 ms");
-    proxy.down();
+    proxy.down().await;
     let calls = async { all_arrive(&shop, timeline).await };
     let repair = async {
         tokio::time::sleep(ms(300)).await;
-        proxy.up();
+        proxy.up().await
     };
-    survived &= tokio::join!(calls, repair).0;
+    let (arrived, repaired) = tokio::join!(calls, repair);
+    repaired?;
+    survived &= arrived;
 
     timeline.scene("an experiment: faults inside the policies");
     let report = ResilienceTestSuite::new("the catalogue survives")

@@ -5,6 +5,8 @@
 
 mod chaos;
 mod common;
+mod contract_test;
+mod performance_test;
 mod resilient;
 mod service;
 
@@ -78,6 +80,58 @@ pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
     chaos::chaos(args.into(), &item.into(), chaos::ENABLED).into()
+}
+
+/// Makes a test of a function that checks what endpoints answer, and how soon.
+///
+/// ```ignore
+/// #[mmf::contract_test(service = "user-service", endpoints("/users" = "2s", "/health" = "500ms"))]
+/// async fn answers_in_time(endpoint: &str) -> Result<(), reqwest::Error> { todo!() }
+///
+/// #[mmf::contract_test(
+///     service = "user-service",
+///     base_url(spawn_app().await),            // or the variable MMF_BASE_URL_USER_SERVICE
+///     health_check_endpoints("/health"),      // asked first
+///     wait_ready = "10s",
+///     endpoint = "GET /users/1",
+///     status = 200,                           // default: any of success
+///     header("content-type" = "application/json"),
+///     sla = "2s",
+///     samples = 20,                           // default: 1
+///     percentile = 95,
+/// )]
+/// async fn get_user(response: ContractResponse) { assert_eq!(response.json()["name"], "Ada"); }
+/// ```
+///
+/// Of `endpoints` it makes a module with a test for each, and the body asks by itself. `#[ignore]` and
+/// `#[should_panic]` are kept. Needs the feature `testing` of the facade.
+#[proc_macro_attribute]
+pub fn contract_test(args: TokenStream, item: TokenStream) -> TokenStream {
+    contract_test::contract_test(args.into(), &item.into()).into()
+}
+
+/// Makes a test of a function that is run many times and measured.
+///
+/// ```ignore
+/// #[mmf::performance_test(
+///     endpoint = "/users",                    // for the report
+///     iterations = 1000,                      // or duration = "10s"; default: 100
+///     warm_up = 50,                           // default: 10
+///     concurrency = 8,                        // default: 1
+///     rate = 500.0,                           // starts a second, in the open model
+///     max_response_time = "1s",               // at the percentile, 95 by default
+///     max_memory = "512MiB",                  // resident, above the start
+///     max_cpu = 80.0,                         // per cent of one processor
+///     min_throughput = 100.0,                 // ends a second
+///     max_error_rate = 0.01,                  // default: no run may fail
+/// )]
+/// async fn list_users() -> Result<(), Error> { todo!() }
+/// ```
+///
+/// It runs on a tokio runtime with a worker for each core. Needs the feature `testing` of the facade.
+#[proc_macro_attribute]
+pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
+    performance_test::performance_test(args.into(), &item.into()).into()
 }
 
 /// On `async fn main`: makes it the main of a service. Sets up logging and the tokio runtime, logs the life

@@ -9,6 +9,8 @@ pub use inventory;
 
 #[cfg(feature = "chaos")]
 pub use crate::chaos;
+#[cfg(feature = "testing")]
+pub use crate::testing;
 #[cfg(feature = "logging")]
 pub use tracing;
 

@@ -24,7 +24,7 @@ mod sync;
 mod tally;
 #[cfg(feature = "logging")]
 pub mod task;
-#[cfg(feature = "chaos")]
+#[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
 mod timer;
 

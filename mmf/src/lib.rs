@@ -44,9 +44,15 @@ pub use mmf_runtime::resilience::ResilienceError;
 
 #[doc(inline)]
 pub use mmf_macros::chaos;
+#[cfg(feature = "testing")]
+#[doc(inline)]
+pub use mmf_macros::{contract_test, performance_test};
 #[cfg(feature = "chaos")]
 #[doc(inline)]
-pub use mmf_runtime::{chaos, testing};
+pub use mmf_runtime::chaos;
+#[cfg(any(feature = "chaos", feature = "testing"))]
+#[doc(inline)]
+pub use mmf_runtime::testing;
 
 #[cfg(feature = "logging")]
 #[doc(inline)]

@@ -51,6 +51,12 @@ pub(crate) fn chaos(attribute: TokenStream, item: &TokenStream, enabled: bool) -
         return quote!(#item #errors);
     };
     let is_test = function.attrs.iter().any(|attribute| is_named(attribute, "test"));
+    if is_test && is_made_by_tokio(&function) {
+        errors.push(
+            function.sig.ident.span(),
+            "`#[chaos]` stands above `#[tokio::test]`: below it, the test is made already",
+        );
+    }
     let anatomy = if is_test {
         check::experiment(&args, &mut errors);
         None
@@ -68,6 +74,15 @@ pub(crate) fn chaos(attribute: TokenStream, item: &TokenStream, enabled: bool) -
         None => experiment::expand(&args, &function),
         Some(anatomy) => point::expand(&args, &function, &anatomy),
     }
+}
+
+/// What `#[tokio::test]` leaves: a blocking test that starts a runtime.
+fn is_made_by_tokio(function: &Function) -> bool {
+    let starts_runtime = |block: &proc_macro2::Group| {
+        let text = block.stream().to_string();
+        text.contains("block_on") && text.contains("runtime :: Builder")
+    };
+    function.sig.asyncness.is_none() && function.block.as_ref().is_some_and(starts_runtime)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Point<'_> {
     // Output:
     //     let armed = is_armed();
     //     if armed && let Some(fault) = __MMF_POINT.strike().await {
-    //         match RESULT_OF_FAULT { Some(result) => return result, None => __MMF_POINT.unable(fault.kind) }
+    //         match RESULT_OF_FAULT { Some(result) => return result, None => __MMF_POINT.unable(fault) }
     //     }
     //
     /// What stands before the body.
@@ -63,7 +63,7 @@ impl Point<'_> {
                         __MMF_POINT.observe(true);
                         return #result;
                     }
-                    __MMF_POINT.unable(#fault.kind);
+                    __MMF_POINT.unable(#fault);
                 }
             }
         }

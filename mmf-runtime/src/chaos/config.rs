@@ -87,7 +87,7 @@ impl ChaosConfig {
 
     /// How long any of it stays armed.
     pub(super) fn duration(&self) -> Duration {
-        self.faults.iter().map(|fault| fault.duration).max().unwrap_or(Duration::from_secs(10))
+        self.faults.iter().map(Fault::lasts).max().unwrap_or(Duration::from_secs(10))
     }
 
     /// Checks what the types cannot.

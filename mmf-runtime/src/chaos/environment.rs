@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::config::ChaosConfig;
 use super::fault::{Distribution, Fault};
 use super::kind::ChaosKind;
-use super::point::environment_was_read;
+use super::point::{self, environment_was_read};
 use super::scope::{Armed, arm};
 
 /// How often a process says that it is under an experiment.
@@ -56,12 +56,25 @@ fn begin(text: &str, configs: Vec<ChaosConfig>) {
     };
     let points: usize = armed.iter().map(|armed| armed.injector().points()).sum();
     let seed = armed.first().map(|armed| armed.injector().seed());
+    let seconds = longest.as_secs();
     tracing::warn!(
-        target: "mmf::chaos", experiment = text, points, seed, seconds = longest.as_secs(),
+        target: "mmf::chaos", experiment = text, points, seed, seconds,
         "FAULTS ARE INJECTED into this process, by MMF_CHAOS"
     );
+    // Where nobody logs, it must not be silent.
+    let is_silent = !tracing::dispatcher::has_been_set();
+    if is_silent {
+        eprintln!(
+            "FAULTS ARE INJECTED into this process for {seconds} s, at {points} points, by MMF_CHAOS={text}"
+        );
+    }
     if points == 0 {
-        tracing::warn!(target: "mmf::chaos", "MMF_CHAOS matches no point of this program");
+        let known: Vec<_> = point::points().iter().map(|point| point.name).collect();
+        let known = known.join(", ");
+        tracing::warn!(target: "mmf::chaos", known, "MMF_CHAOS matches no point of this program");
+        if is_silent {
+            eprintln!("MMF_CHAOS matches no point of this program; there are: {known}");
+        }
     }
     let text = text.to_owned();
     let remind = move || {
@@ -109,6 +122,12 @@ fn parse(text: &str) -> Result<Vec<ChaosConfig>, Mistake> {
                 && (*place == 0 || bytes[place - 1] != b':')
         });
         let Some(colon) = colon else {
+            if part.contains('(') || ChaosKind::named(part.trim()).is_some() {
+                return mistake(
+                    at,
+                    "a target is missing: `*: ` before the kinds means every point",
+                );
+            }
             configs.push(ChaosConfig::annotated().target(part.trim()));
             continue;
         };
@@ -203,7 +222,7 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
             _ => return mistake(at, format!("{value:?} is none of uniform, normal, pareto")),
         },
         _ => {
-            let keys = "p, intensity, duration, min, max, distribution, mean_burst, size, threads";
+            let keys = "p (probability), intensity, duration, min, max, distribution, mean_burst, size, threads";
             return mistake(at, format!("unknown key {key:?}, expected one of {keys}"));
         }
     })
@@ -267,6 +286,7 @@ mod tests {
             ("a: hang(p=0.1", 13, "not closed"),
             ("a: hang)", 7, "nothing was opened"),
             ("a: hang,,hang", 8, "nothing stands"),
+            ("hang(p=1)", 0, "a target is missing"),
             ("", 0, "nothing stands"),
         ] {
             let mistake = parse(text).unwrap_err();

@@ -1,22 +1,21 @@
 //! A test that becomes an experiment: the steady state first, then scenarios of faults, and what is expected
 //! of the calls.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::config::ChaosConfig;
 use super::fault::Fault;
+use super::injector::why_unable;
 use super::kind::ChaosKind;
 use super::scope::{scope, seed};
 use super::{glob, point};
 use crate::resilience;
 use crate::testing::results::{Chaos, ChaosCase, Outcome, Record};
+use crate::testing::{Failure, Verdict, attempt};
 
 /// Faults that belong together, case by case.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Scenario {
             NetworkFailure, RandomErrors, ServiceUnavailable,
         };
         let ms = Duration::from_millis;
-        let fault = |kind| Fault::new(kind).duration(Duration::from_secs(3600));
+        let fault = Fault::new;
         Some(match name {
             "network" => Self::new(name)
                 .case("network_delay", [fault(NetworkDelay).delay(ms(50), ms(500))])
@@ -201,7 +200,9 @@ impl ResilienceTestSuite {
         R: Verdict,
     {
         let seed = seed(self.seed);
-        let started = Instant::now();
+        // Of the wall: the time of tokio may be paused.
+        let started = std::time::Instant::now();
+        Record::start(&self.name);
         let mut report = ChaosReport {
             name: self.name.clone(),
             seed,
@@ -217,7 +218,7 @@ impl ResilienceTestSuite {
                 self.target,
                 if known.is_empty() { "none".into() } else { known.join(", ") }
             ));
-        } else if let Err(error) = attempt(&mut body).await {
+        } else if let Err(error) = without_faults(&mut body).await {
             report.fail(format!("the steady state does not hold, without any fault: {error}"));
         } else {
             for scenario in &self.scenarios {
@@ -262,7 +263,8 @@ impl ResilienceTestSuite {
         F: Future<Output = R>,
         R: Verdict,
     {
-        let config = ChaosConfig { faults: faults.to_vec(), ..ChaosConfig::new() }
+        let faults = faults.iter().cloned().map(Fault::staying_armed).collect();
+        let config = ChaosConfig { faults, ..ChaosConfig::new() }
             .target(&self.target)
             .blast_radius(self.max_share, u64::MAX);
         if let Err(error) = config.check() {
@@ -276,7 +278,7 @@ impl ResilienceTestSuite {
         let calls = async {
             for _ in 0..self.calls {
                 let start = Instant::now();
-                let outcome = attempt(body).await;
+                let outcome = attempt(&mut *body).await;
                 times.push(start.elapsed());
                 match outcome {
                     Ok(()) => case.successes += 1,
@@ -326,8 +328,8 @@ impl ResilienceTestSuite {
         for (point, kinds) in &case.unable {
             for (kind, count) in kinds {
                 report.fail(format!(
-                    "{name}: {kind} was due {count} times at {point}, whose error type cannot carry it: \
-                     implement From<InjectedFault> or From<io::Error>, or name it in #[chaos(…)]"
+                    "{name}: {kind} was due {count} times at {point}: {}",
+                    why_unable(kind)
                 ));
             }
         }
@@ -347,69 +349,17 @@ impl ResilienceTestSuite {
         let taken = taken.as_secs_f64() * 1000.0;
         let mut record = Record::new(&self.name, report.passed, taken, Outcome::Chaos(chaos));
         record.reasons.clone_from(&report.reasons);
-        if let Err(error) = record.write() {
-            eprintln!("the result of {} could not be recorded: {error}", self.name);
-        }
+        record.write_or_say();
     }
 }
 
-/// What a body may return.
-pub trait Verdict {
-    /// Why it failed, where it did.
-    fn failure(self) -> Option<String>;
-}
-
-impl Verdict for () {
-    fn failure(self) -> Option<String> {
-        None
-    }
-}
-
-impl<T, E: fmt::Debug> Verdict for Result<T, E> {
-    fn failure(self) -> Option<String> {
-        self.err().map(|error| format!("{error:?}"))
-    }
-}
-
-/// A call that failed.
-struct Failure {
-    panicked: bool,
-    reason: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = if self.panicked { "panic: " } else { "" };
-        write!(f, "{how}{}", self.reason)
-    }
-}
-
-/// Runs the body once; a panic is a failure.
-async fn attempt<F, R>(body: &mut impl FnMut() -> F) -> Result<(), Failure>
+/// Runs the body in a scope without any fault, which keeps those of the process away.
+async fn without_faults<F, R>(body: &mut impl FnMut() -> F) -> Result<(), Failure>
 where
     F: Future<Output = R>,
     R: Verdict,
 {
-    let panicked = |panic: Box<dyn Any + Send>| {
-        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        Failure { panicked: true, reason: text.unwrap_or_else(|| "not a text".into()) }
-    };
-    let future = catch_unwind(AssertUnwindSafe(&mut *body)).map_err(panicked)?;
-    let mut future = Box::pin(future);
-    let output = std::future::poll_fn(|context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-    .map_err(panicked)?;
-    match output.failure() {
-        None => Ok(()),
-        Some(reason) => Err(Failure { panicked: false, reason }),
-    }
+    scope(ChaosConfig::new()).seed(0).quiet().run(attempt(&mut *body)).await
 }
 
 /// How long it takes until the body succeeds, tried again every 100 ms.
@@ -420,7 +370,7 @@ where
 {
     let start = Instant::now();
     loop {
-        match attempt(body).await {
+        match without_faults(body).await {
             Ok(()) => return Ok(start.elapsed()),
             Err(failure) if start.elapsed() >= limit => return Err(failure),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,

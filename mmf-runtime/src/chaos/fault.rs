@@ -31,7 +31,7 @@ pub enum Distribution {
 pub struct Fault {
     pub(super) kind: ChaosKind,
     pub(super) probability: f64,
-    pub(super) duration: Duration,
+    pub(super) duration: Option<Duration>,
     pub(super) intensity: f64,
     pub(super) target: Option<String>,
     pub(super) enabled: bool,
@@ -50,7 +50,7 @@ impl Fault {
         Self {
             kind,
             probability: 0.3,
-            duration: Duration::from_secs(10),
+            duration: None,
             intensity: 1.0,
             target: None,
             enabled: true,
@@ -69,9 +69,9 @@ impl Fault {
         self
     }
 
-    /// How long it stays armed. Default: 10 s.
+    /// How long it stays armed. Default: 10 s; in an experiment, to the end of its case.
     pub fn duration(mut self, duration: Duration) -> Self {
-        self.duration = duration;
+        self.duration = Some(duration);
         self
     }
 
@@ -140,6 +140,17 @@ impl Fault {
     /// The kind.
     pub fn kind(&self) -> ChaosKind {
         self.kind
+    }
+
+    /// How long it stays armed, which is so long where nothing is said.
+    pub(super) fn lasts(&self) -> Duration {
+        self.duration.unwrap_or(Duration::from_secs(10))
+    }
+
+    /// Armed for as long as it takes, where nothing is said.
+    pub(super) fn staying_armed(mut self) -> Self {
+        self.duration = self.duration.or(Some(Duration::from_secs(u32::MAX.into())));
+        self
     }
 
     /// The longest delay that it makes.

@@ -38,6 +38,22 @@ impl History {
             self.injections.push(injection);
         }
     }
+
+    /// Takes an injection back that could not be; whether it is the first of its kind at the point.
+    pub(super) fn withdraw(&mut self, point: &'static str, kind: ChaosKind, call: u64) -> bool {
+        if let Some(count) = self.counts.get_mut(&(point, kind)) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&(point, kind));
+            }
+        }
+        self.injections.retain(|injection| {
+            (injection.point, injection.kind, injection.call) != (point, kind, call)
+        });
+        let unable = self.unable.entry((point, kind)).or_default();
+        *unable += 1;
+        *unable == 1
+    }
 }
 
 /// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the

@@ -79,7 +79,7 @@ pub(super) struct Strike {
 #[derive(Debug)]
 pub(super) enum End {
     Error(InjectedFault),
-    Hang,
+    Hang(InjectedFault),
     Panic(InjectedFault),
 }
 
@@ -180,7 +180,7 @@ impl ChaosInjector {
                 ChaosKind::IntermittentFailures => burst.step(fault, &mut dice),
                 _ => dice.unit() < fault.probability,
             };
-            if !due || !room || since >= fault.duration || strike.end.is_some() || !armed.take_one()
+            if !due || !room || since >= fault.lasts() || strike.end.is_some() || !armed.take_one()
             {
                 continue;
             }
@@ -194,10 +194,15 @@ impl ChaosInjector {
         strike
     }
 
-    /// Notes that a point could not carry a fault.
-    pub(super) fn unable_to(&self, point: &'static str, kind: ChaosKind) {
-        let mut history = self.0.history();
-        *history.unable.entry((point, kind)).or_default() += 1;
+    /// Notes that a point could not carry a fault: it was not injected, after all.
+    pub(super) fn unable_to(&self, fault: InjectedFault) {
+        let InjectedFault { kind, point, call, .. } = fault;
+        if self.0.history().withdraw(point, kind, call) {
+            tracing::warn!(
+                target: "mmf::chaos", point,
+                "{kind} cannot be injected at {point}: {}", why_unable(kind.name())
+            );
+        }
     }
 
     /// Notes how a call at a point ended.
@@ -247,7 +252,7 @@ impl Armed {
                 return Some(delay);
             }
             ChaosKind::MemoryPressure | ChaosKind::CpuSpike => self.burden(fault),
-            ChaosKind::Hang => strike.end = Some(End::Hang),
+            ChaosKind::Hang => strike.end = Some(End::Hang(injected)),
             ChaosKind::Panic => strike.end = Some(End::Panic(injected)),
             ChaosKind::NetworkFailure
             | ChaosKind::ServiceUnavailable
@@ -264,7 +269,7 @@ impl Armed {
         if loads.iter().any(|load| load.kind() == fault.kind) {
             return;
         }
-        let until = fault.duration;
+        let until = fault.lasts();
         loads.push(match fault.kind {
             ChaosKind::MemoryPressure => {
                 Load::memory((fault.size as f64 * fault.intensity) as u64, until)
@@ -280,6 +285,16 @@ impl Armed {
     fn release(&self, since: Duration) {
         let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
         loads.retain(|load| since < load.until());
+    }
+}
+
+/// Why a point cannot carry a fault, and what to do.
+pub(super) fn why_unable(kind: &str) -> &'static str {
+    if kind == ChaosKind::Hang.name() {
+        "a blocking function cannot be taken out of it; make it an `async fn`"
+    } else {
+        "its error type cannot carry it; implement From<InjectedFault> or From<io::Error>, or write \
+         `error(…)` in this kind of its `#[chaos(…)]`"
     }
 }
 

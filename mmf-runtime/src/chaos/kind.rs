@@ -100,7 +100,7 @@ impl fmt::Display for ChaosKind {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("injected fault: {kind} ({reason}) at {point}, call {call}")]
+#[error("injected fault: {kind}{} at {point}, call {call}", self.detail())]
 #[non_exhaustive]
 pub struct InjectedFault {
     /// What was injected.
@@ -127,6 +127,14 @@ impl InjectedFault {
             _ => io::ErrorKind::Other,
         };
         Self { kind, point, call, reason }
+    }
+
+    /// The reason, where the kind has several.
+    fn detail(&self) -> String {
+        match self.kind {
+            ChaosKind::NetworkFailure => format!(" ({})", self.reason),
+            _ => String::new(),
+        }
     }
 
     /// What the operating system would have said.

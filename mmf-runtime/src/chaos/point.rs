@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::injector::{End, Strike};
-use super::kind::{ChaosKind, InjectedFault};
+use super::kind::InjectedFault;
 use super::{environment, scope};
 
 /// How many experiments there are, and one for `MMF_CHAOS` until it has been read: zero says to a call that
@@ -103,7 +103,7 @@ impl Point {
             match end {
                 None => None,
                 Some(End::Error(fault)) => Some(fault),
-                Some(End::Hang) => std::future::pending().await,
+                Some(End::Hang(_)) => std::future::pending().await,
                 Some(End::Panic(fault)) => panic!("{fault}"),
             }
         })
@@ -122,8 +122,8 @@ impl Point {
         match end {
             None => None,
             Some(End::Error(fault)) => Some(fault),
-            Some(End::Hang) => {
-                self.unable(ChaosKind::Hang);
+            Some(End::Hang(fault)) => {
+                self.unable(fault);
                 None
             }
             Some(End::Panic(fault)) => panic!("{fault}"),
@@ -143,9 +143,9 @@ impl Point {
 
     /// Notes that the function could not carry a fault.
     #[cold]
-    pub fn unable(&'static self, kind: ChaosKind) {
+    pub fn unable(&'static self, fault: InjectedFault) {
         for injector in scope::active() {
-            injector.unable_to(self.name(), kind);
+            injector.unable_to(fault);
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub struct Record {
     /// The run that nextest gave a number; none under `cargo test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// When it ended, in milliseconds since 1970.
+    pub at_ms: u64,
     /// Whether it passed.
     pub passed: bool,
     /// How long it took.
@@ -40,8 +43,83 @@ pub struct Record {
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
+    /// It has begun. A start without an end is a test that was killed.
+    Started,
     /// An experiment.
     Chaos(Chaos),
+    /// A contract of an endpoint.
+    Contract(Contract),
+    /// A measurement.
+    Performance(Performance),
+}
+
+/// A contract of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Contract {
+    /// The service.
+    pub service: String,
+    /// The endpoint, with its method where one was given.
+    pub endpoint: String,
+    /// What was checked, in order.
+    pub checks: Vec<Check>,
+    /// How long an answer may take, at the percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sla_ms: Option<f64>,
+    /// How long it took, at the percentile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_ms: Option<f64>,
+    /// Of so many answers.
+    pub samples: u64,
+    /// The percentile, 0 to 100.
+    pub percentile: f64,
+}
+
+/// One thing that was checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What: `status`, `header content-type`, `sla`, `body`, `reachable`, `health /health`.
+    pub name: String,
+    /// Whether it held.
+    pub passed: bool,
+    /// What was found, and what was expected.
+    pub detail: String,
+}
+
+/// A measurement.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Performance {
+    /// What was measured.
+    pub endpoint: String,
+    /// How often the body ran, the warm-up left out.
+    pub iterations: u64,
+    /// How many of them failed.
+    pub errors: u64,
+    /// How many ran at once.
+    pub concurrency: u64,
+    /// How many were to start a second, in the open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// The mean time.
+    pub mean_ms: f64,
+    /// Percentiles of the time.
+    pub p50_ms: f64,
+    /// The 90th.
+    pub p90_ms: f64,
+    /// The 95th.
+    pub p95_ms: f64,
+    /// The 99th.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+    /// How many ended a second.
+    pub throughput: f64,
+    /// The peak of resident memory above the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+    /// Per cent of one processor.
+    pub cpu_percent: f64,
+    /// The limits, by the name of their key, as written.
+    pub limits: BTreeMap<String, f64>,
 }
 
 /// An experiment.
@@ -89,7 +167,21 @@ impl Record {
     pub fn new(test: impl Into<String>, passed: bool, duration_ms: f64, outcome: Outcome) -> Self {
         let run = std::env::var("NEXTEST_RUN_ID").ok();
         let test = test.into();
-        Self { schema: SCHEMA, test, run, passed, duration_ms, reasons: Vec::new(), outcome }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self { schema: SCHEMA, test, run, at_ms, passed, duration_ms, reasons: Vec::new(), outcome }
+    }
+
+    /// Notes that a test begins, so that one which is killed is missed.
+    pub fn start(test: impl Into<String>) {
+        Self::new(test, false, 0.0, Outcome::Started).write_or_say();
+    }
+
+    /// Appends it to the file of this process, or says on standard error why that cannot be.
+    pub fn write_or_say(&self) {
+        if let Err(error) = self.write() {
+            eprintln!("the result of {} could not be recorded: {error}", self.test);
+        }
     }
 
     /// Appends it to the file of this process.
@@ -108,6 +200,58 @@ impl Record {
         line.push('\n');
         // One write a line: a process that is killed leaves whole lines.
         file.write_all(line.as_bytes())
+    }
+}
+
+/// What the files of a folder hold.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    /// The last record of each test, by its name.
+    pub records: BTreeMap<String, Record>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<String>,
+}
+
+impl Results {
+    /// Reads every `.jsonl` file of a folder. A line that is torn costs itself alone, and is told.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be read.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let mut results = Self::default();
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "jsonl")) {
+            match std::fs::read_to_string(file) {
+                Ok(text) => results.read_text(&file.display().to_string(), &text),
+                Err(error) => results.unreadable.push(format!("{}: {error}", file.display())),
+            }
+        }
+        Ok(results)
+    }
+
+    fn read_text(&mut self, name: &str, text: &str) {
+        for (number, line) in text.lines().enumerate() {
+            match serde_json::from_str::<Record>(line) {
+                Ok(record) => self.add(record),
+                Err(error) => self.unreadable.push(format!("{name}, line {}: {error}", number + 1)),
+            }
+        }
+    }
+
+    /// Of two records of a test the later one holds; an end goes before a start of the same moment.
+    fn add(&mut self, record: Record) {
+        let is_start = |record: &Record| record.outcome == Outcome::Started;
+        match self.records.get_mut(&record.test) {
+            Some(known) if (known.at_ms, !is_start(known)) > (record.at_ms, !is_start(&record)) => {
+            }
+            Some(known) => *known = record,
+            None => {
+                self.records.insert(record.test.clone(), record);
+            }
+        }
     }
 }
 
@@ -138,6 +282,22 @@ fn folder(program: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_torn_line_costs_itself_and_the_last_record_holds() {
+        let record = |passed, at_ms| Record {
+            at_ms,
+            ..Record::new("a", passed, 1.0, Outcome::Chaos(Chaos::default()))
+        };
+        let line = |record: &Record| serde_json::to_string(record).unwrap();
+        let start = Record { at_ms: 1, ..Record::new("b", false, 0.0, Outcome::Started) };
+        let text = [line(&record(false, 1)), line(&record(true, 2)), line(&start)].join("\n");
+        let mut results = Results::default();
+        results.read_text("file", &format!("{text}\n{{\"schema\":1,"));
+        assert!(results.records["a"].passed);
+        assert_eq!(results.records["b"].outcome, Outcome::Started, "it never ended");
+        assert!(results.unreadable[0].starts_with("file, line 4: "), "{:?}", results.unreadable);
+    }
 
     #[test]
     fn a_record_comes_back_from_its_line() {

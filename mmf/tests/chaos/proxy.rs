@@ -165,21 +165,20 @@ async fn down_refuses_and_up_accepts_again() {
     let proxy = proxy().await;
     let mut stream = connect(&proxy).await;
     round_trip(&mut stream, 10).await.unwrap();
-    proxy.down();
-    // Open connections are closed, which says that the port is closed as well.
+    proxy.down().await;
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
     let error = TcpStream::connect(proxy.address()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    proxy.up();
-    let mut stream = loop {
-        if let Ok(stream) = TcpStream::connect(proxy.address()).await {
-            break stream;
-        }
-        assert!(proxy.failure().is_none());
-        tokio::task::yield_now().await;
-    };
-    round_trip(&mut stream, 10).await.unwrap();
+    proxy.up().await.unwrap();
+    round_trip(&mut connect(&proxy).await, 10).await.unwrap();
+    // The port may be taken meanwhile.
+    proxy.down().await;
+    let thief = TcpListener::bind(proxy.address()).await.unwrap();
+    assert_eq!(proxy.up().await.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    drop(thief);
+    proxy.up().await.unwrap();
+    round_trip(&mut connect(&proxy).await, 10).await.unwrap();
 }
 
 #[tokio::test]

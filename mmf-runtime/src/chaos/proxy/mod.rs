@@ -34,7 +34,7 @@ pub use toxic::{Direction, Toxic};
 /// // Connect to proxy.address() in place of the database.
 /// proxy.add("slow", Direction::Downstream, Toxic::latency(Duration::from_millis(200)));
 /// proxy.remove("slow");
-/// proxy.down(); // connections are refused
+/// proxy.down().await; // connections are refused
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
@@ -49,6 +49,8 @@ struct Shared {
     upstream: Vec<SocketAddr>,
     toxics: watch::Sender<Arc<Vec<Entry>>>,
     is_up: watch::Sender<bool>,
+    /// What the port is by now.
+    was_up: watch::Sender<bool>,
     counts: Counts,
     seed: u64,
     /// Why the port could not be opened again.
@@ -105,6 +107,7 @@ impl Proxy {
             upstream: lookup_host(upstream).await?.collect(),
             toxics: watch::Sender::default(),
             is_up: watch::Sender::new(true),
+            was_up: watch::Sender::new(true),
             counts: Counts::default(),
             seed,
             failure: Mutex::new(None),
@@ -123,7 +126,11 @@ impl Proxy {
         self.add_with_toxicity(name, direction, toxic, 1.0);
     }
 
-    /// The same for a share of connections, 0 to 1.
+    /// The same for a share of connections.
+    ///
+    /// # Panics
+    ///
+    /// Where the toxicity does not lie between 0 and 1.
     pub fn add_with_toxicity(
         &self,
         name: impl Into<String>,
@@ -131,6 +138,7 @@ impl Proxy {
         toxic: Toxic,
         toxicity: f64,
     ) {
+        assert!((0.0..=1.0).contains(&toxicity), "a toxicity lies between 0 and 1, not {toxicity}");
         let entry = Entry::new(name.into(), direction, toxic, toxicity);
         self.change(|toxics| match toxics.iter_mut().find(|known| known.name == entry.name) {
             Some(known) => *known = entry,
@@ -158,19 +166,26 @@ impl Proxy {
         self.shared.toxics.send_modify(|toxics| change(Arc::make_mut(toxics)));
     }
 
-    /// Closes every connection and the port: who connects is refused.
-    pub fn down(&self) {
+    /// Closes every connection and the port: from then on, who connects is refused.
+    pub async fn down(&self) {
         self.shared.is_up.send_replace(false);
+        let mut was_up = self.shared.was_up.subscribe();
+        // The sender lives as long as this proxy.
+        let _ = was_up.wait_for(|up| !up).await;
     }
 
     /// Opens the port again.
-    pub fn up(&self) {
+    ///
+    /// # Errors
+    ///
+    /// Where somebody else has taken it meanwhile.
+    pub async fn up(&self) -> io::Result<()> {
         self.shared.is_up.send_replace(true);
-    }
-
-    /// Why the port could not be opened again, where it could not.
-    pub fn failure(&self) -> Option<io::Error> {
-        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let mut was_up = self.shared.was_up.subscribe();
+        let failure = || self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The attempt that fails says so by telling what it was already.
+        let _ = was_up.wait_for(|up| *up || self.shared.failed()).await;
+        failure().map_or(Ok(()), Err)
     }
 
     /// What has gone through so far.
@@ -185,6 +200,12 @@ impl Proxy {
             upstream_bytes: read(&counts.upstream),
             downstream_bytes: read(&counts.downstream),
         }
+    }
+}
+
+impl Shared {
+    fn failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
@@ -204,6 +225,7 @@ async fn accept(shared: Arc<Shared>, first: TcpListener, address: SocketAddr) {
         if !*is_up.borrow_and_update() {
             listener = None;
             connections.shutdown().await;
+            shared.was_up.send_replace(false);
             if is_up.changed().await.is_err() {
                 return;
             }
@@ -212,10 +234,15 @@ async fn accept(shared: Arc<Shared>, first: TcpListener, address: SocketAddr) {
         let open = match listener.take() {
             Some(open) => open,
             None => match listen_again(address) {
-                Ok(open) => open,
+                Ok(open) => {
+                    shared.was_up.send_replace(true);
+                    open
+                }
                 Err(error) => {
                     *shared.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    return;
+                    shared.is_up.send_replace(false);
+                    shared.was_up.send_replace(false);
+                    continue;
                 }
             },
         };

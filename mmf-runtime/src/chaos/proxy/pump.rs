@@ -246,6 +246,8 @@ impl<'s> Pump<'s> {
 /// Waits until then; for ever, where there is no such time.
 async fn at(time: Option<Instant>) {
     match time {
+        // A timer would be one turn late.
+        Some(time) if time <= Instant::now() => {}
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
     }

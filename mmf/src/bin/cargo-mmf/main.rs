@@ -1,0 +1,61 @@
+//! `cargo mmf`: runs the tests, checks the gates over what they left, and reports.
+
+mod gate;
+mod results;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The command as cargo starts it: `cargo-mmf mmf …`.
+#[derive(Parser)]
+#[command(name = "cargo", bin_name = "cargo")]
+enum Cargo {
+    #[command(subcommand, about = "Tests, gates and reports of MMF", version)]
+    Mmf(Command),
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs all tests with `cargo nextest run` or `cargo test`, after clearing old results
+    #[command(
+        after_help = "Examples:\n  cargo mmf test\n  cargo mmf test -- --workspace --all-features"
+    )]
+    Test(test::Test),
+    /// Checks the gates of mmf.toml over the results, and says what to do; 1 where one fails, 2 where it
+    /// cannot decide
+    #[command(
+        after_help = "Examples:\n  cargo mmf gate\n  cargo mmf gate --min-chaos-coverage 0 --markdown gate.md"
+    )]
+    Gate(gate::Gate),
+}
+
+/// What a command comes to.
+enum End {
+    Passed,
+    Failed,
+    /// It could not be decided.
+    Undecided(String),
+}
+
+fn main() -> ExitCode {
+    // Started as `cargo mmf` or as itself.
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_none_or(|first| first != "mmf") {
+        arguments.insert(1, "mmf".into());
+    }
+    let Cargo::Mmf(command) = Cargo::parse_from(arguments);
+    let end = match command {
+        Command::Test(test) => test.run(),
+        Command::Gate(gate) => gate.run(),
+    };
+    match end {
+        End::Passed => ExitCode::SUCCESS,
+        End::Failed => ExitCode::from(1),
+        End::Undecided(why) => {
+            eprintln!("cargo mmf cannot decide: {why}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Where results are.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The folder of the results: the one given, that of `MMF_RESULTS`, or that of the target folder of this
+/// workspace.
+///
+/// # Errors
+///
+/// Where cargo does not tell its target folder.
+pub(crate) fn folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    if let Some(folder) = given.or_else(|| std::env::var_os("MMF_RESULTS").map(PathBuf::from)) {
+        return Ok(folder);
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .map_err(|error| format!("cargo metadata cannot be run: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("no results folder is given, and there is no package here: {said}"));
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata is not understood: {error}"))?;
+    let target =
+        metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(target).join("mmf").join("results"))
+}

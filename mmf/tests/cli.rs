@@ -1,0 +1,129 @@
+//! `cargo mmf gate`, as a process: what it prints, and its exit code.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use mmf::testing::results::{Contract, Outcome, Performance, Record};
+
+/// A folder that is removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("mmf-cli-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.0.join(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// Exit code and output of `cargo mmf gate` over this folder.
+    fn gate(&self, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+            .args(["mmf", "gate", "--results"])
+            .arg(&self.0)
+            .args(arguments)
+            .current_dir(&self.0)
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn lines(records: &[Record]) -> String {
+    records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect()
+}
+
+fn good() -> Vec<Record> {
+    let performance = Performance { p99_ms: 12.0, ..Performance::default() };
+    let contract =
+        Contract { service: "users".into(), endpoint: "/users".into(), ..Contract::default() };
+    vec![
+        Record::new("a::fast", true, 20.0, Outcome::Performance(performance)),
+        Record::new("a::contract", true, 10.0, Outcome::Contract(contract)),
+    ]
+}
+
+#[test]
+fn gates_that_hold_are_zero_and_gates_that_fail_are_one() {
+    let folder = Folder::new("verdict");
+    folder.write("a-1.jsonl", &lines(&good()));
+    let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("2 of 2 tests passed: 1 contracts, 1 measurements, 0 experiments"),
+        "{text}"
+    );
+    let (code, text) = folder.gate(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("min_chaos_coverage") && text.contains("FAILED"), "{text}");
+    assert!(text.contains("- min_chaos_coverage: write experiments"), "{text}");
+}
+
+#[test]
+fn the_file_has_the_limits_and_is_checked() {
+    let folder = Folder::new("file");
+    folder.write("a-1.jsonl", &lines(&good()));
+    folder.write("mmf.toml", "[gates]\nmin_chaos_coverage = 0.0\nmax_p99 = \"10ms\"\n");
+    let (code, text) = folder.gate(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("max_p99") && text.contains("the slowest is a::fast"), "{text}");
+    folder.write("mmf.toml", "[gates]\nmin_chaos_coverage = 0.0\nmax_average_duration = \"5s\"\n");
+    assert_eq!(folder.gate(&[]).0, 0);
+    for wrong in ["[gates]\nmin_success_rat = 1.0\n", "[gates]\nmax_average_duration = 10\n"] {
+        folder.write("mmf.toml", wrong);
+        let (code, text) = folder.gate(&[]);
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains("mmf.toml: "), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_decided_is_two() {
+    let folder = Folder::new("undecided");
+    let (code, text) = folder.gate(&[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("run the tests first"), "{text}");
+    folder.write("a-1.jsonl", &format!("{}{{\"schema\":1,", lines(&good())));
+    let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("a-1.jsonl, line 3: "), "{text}");
+}
+
+#[test]
+fn a_test_that_was_killed_is_missed() {
+    let folder = Folder::new("killed");
+    let mut records = good();
+    records.push(Record::new("a::killed", false, 0.0, Outcome::Started));
+    folder.write("a-1.jsonl", &lines(&records));
+    let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("1 began and never ended") && text.contains("a::killed"), "{text}");
+}
+
+#[test]
+fn reports_are_written() {
+    let folder = Folder::new("reports");
+    folder.write("a-1.jsonl", &lines(&good()));
+    let (markdown, json) = (folder.0.join("gate.md"), folder.0.join("gate.json"));
+    let arguments = ["--markdown", markdown.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    assert_eq!(folder.gate(&arguments).0, 1);
+    let markdown = std::fs::read_to_string(markdown).unwrap();
+    assert!(markdown.starts_with("## A gate failed"), "{markdown}");
+    assert!(markdown.contains("| `min_chaos_coverage` | 0.2 | 0.000 | ❌ |"), "{markdown}");
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(json["all_gates_passed"], false);
+    assert_eq!(json["records"].as_array().unwrap().len(), 2);
+}
