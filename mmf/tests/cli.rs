@@ -127,3 +127,52 @@ fn reports_are_written() {
     assert_eq!(json["all_gates_passed"], false);
     assert_eq!(json["records"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn the_page_tells_everything_and_asks_for_nothing() {
+    let folder = Folder::new("page");
+    let results = folder.0.join("results");
+    std::fs::create_dir_all(&results).unwrap();
+    let mut records = good();
+    let broken = Contract {
+        service: "users".into(),
+        endpoint: "GET /<script>".into(),
+        sla_ms: Some(100.0),
+        measured_ms: Some(250.0),
+        ..Contract::default()
+    };
+    records.push(Record::new("a::broken", false, 5.0, Outcome::Contract(broken)));
+    std::fs::write(results.join("a-1.jsonl"), lines(&records)).unwrap();
+    let report = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+            .args(["report", "--results"])
+            .arg(&results)
+            .current_dir(&folder.0)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let file = String::from_utf8(output.stdout).unwrap();
+        std::fs::read_to_string(file.trim()).unwrap()
+    };
+    let first = report();
+    for part in [
+        "<h1>A gate failed</h1>",
+        "id=\"gates\"",
+        "max_failed_contracts",
+        "GET /&lt;script&gt;",
+        "250.0 ms",
+        "100.0 ms",
+        "class=\"latency\"",
+        "<h2>Slowest tests</h2>",
+        "<h2>What to do</h2>",
+        "prefers-color-scheme:dark",
+        "width=device-width",
+    ] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
+    for foreign in ["http://", "https://", "<script", "src=", "@import", "url("] {
+        assert!(!first.contains(foreign), "{foreign}");
+    }
+    assert!(!first.contains("Last runs"));
+    assert!(report().contains("<h2>Last runs</h2>"), "the second report knows the first");
+}

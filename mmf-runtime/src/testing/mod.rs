@@ -26,7 +26,7 @@ pub use gates::{GateVerdict, QualityGates};
 #[cfg(feature = "testing")]
 pub use performance::{Limits, PerformanceReport, PerformanceTest};
 #[cfg(feature = "testing")]
-pub use report::QualityReport;
+pub use report::{QualityReport, Run, Sums};
 
 /// Runs a test's future on a runtime of its own, with a worker for each core.
 ///

@@ -167,8 +167,7 @@ impl Record {
     pub fn new(test: impl Into<String>, passed: bool, duration_ms: f64, outcome: Outcome) -> Self {
         let run = std::env::var("NEXTEST_RUN_ID").ok();
         let test = test.into();
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let at_ms = now_ms();
         Self { schema: SCHEMA, test, run, at_ms, passed, duration_ms, reasons: Vec::new(), outcome }
     }
 
@@ -253,6 +252,11 @@ impl Results {
             }
         }
     }
+}
+
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn create() -> io::Result<File> {

@@ -3,25 +3,32 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mmf::testing::QualityGates;
 use mmf::testing::results::Results;
+use mmf::testing::{QualityGates, QualityReport};
 
 use crate::{End, results};
 
 #[derive(Args)]
 pub(crate) struct Gate {
-    /// Where the results are; target/mmf/results without it
-    #[arg(long)]
-    results: Option<PathBuf>,
-    /// The file with the limits under [gates]; mmf.toml without it, and the defaults where there is none
-    #[arg(long)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
     /// Writes the report as Markdown, for a pull request
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Writes the report as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// Which results, and which limits.
+#[derive(Args)]
+pub(crate) struct Limits {
+    /// Where the results are; target/mmf/results without it
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// The file with the limits under [gates]; mmf.toml without it, and the defaults where there is none
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// The share of tests that pass, in place of the file's
     #[arg(long)]
     min_success_rate: Option<f64>,
@@ -53,14 +60,7 @@ impl Gate {
     }
 
     fn decide(self) -> Result<End, String> {
-        let gates = self.gates()?;
-        let folder = results::folder(self.results)?;
-        let results = Results::read(&folder)
-            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
-        if results.records.is_empty() {
-            return Err(format!("no result is in {}: run the tests first", folder.display()));
-        }
-        let report = gates.judge(&results);
+        let (report, _) = self.limits.judge()?;
         print!("{}", report.text());
         if let Some(file) = self.markdown {
             write(&file, &report.markdown())?;
@@ -68,13 +68,21 @@ impl Gate {
         if let Some(file) = self.json {
             write(&file, &report.json().map_err(|error| error.to_string())?)?;
         }
-        Ok(match (report.all_gates_passed, report.unreadable.is_empty()) {
-            (false, _) => End::Failed,
-            (true, true) => End::Passed,
-            (true, false) => {
-                End::Undecided(format!("not readable: {}", report.unreadable.join("; ")))
-            }
-        })
+        Ok(end(&report))
+    }
+}
+
+impl Limits {
+    /// The report over the results, and the folder they are in.
+    pub(crate) fn judge(self) -> Result<(QualityReport, PathBuf), String> {
+        let gates = self.gates()?;
+        let folder = results::folder(self.results)?;
+        let results = Results::read(&folder)
+            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+        if results.records.is_empty() {
+            return Err(format!("no result is in {}: run the tests first", folder.display()));
+        }
+        Ok((gates.judge(&results), folder))
     }
 
     /// Those of the file, changed by the options.
@@ -102,6 +110,15 @@ impl Gate {
     }
 }
 
+/// What a report comes to.
+fn end(report: &QualityReport) -> End {
+    match (report.all_gates_passed, report.unreadable.is_empty()) {
+        (false, _) => End::Failed,
+        (true, true) => End::Passed,
+        (true, false) => End::Undecided(format!("not readable: {}", report.unreadable.join("; "))),
+    }
+}
+
 fn read(file: &Path) -> Result<QualityGates, String> {
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -110,7 +127,7 @@ fn read(file: &Path) -> Result<QualityGates, String> {
     Ok(file.gates)
 }
 
-fn write(file: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn write(file: &Path, text: &str) -> Result<(), String> {
     std::fs::write(file, text)
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }

@@ -1,6 +1,7 @@
 //! `cargo mmf`: runs the tests, checks the gates over what they left, and reports.
 
 mod gate;
+mod report;
 mod results;
 mod test;
 
@@ -29,6 +30,9 @@ enum Command {
         after_help = "Examples:\n  cargo mmf gate\n  cargo mmf gate --min-chaos-coverage 0 --markdown gate.md"
     )]
     Gate(gate::Gate),
+    /// Writes the report as one page of HTML, with the history of the last runs
+    #[command(after_help = "Examples:\n  cargo mmf report\n  cargo mmf report --html quality.html")]
+    Report(report::Report),
 }
 
 /// What a command comes to.
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
     let end = match command {
         Command::Test(test) => test.run(),
         Command::Gate(gate) => gate.run(),
+        Command::Report(report) => report.run(),
     };
     match end {
         End::Passed => ExitCode::SUCCESS,

@@ -1,6 +1,10 @@
 //! Results and gates, told.
 
+mod html;
+
 use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
 
 use super::gates::GateVerdict;
 use super::results::{Outcome, Record};
@@ -69,7 +73,67 @@ impl Sums {
     }
 }
 
+/// One run among others.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Run {
+    /// When it was reported, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How many tests there were.
+    pub tests: usize,
+    /// How many passed.
+    pub passed: usize,
+    /// The share of them.
+    pub success_rate: f64,
+    /// Whether every gate held.
+    pub all_gates_passed: bool,
+}
+
+impl Run {
+    /// The runs that a file holds, one on each line, the oldest first. What is no run is left out.
+    ///
+    /// # Errors
+    ///
+    /// Where the file is there and cannot be read.
+    pub fn history(file: &Path) -> io::Result<Vec<Self>> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => {
+                Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Appends it to the file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn append(&self, file: &Path) -> io::Result<()> {
+        use std::io::Write as _;
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
+        file.write_all(format!("{}\n", serde_json::to_string(self)?).as_bytes())
+    }
+}
+
 impl QualityReport {
+    /// This run, of now.
+    pub fn as_run(&self) -> Run {
+        Run {
+            at_ms: super::results::now_ms(),
+            tests: self.sums.tests,
+            passed: self.sums.passed,
+            success_rate: self.sums.success_rate(),
+            all_gates_passed: self.all_gates_passed,
+        }
+    }
+
+    /// As one page of HTML that asks for nothing else, with the runs before it and itself.
+    pub fn html(&self, history: &[Run]) -> String {
+        // Writing to a string does not fail.
+        html::page(self, history).unwrap_or_default()
+    }
+
     /// As plain text, for a terminal.
     pub fn text(&self) -> String {
         let mut text = String::new();
