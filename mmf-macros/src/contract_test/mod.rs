@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::items;
+use crate::common::keys::{is_named, items};
 use crate::common::value::Value;
 use args::{Args, Pairs};
 
@@ -58,7 +58,7 @@ fn expand_endpoints(args: &Args, endpoints: &Pairs, function: &Function) -> Toke
         let endpoint = pair.name.value();
         let ident = format_ident!("{}", unique(&identifier(&endpoint), &mut known));
         let name = ident.to_string();
-        let mut test = contract(args, &name, &endpoint);
+        let mut test = contract(args, function, &name, &endpoint);
         if let Some(value) = &pair.value
             && let Ok(sla) = Value::<std::time::Duration>::from_expr(value, "endpoints")
         {
@@ -104,7 +104,7 @@ fn expand_endpoint(args: &Args, function: &Function) -> TokenStream {
     let ident = &sig.ident;
     let name = syn::ext::IdentExt::unraw(ident).to_string();
     let endpoint = args.endpoint.as_ref().map(|endpoint| endpoint.text.clone()).unwrap_or_default();
-    let mut test = contract(args, &name, &endpoint);
+    let mut test = contract(args, function, &name, &endpoint);
     if let Some(url) = &args.base_url {
         let url = &url.0;
         test.extend(quote!(.base_url(#url)));
@@ -135,12 +135,15 @@ fn expand_endpoint(args: &Args, function: &Function) -> TokenStream {
     }
 }
 
-fn contract(args: &Args, name: &str, endpoint: &str) -> TokenStream {
+fn contract(args: &Args, function: &Function, name: &str, endpoint: &str) -> TokenStream {
     let rt = runtime(args);
     let service = args.service.as_ref().map(|service| &service.text);
     let mut test = quote! {
         #rt::ContractTest::new(::core::concat!(::core::module_path!(), "::", #name), #service, #endpoint)
     };
+    if function.attrs.iter().any(|attribute| is_named(attribute, "should_panic")) {
+        test.extend(quote!(.should_fail()));
+    }
     if let Some(samples) = &args.samples {
         test.extend(quote!(.samples(#samples)));
     }

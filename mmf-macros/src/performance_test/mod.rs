@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::items;
+use crate::common::keys::{is_named, items};
 use args::Args;
 
 /// Expands the attribute. With any error, the function is emitted as it was beside the errors.
@@ -69,6 +69,9 @@ fn expand(args: &Args, function: &Function) -> TokenStream {
     let cpu = limit(args.max_cpu.as_ref().and_then(|value| code(value)));
     let throughput = limit(args.min_throughput.as_ref().and_then(|value| code(value)));
     let error_rate = limit(args.max_error_rate.as_ref().and_then(|value| code(value)));
+    if attrs.iter().any(|attribute| is_named(attribute, "should_panic")) {
+        test.extend(quote!(.should_fail()));
+    }
     let (asyncness, output) = (&sig.asyncness, &sig.output);
     let run =
         if asyncness.is_some() { quote!(__mmf_body) } else { quote!(|| async { __mmf_body() }) };

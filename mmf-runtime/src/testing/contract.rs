@@ -24,6 +24,7 @@ pub struct ContractTest {
     samples: u64,
     percentile: f64,
     wait_ready: Option<Duration>,
+    should_fail: bool,
 }
 
 /// An answer of an endpoint.
@@ -87,6 +88,7 @@ impl ContractTest {
             samples: 1,
             percentile: 95.0,
             wait_ready: None,
+            should_fail: false,
         }
     }
 
@@ -135,6 +137,13 @@ impl ContractTest {
     /// How long to ask again until the service can be reached.
     pub fn wait_ready(mut self, at_most: Duration) -> Self {
         self.wait_ready = Some(at_most);
+        self
+    }
+
+    /// It is a test of `#[should_panic]`: it is recorded as passed where a check fails.
+    #[must_use]
+    pub fn should_fail(mut self) -> Self {
+        self.should_fail = true;
         self
     }
 
@@ -283,6 +292,7 @@ struct Checked {
     name: String,
     started: Instant,
     contract: Contract,
+    should_fail: bool,
 }
 
 impl Checked {
@@ -296,7 +306,12 @@ impl Checked {
             percentile: test.percentile,
             ..Contract::default()
         };
-        Self { name: test.name.clone(), started: Instant::now(), contract }
+        Self {
+            name: test.name.clone(),
+            started: Instant::now(),
+            contract,
+            should_fail: test.should_fail,
+        }
     }
 
     fn add(&mut self, name: impl Into<String>, passed: bool, detail: String) {
@@ -326,7 +341,8 @@ impl Checked {
         let taken = self.started.elapsed().as_secs_f64() * 1000.0;
         let (service, endpoint) = (self.contract.service.clone(), self.contract.endpoint.clone());
         let outcome = Outcome::Contract(self.contract);
-        let mut record = Record::new(self.name, reasons.is_empty(), taken, outcome);
+        let passed = reasons.is_empty() != self.should_fail;
+        let mut record = Record::new(self.name, passed, taken, outcome);
         record.reasons.clone_from(&reasons);
         record.write_or_say();
         assert!(

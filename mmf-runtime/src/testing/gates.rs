@@ -33,6 +33,8 @@ pub struct QualityGates {
     pub max_p99: Option<Duration>,
     /// How many contracts may be broken. Default: none.
     pub max_failed_contracts: usize,
+    /// How many tests may pass only when they are tried again. Default: not looked at; nextest tells of it.
+    pub max_flaky: Option<usize>,
 }
 
 impl Default for QualityGates {
@@ -45,6 +47,7 @@ impl Default for QualityGates {
             min_injection_point_coverage: None,
             max_p99: None,
             max_failed_contracts: 0,
+            max_flaky: None,
         }
     }
 }
@@ -102,6 +105,7 @@ impl QualityGates {
         ];
         verdicts.extend(self.point_coverage(&records));
         verdicts.extend(self.p99(&records));
+        verdicts.extend(self.flaky(&records));
         let recommendations =
             verdicts.iter().filter_map(|verdict| verdict.recommendation.clone()).collect();
         QualityReport {
@@ -193,6 +197,17 @@ impl QualityGates {
         let gate = "min_injection_point_coverage";
         Some(verdict(gate, limit.to_string(), share(covered), covered >= limit, || {
             format!("no experiment struck: {}", missed.join(", "))
+        }))
+    }
+
+    fn flaky(&self, records: &[Record]) -> Option<GateVerdict> {
+        let limit = self.max_flaky?;
+        let is_flaky =
+            |record: &&Record| matches!(&record.outcome, Outcome::Test(plain) if plain.flaky);
+        let flaky: Vec<_> = records.iter().filter(is_flaky).collect();
+        let (measured, passed) = (flaky.len(), flaky.len() <= limit);
+        Some(verdict("max_flaky", limit.to_string(), measured.to_string(), passed, || {
+            format!("make these deterministic: {}", names(flaky.into_iter()))
         }))
     }
 

@@ -50,6 +50,7 @@ pub struct PerformanceTest {
     rate: Option<f64>,
     percentile: f64,
     limits: Limits,
+    should_fail: bool,
 }
 
 impl PerformanceTest {
@@ -66,6 +67,7 @@ impl PerformanceTest {
             rate: None,
             percentile: 95.0,
             limits: Limits::default(),
+            should_fail: false,
         }
     }
 
@@ -118,6 +120,13 @@ impl PerformanceTest {
         self
     }
 
+    /// It is a test of `#[should_panic]`: it is recorded as passed where a limit is exceeded.
+    #[must_use]
+    pub fn should_fail(mut self) -> Self {
+        self.should_fail = true;
+        self
+    }
+
     /// Runs it on a runtime of its own, with a worker for each core.
     ///
     /// # Panics
@@ -165,7 +174,8 @@ impl PerformanceTest {
         }
         let taken = started.elapsed().as_secs_f64() * 1000.0;
         let outcome = Outcome::Performance(report.measured.clone());
-        let mut record = Record::new(&self.name, report.passed, taken, outcome);
+        let passed = report.passed != self.should_fail;
+        let mut record = Record::new(&self.name, passed, taken, outcome);
         record.reasons.clone_from(&report.reasons);
         record.write_or_say();
         report

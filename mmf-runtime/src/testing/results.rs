@@ -45,12 +45,21 @@ pub struct Record {
 pub enum Outcome {
     /// It has begun. A start without an end is a test that was killed.
     Started,
+    /// A plain test, as its runner tells of it.
+    Test(Plain),
     /// An experiment.
     Chaos(Chaos),
     /// A contract of an endpoint.
     Contract(Contract),
     /// A measurement.
     Performance(Performance),
+}
+
+/// A plain test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plain {
+    /// Whether it passed only when it was tried again.
+    pub flaky: bool,
 }
 
 /// A contract of an endpoint.

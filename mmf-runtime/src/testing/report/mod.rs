@@ -39,6 +39,8 @@ pub struct Sums {
     pub contracts: usize,
     /// Measurements.
     pub performance: usize,
+    /// Those that passed only when they were tried again.
+    pub flaky: usize,
     /// Those that began and never ended.
     pub unended: usize,
     /// Milliseconds that all took together.
@@ -54,6 +56,7 @@ impl Sums {
             sums.duration_ms += record.duration_ms;
             match &record.outcome {
                 Outcome::Started => sums.unended += 1,
+                Outcome::Test(plain) => sums.flaky += usize::from(plain.flaky),
                 Outcome::Chaos(_) => sums.chaos += 1,
                 Outcome::Contract(_) => sums.contracts += 1,
                 Outcome::Performance(_) => sums.performance += 1,

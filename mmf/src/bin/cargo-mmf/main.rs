@@ -3,6 +3,7 @@
 mod gate;
 mod report;
 mod results;
+mod suite;
 mod test;
 
 use std::process::ExitCode;
