@@ -55,13 +55,13 @@ impl Test {
             by_libtest(&cargo, &self.arguments, &folder)
                 .map_err(|error| format!("cargo test cannot be run: {error}"))?
         };
-        add(&folder, records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
+        add(&folder, &records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
         Ok(status)
     }
 }
 
 /// Adds the plain tests to the results; those of MMF have told more of themselves.
-fn add(folder: &Path, records: Vec<Record>) -> io::Result<()> {
+fn add(folder: &Path, records: &[Record]) -> io::Result<()> {
     let known = Results::read(folder)?;
     let mut text = String::new();
     for record in records.iter().filter(|record| !known.records.contains_key(&record.test)) {
