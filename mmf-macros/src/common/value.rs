@@ -92,43 +92,33 @@ impl<T: Literal> ToTokens for Value<T> {
     }
 }
 
-impl Literal for u32 {
-    fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Int(int) => int.base10_parse().map_err(|_| {
-                error(int.span(), format!("`{int}` is too large, at most {}", u32::MAX))
-            }),
-            other => Err(error(other.span(), format!("expected a whole number: `{key} = 5`"))),
-        }
-    }
+/// Whole numbers, of which a literal may be too large.
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {
+        $(impl Literal for $type {
+            fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
+                match lit {
+                    Lit::Int(int) => int.base10_parse().map_err(|_| {
+                        error(int.span(), format!("`{int}` is too large, at most {}", Self::MAX))
+                    }),
+                    other => {
+                        Err(error(other.span(), format!("expected a whole number: `{key} = 5`")))
+                    }
+                }
+            }
 
-    fn text(&self) -> String {
-        self.to_string()
-    }
+            fn text(&self) -> String {
+                self.to_string()
+            }
 
-    fn code(&self, span: Span) -> TokenStream {
-        quote_spanned!(span=> #self)
-    }
+            fn code(&self, span: Span) -> TokenStream {
+                quote_spanned!(span=> #self)
+            }
+        })*
+    };
 }
 
-impl Literal for u64 {
-    fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Int(int) => int.base10_parse().map_err(|_| {
-                error(int.span(), format!("`{int}` is too large, at most {}", u64::MAX))
-            }),
-            other => Err(error(other.span(), format!("expected a whole number: `{key} = 42`"))),
-        }
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-
-    fn code(&self, span: Span) -> TokenStream {
-        quote_spanned!(span=> #self)
-    }
-}
+whole_numbers!(u32, u64);
 
 impl Literal for bool {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {

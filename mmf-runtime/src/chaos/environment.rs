@@ -201,7 +201,7 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
     let number =
         || value.parse::<f64>().or_else(|_| mistake(at, format!("{value:?} is no number")));
     let time = || {
-        duration(value).map_or_else(
+        crate::duration::parse(value).map_or_else(
             || mistake(at, format!("{value:?} is no duration such as 250ms or 2s")),
             Ok,
         )
@@ -226,29 +226,6 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
             return mistake(at, format!("unknown key {key:?}, expected one of {keys}"));
         }
     })
-}
-
-/// `1m30s`, with the units of the attributes.
-fn duration(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
-        let (number, after) = rest.split_at(digits);
-        let end = after.find(|letter: char| letter.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let number: u64 = number.parse().ok()?;
-        total += match unit.trim() {
-            "us" => Duration::from_micros(number),
-            "ms" => Duration::from_millis(number),
-            "s" => Duration::from_secs(number),
-            "m" => Duration::from_secs(number.checked_mul(60)?),
-            "h" => Duration::from_secs(number.checked_mul(3600)?),
-            _ => return None,
-        };
-        rest = after;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Default for QualityGates {
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text: String = serde::Deserialize::deserialize(deserializer)?;
-    parse(&text).ok_or_else(|| {
+    crate::duration::parse(&text).ok_or_else(|| {
         serde::de::Error::custom(format!("{text:?} is no duration such as \"250ms\" or \"10s\""))
     })
 }
@@ -63,17 +63,6 @@ fn some_duration<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
-}
-
-fn parse(text: &str) -> Option<Duration> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let number: u64 = text[..digits].parse().ok()?;
-    match text[digits..].trim() {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        _ => None,
-    }
 }
 
 /// What a gate says.

@@ -35,10 +35,10 @@ pub use report::{QualityReport, Run, Sums};
 /// Where that cannot be made, and where the test fails.
 #[doc(hidden)]
 #[cfg(feature = "testing")]
-pub fn run(test: impl Future<Output = ()>) {
+pub fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap_or_else(|error| panic!("no runtime for the test: {error}"));
-    runtime.block_on(test);
+    runtime.block_on(test)
 }

@@ -140,11 +140,7 @@ impl PerformanceTest {
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .unwrap_or_else(|error| panic!("no runtime for the measurement: {error}"));
-        runtime.block_on(self.run(body))
+        super::run(self.run(body))
     }
 
     /// Runs the body, measures, and records the result.

@@ -11,7 +11,9 @@ use std::process::Command;
 /// Where cargo does not tell its target folder.
 pub(crate) fn folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
     if let Some(folder) = given.or_else(|| std::env::var_os("MMF_RESULTS").map(PathBuf::from)) {
-        return Ok(folder);
+        // Tests run elsewhere, in the folder of their package.
+        return std::path::absolute(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -34,6 +34,9 @@ pub(crate) fn of_junit(xml: &str) -> Result<Vec<Record>, String> {
 pub(crate) struct Libtest {
     program: String,
     records: Vec<Record>,
+    /// How many tests the programs said they run, and how many were told of.
+    announced: usize,
+    told: usize,
 }
 
 impl Libtest {
@@ -53,11 +56,16 @@ impl Libtest {
 
     /// A line of standard output.
     pub(crate) fn read(&mut self, line: &str) {
+        if let Some(number) = line.strip_prefix("running ").and_then(|rest| rest.split(' ').next())
+        {
+            self.announced += number.parse::<usize>().unwrap_or(0);
+        }
         let Some((name, verdict)) =
             line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
         else {
             return;
         };
+        self.told += 1;
         let passed = match verdict.trim() {
             "ok" => true,
             "FAILED" => false,
@@ -69,6 +77,11 @@ impl Libtest {
             program => format!("{program}::{name}"),
         };
         self.records.push(Record::new(name, passed, 0.0, Outcome::Test(Plain { flaky: false })));
+    }
+
+    /// How many tests ran of which nothing was told, as with `-q`.
+    pub(crate) fn untold(&self) -> usize {
+        self.announced.saturating_sub(self.told)
     }
 
     pub(crate) fn records(self) -> Vec<Record> {
@@ -94,7 +107,12 @@ mod tests {
         libtest.read("test a::panics - should panic ... ok");
         libtest.read("test a::ignored ... ignored");
         libtest.heard("     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)");
+        libtest.read("running 1 test");
         libtest.read("test fails ... FAILED");
+        assert_eq!(libtest.untold(), 0);
+        libtest.read("running 2 tests");
+        libtest.read("..");
+        assert_eq!(libtest.untold(), 2);
         let records = libtest.records();
         assert_eq!(
             seen(&records),

@@ -121,6 +121,12 @@ fn by_libtest(
     let _ = listener.join();
     let status = child.wait()?;
     let libtest = std::mem::take(&mut *libtest.lock().unwrap_or_else(PoisonError::into_inner));
+    if libtest.untold() > 0 {
+        eprintln!(
+            "cargo mmf: {} tests are not counted, as cargo test was quiet about them: leave -q away",
+            libtest.untold()
+        );
+    }
     Ok((status, libtest.records()))
 }
 
