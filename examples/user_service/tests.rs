@@ -20,6 +20,7 @@ use mmf::{chaos, contract_test, performance_test};
     endpoint = "GET /users/1",
     status = 200,
     header("content-type" = "application/json"),
+    schema = "user_service/user.json",
     sla = "2s",
     samples = 20,
     percentile = 95

@@ -96,6 +96,7 @@ pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     endpoint = "GET /users/1",
 ///     status = 200,                           // default: any of success
 ///     header("content-type" = "application/json"),
+///     schema = "schemas/user.json",           // beside Cargo.toml; feature `schema`
 ///     sla = "2s",
 ///     samples = 20,                           // default: 1
 ///     percentile = 95,

@@ -47,6 +47,16 @@ async fn a_user(response: ContractResponse) {
     assert!(response.elapsed() < Duration::from_secs(5));
 }
 
+#[cfg(feature = "schema")]
+#[contract_test(
+    service = "users",
+    base_url(url().await),
+    endpoint = "/users/1",
+    schema = "tests/testing_schema.json"
+)]
+#[should_panic(expected = "schema: tests/testing_schema.json: at /name: ")]
+async fn of_another_schema(_: ContractResponse) {}
+
 #[contract_test(service = "users", base_url(url().await), endpoint = "/broken", status = 500)]
 fn a_status_that_is_expected(response: ContractResponse) -> Result<(), String> {
     if response.text().is_empty() { Ok(()) } else { Err(response.text()) }

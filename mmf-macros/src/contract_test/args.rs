@@ -21,6 +21,7 @@ keys! {
         health_check_endpoints: Pairs,
         status: Value<u32>,
         header: Pairs,
+        schema: Text,
         sla: Value<Duration>,
         samples: Value<u64>,
         percentile: Value<f64>,
@@ -77,6 +78,7 @@ impl Args {
             let text = |span: Option<Span>| span;
             for (key, span) in [
                 ("status", text(self.status.as_ref().map(Value::span))),
+                ("schema", self.schema.as_ref().map(|schema| schema.span)),
                 ("sla", text(self.sla.as_ref().map(Value::span))),
                 (
                     "base_url",
@@ -91,13 +93,20 @@ impl Args {
             }
         }
         for pair in self.endpoints.iter().flat_map(|pairs| &pairs.0) {
-            path(&pair.name, pair.name.value().as_str(), errors);
+            path(&pair.name.value(), pair.name.span(), errors);
             if let Some(value) = &pair.value {
-                errors.keep(Value::<Duration>::from_expr(value, "endpoints"));
+                let key = format!("{:?}", pair.name.value());
+                errors.keep(Value::<Duration>::from_expr(value, &key));
             }
         }
         for pair in self.health_check_endpoints.iter().flat_map(|pairs| &pairs.0) {
-            path(&pair.name, pair.name.value().as_str(), errors);
+            path(&pair.name.value(), pair.name.span(), errors);
+        }
+        if let Some(endpoint) = &self.endpoint {
+            path(&endpoint.text, endpoint.span, errors);
+        }
+        if let Some(schema) = &self.schema {
+            self::schema(schema, errors);
         }
         if let Some(Value::Literal(status, span)) = &self.status
             && !(100..=599).contains(status)
@@ -112,9 +121,32 @@ impl Args {
     }
 }
 
-fn path(literal: &LitStr, text: &str, errors: &mut Errors) {
-    let path = text.split_once(' ').map_or(text, |(_, path)| path);
+/// The file is read now, so that a mistake in it is an error of the compiler.
+#[cfg(feature = "schema")]
+fn schema(schema: &Text, errors: &mut Errors) {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let file = std::path::Path::new(&root).join(&schema.text);
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("the schema {} cannot be read: {error}", file.display());
+            return errors.push(schema.span, message);
+        }
+    };
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(&text) {
+        errors.push(schema.span, format!("{} is no JSON: {error}", schema.text));
+    }
+}
+
+#[cfg(not(feature = "schema"))]
+fn schema(schema: &Text, errors: &mut Errors) {
+    errors.push(schema.span, "`schema` needs the feature `schema` of `mmf`");
+}
+
+/// `/users`, or `GET /users`.
+fn path(endpoint: &str, span: Span, errors: &mut Errors) {
+    let path = endpoint.split_once(' ').map_or(endpoint, |(_, path)| path);
     if !path.starts_with('/') {
-        errors.push(literal.span(), format!("an endpoint begins with `/`: `\"/{path}\"`"));
+        errors.push(span, format!("an endpoint begins with `/`: `\"/{path}\"`"));
     }
 }

@@ -115,6 +115,15 @@ fn expand_endpoint(args: &Args, function: &Function) -> TokenStream {
     if let Some(sla) = &args.sla {
         test.extend(quote!(.sla(#sla)));
     }
+    if let Some(schema) = &args.schema {
+        let file = &schema.text;
+        test.extend(quote! {
+            .schema(
+                #file,
+                ::core::include_str!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #file)),
+            )
+        });
+    }
     for pair in args.header.iter().flat_map(|pairs| &pairs.0) {
         let (name, value) = (&pair.name, &pair.value);
         test.extend(quote!(.header(#name, #value)));

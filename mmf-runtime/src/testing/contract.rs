@@ -20,6 +20,8 @@ pub struct ContractTest {
     health: Vec<String>,
     status: Option<u16>,
     headers: Vec<(String, String)>,
+    #[cfg(feature = "schema")]
+    schema: Option<(String, String)>,
     sla: Option<Duration>,
     samples: u64,
     percentile: f64,
@@ -84,6 +86,8 @@ impl ContractTest {
             health: Vec::new(),
             status: None,
             headers: Vec::new(),
+            #[cfg(feature = "schema")]
+            schema: None,
             sla: None,
             samples: 1,
             percentile: 95.0,
@@ -113,6 +117,13 @@ impl ContractTest {
     /// A header of the answer. What stands behind a semicolon in it need not be given.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The JSON Schema of the body: the name of its file, and its text.
+    #[cfg(feature = "schema")]
+    pub fn schema(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
+        self.schema = Some((file.into(), text.into()));
         self
     }
 
@@ -283,6 +294,13 @@ impl ContractTest {
             });
             let detail = format!("{}, expected {wanted}", found.unwrap_or("none"));
             checked.add(format!("header {name}"), is_met, detail);
+        }
+        #[cfg(feature = "schema")]
+        if let Some((file, text)) = &self.schema {
+            let outcome = super::schema::Schema::parse(text)
+                .and_then(|schema| schema.check(&response.body))
+                .map_err(|error| format!("{file}: {error}"));
+            checked.add("schema", outcome.is_ok(), outcome.err().unwrap_or_default());
         }
     }
 }

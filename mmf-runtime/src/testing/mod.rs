@@ -13,6 +13,8 @@ mod performance;
 #[cfg(feature = "testing")]
 mod report;
 pub mod results;
+#[cfg(feature = "schema")]
+mod schema;
 #[cfg(feature = "testing")]
 mod usage;
 

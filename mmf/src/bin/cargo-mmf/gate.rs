@@ -26,7 +26,7 @@ pub(crate) struct Limits {
     /// Where the results are; target/mmf/results without it
     #[arg(long)]
     results: Option<PathBuf>,
-    /// The file with the limits under [gates]; mmf.toml without it, and the defaults where there is none
+    /// The file with the limits in its table gates; mmf.toml without it, and the defaults where there is none
     #[arg(long)]
     config: Option<PathBuf>,
     /// The share of tests that pass, in place of the file's

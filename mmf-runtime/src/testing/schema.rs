@@ -1,0 +1,77 @@
+//! Bodies against a JSON Schema, of any draft up to 2020-12.
+
+use jsonschema::Validator;
+
+/// A schema that bodies are checked against.
+#[derive(Debug)]
+pub(super) struct Schema(Validator);
+
+/// So many of what is wrong with a body are told.
+const TOLD: usize = 5;
+
+impl Schema {
+    /// Reads a schema.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no JSON, or no schema, with the place in it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let schema: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| format!("the schema is no JSON: {error}"))?;
+        let validator = jsonschema::validator_for(&schema).map_err(|error| {
+            format!("the schema is none, at {:?}: {error}", error.instance_path().to_string())
+        })?;
+        Ok(Self(validator))
+    }
+
+    /// Checks a body.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub(super) fn check(&self, body: &[u8]) -> Result<(), String> {
+        let body: serde_json::Value = serde_json::from_slice(body)
+            .map_err(|error| format!("the body is no JSON: {error}"))?;
+        let mut errors = self.0.iter_errors(&body).map(|error| {
+            let place = error.instance_path().to_string();
+            format!("at {}: {error}", if place.is_empty() { "/" } else { &place })
+        });
+        let told: Vec<_> = errors.by_ref().take(TOLD).collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        let more = errors.count();
+        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Err(format!("{}{rest}", told.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: &str = r#"{
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": { "name": { "type": "string" }, "tags": { "prefixItems": [{ "type": "integer" }] } },
+        "required": ["name"]
+    }"#;
+
+    #[test]
+    fn bodies_are_checked_with_their_places() {
+        let schema = Schema::parse(USER).unwrap();
+        assert_eq!(schema.check(br#"{"name": "Ada", "tags": [1]}"#), Ok(()));
+        let wrong = schema.check(br#"{"name": 7, "tags": ["a"]}"#).unwrap_err();
+        assert!(wrong.contains("at /name: ") && wrong.contains("at /tags/0: "), "{wrong}");
+        assert!(schema.check(b"{}").unwrap_err().starts_with("at /: "));
+        assert!(schema.check(b"<html>").unwrap_err().starts_with("the body is no JSON: "));
+    }
+
+    #[test]
+    fn a_schema_that_is_none_is_told() {
+        assert!(Schema::parse("{").unwrap_err().starts_with("the schema is no JSON: "));
+        assert!(
+            Schema::parse(r#"{"type": "strin"}"#).unwrap_err().starts_with("the schema is none")
+        );
+    }
+}
