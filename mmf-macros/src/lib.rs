@@ -125,6 +125,7 @@ pub fn contract_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     max_cpu = 80.0,                         // per cent of one processor
 ///     min_throughput = 100.0,                 // ends a second
 ///     max_error_rate = 0.01,                  // default: no run may fail
+///     baseline = "users-list",                // mmf-baselines/users-list.json beside Cargo.toml
 /// )]
 /// async fn list_users() -> Result<(), Error> { todo!() }
 /// ```

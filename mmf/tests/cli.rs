@@ -176,3 +176,41 @@ fn the_page_tells_everything_and_asks_for_nothing() {
     assert!(!first.contains("Last runs"));
     assert!(report().contains("<h2>Last runs</h2>"), "the second report knows the first");
 }
+
+#[test]
+fn measurements_are_accepted_as_a_baseline() {
+    let folder = Folder::new("baseline");
+    let file = folder.0.join("mmf-baselines").join("users.json");
+    let measured = Performance {
+        p25_ms: 1.5,
+        baseline: Some(file.display().to_string()),
+        ..Performance::default()
+    };
+    let record =
+        |passed| Record::new("a::fast", passed, 20.0, Outcome::Performance(measured.clone()));
+    let accept = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+            .args(["mmf", "baseline", "accept", "--results"])
+            .arg(&folder.0)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    };
+    assert_eq!(accept(&[]).0, 2, "no results");
+    folder.write("a-1.jsonl", &lines(&[record(true)]));
+    for run in 1..=2 {
+        let (code, text) = accept(&[]);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains(&format!("a::fast: 1.500 ms is run {run} of ")), "{text}");
+    }
+    folder.write("a-1.jsonl", &lines(&[record(false)]));
+    let (code, text) = accept(&[]);
+    assert_eq!(code, 2);
+    assert!(text.contains("left out, as it failed"), "{text}");
+    assert_eq!(accept(&["--slower"]).0, 0);
+    let baseline = mmf::testing::Baseline::read(&file).unwrap();
+    assert_eq!(baseline.runs.iter().map(|run| run.p25_ms).collect::<Vec<_>>(), [1.5; 3]);
+    assert!(baseline.runs[0].calibration_ms > 0.0 && !baseline.runs[0].machine.is_empty());
+}

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use mmf::testing::results::{Contract, Outcome, Performance, Record, Results};
-use mmf::testing::{ContractResponse, QualityGates};
+use mmf::testing::{Baseline, BaselineRun, ContractResponse, PerformanceTest, QualityGates};
 use mmf::{contract_test, performance_test};
 use tokio::net::TcpListener;
 
@@ -254,4 +254,30 @@ fn each_gate_can_fail() {
     ] {
         assert_eq!(fails(gates), [gate]);
     }
+}
+
+#[test]
+fn a_run_is_compared_with_those_before_it() {
+    let file = folder("baseline").with_extension("json");
+    let run = || {
+        PerformanceTest::new("compared")
+            .iterations(5)
+            .warm_up(1)
+            .baseline(&file)
+            .run_blocking(|| async { tokio::time::sleep(Duration::from_millis(2)).await })
+    };
+    let remember = |p25_ms| {
+        let mut baseline = Baseline::default();
+        (0..5).for_each(|_| baseline.accept(BaselineRun::here(p25_ms)));
+        baseline.write(&file).unwrap();
+    };
+    assert!(run().passed, "nothing to compare with");
+    remember(60_000.0);
+    assert!(run().passed, "faster than ever");
+    remember(0.1);
+    let report = run();
+    assert!(!report.passed && report.reasons[0].contains("in 4 runs out of 4"), "{report}");
+    std::fs::write(&file, "{").unwrap();
+    assert!(run().reasons[0].contains("the baseline "), "a file that is none is no pass");
+    std::fs::remove_file(&file).unwrap();
 }

@@ -22,6 +22,7 @@ keys! {
         max_cpu: Value<f64>,
         min_throughput: Value<f64>,
         max_error_rate: Value<f64>,
+        baseline: Text,
         krate as "crate": PathValue,
     }
 }
@@ -53,6 +54,11 @@ impl Args {
             errors.push(*span, "`max_error_rate` must lie between 0 and 1");
         }
         percentile(self.percentile.as_ref(), errors);
+        if let Some(Text { text, span }) = &self.baseline
+            && (text.is_empty() || text.contains(['/', '\\', '.']))
+        {
+            errors.push(*span, "`baseline` is a name such as `\"users-list\"`, without a path");
+        }
         if let (Some(Value::Literal(least, span)), Some(Value::Literal(rate, _))) =
             (&self.min_throughput, &self.rate)
             && least > rate

@@ -60,6 +60,11 @@ fn expand(args: &Args, function: &Function) -> TokenStream {
     set("concurrency", args.concurrency.as_ref().map(|value| quote!((#value) as usize)));
     set("rate", args.rate.as_ref().and_then(|value| code(value)));
     set("percentile", args.percentile.as_ref().and_then(|value| code(value)));
+    let baseline = args.baseline.as_ref().map(|baseline| {
+        let file = format!("/mmf-baselines/{}.json", baseline.text);
+        quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #file))
+    });
+    set("baseline", baseline);
     let limit = |value: Option<TokenStream>| match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),

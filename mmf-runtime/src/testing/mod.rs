@@ -3,6 +3,8 @@
 //! `contract` and `performance` run tests, `results` is what they leave behind, `gates` decides over all of
 //! it, and `report` tells it. `body` runs a test's body, `usage` measures the process.
 
+#[cfg(feature = "testing")]
+mod baseline;
 mod body;
 #[cfg(feature = "testing")]
 mod contract;
@@ -18,6 +20,8 @@ mod schema;
 #[cfg(feature = "testing")]
 mod usage;
 
+#[cfg(feature = "testing")]
+pub use baseline::{Baseline, BaselineRun, Comparison};
 pub use body::Verdict;
 #[cfg(feature = "chaos")]
 pub(crate) use body::{Failure, attempt};

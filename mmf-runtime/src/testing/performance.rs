@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::baseline::{Baseline, BaselineRun, CONFIRMATIONS, Comparison};
 use super::body::{Verdict, attempt};
 use super::results::{Outcome, Performance, Record};
 use super::usage::Usage;
@@ -50,6 +52,7 @@ pub struct PerformanceTest {
     rate: Option<f64>,
     percentile: f64,
     limits: Limits,
+    baseline: Option<PathBuf>,
     should_fail: bool,
 }
 
@@ -67,6 +70,7 @@ impl PerformanceTest {
             rate: None,
             percentile: 95.0,
             limits: Limits::default(),
+            baseline: None,
             should_fail: false,
         }
     }
@@ -120,6 +124,13 @@ impl PerformanceTest {
         self
     }
 
+    /// Fails where it is slower than the runs in this file, which `cargo mmf baseline accept` writes. See
+    /// [`Baseline::compare`](super::Baseline::compare); with fewer than five runs there nothing is decided.
+    pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
+        self.baseline = Some(file.into());
+        self
+    }
+
     /// It is a test of `#[should_panic]`: it is recorded as passed where a limit is exceeded.
     #[must_use]
     pub fn should_fail(mut self) -> Self {
@@ -166,7 +177,11 @@ impl PerformanceTest {
         }
         match failed_warm_up.filter(|_| self.limits.max_error_rate.is_none()) {
             Some(failure) => report.fail(format!("the warm-up failed: {failure}")),
-            None => self.measure(&mut report, body).await,
+            None => {
+                let all = self.measure(&mut report, &body).await;
+                self.judge(&mut report, &all);
+                self.compare(&mut report, &body).await;
+            }
         }
         let taken = started.elapsed().as_secs_f64() * 1000.0;
         let outcome = Outcome::Performance(report.measured.clone());
@@ -177,11 +192,53 @@ impl PerformanceTest {
         report
     }
 
+    /// Compares with the baseline. What is too slow has to be so again in fresh runs, every time.
+    async fn compare<F, R>(
+        &self,
+        report: &mut PerformanceReport,
+        body: &(impl Fn() -> F + Clone + Send + 'static),
+    ) where
+        F: Future<Output = R> + Send + 'static,
+        R: Verdict + 'static,
+    {
+        let Some(file) = &self.baseline else { return };
+        report.measured.baseline = Some(file.display().to_string());
+        let baseline = match Baseline::read(file) {
+            Ok(baseline) => baseline,
+            Err(error) => {
+                return report.fail(format!("the baseline {}: {error}", file.display()));
+            }
+        };
+        let mut by = match baseline.compare(&BaselineRun::here(report.measured.p25_ms)) {
+            Comparison::Slower { by } => by,
+            Comparison::Kept => return,
+            Comparison::TooFew => {
+                println!("the baseline {} has too few runs to compare with", file.display());
+                return;
+            }
+        };
+        for _ in 0..CONFIRMATIONS {
+            let mut fresh =
+                PerformanceReport { measured: Performance::default(), ..report.clone() };
+            self.measure(&mut fresh, body).await;
+            match baseline.compare(&BaselineRun::here(fresh.measured.p25_ms)) {
+                Comparison::Slower { by: again } => by = by.min(again),
+                Comparison::Kept | Comparison::TooFew => return,
+            }
+        }
+        let runs = CONFIRMATIONS + 1;
+        report.fail(format!(
+            "slower than its baseline by {:.0} % or more, in {runs} runs out of {runs}",
+            by * 100.0
+        ));
+    }
+
     async fn measure<F, R>(
         &self,
         report: &mut PerformanceReport,
-        body: impl Fn() -> F + Clone + Send + 'static,
-    ) where
+        body: &(impl Fn() -> F + Clone + Send + 'static),
+    ) -> Worked
+    where
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
@@ -207,7 +264,7 @@ impl PerformanceTest {
         }
         let elapsed = start.elapsed().as_secs_f64();
         report.measured = self.measured(&all, elapsed, &usage);
-        self.judge(report, &all);
+        all
     }
 
     fn measured(&self, all: &Worked, elapsed: f64, usage: &Usage) -> Performance {
@@ -234,6 +291,8 @@ impl PerformanceTest {
             concurrency: self.concurrency as u64,
             rate: self.rate,
             mean_ms: all.times.mean() / 1000.0,
+            p25_ms: at(25.0),
+            baseline: None,
             p50_ms: at(50.0),
             p90_ms: at(90.0),
             p95_ms: at(95.0),

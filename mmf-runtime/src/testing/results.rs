@@ -110,6 +110,12 @@ pub struct Performance {
     pub rate: Option<f64>,
     /// The mean time.
     pub mean_ms: f64,
+    /// The lower quartile of the time, which noise moves least.
+    #[serde(default)]
+    pub p25_ms: f64,
+    /// The baseline it was compared with, by its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
     /// Percentiles of the time.
     pub p50_ms: f64,
     /// The 90th.

@@ -1,5 +1,6 @@
 //! `cargo mmf`: runs the tests, checks the gates over what they left, and reports.
 
+mod baseline;
 mod gate;
 mod report;
 mod results;
@@ -34,6 +35,9 @@ enum Command {
     /// Writes the report as one page of HTML, with the history of the last runs
     #[command(after_help = "Examples:\n  cargo mmf report\n  cargo mmf report --html quality.html")]
     Report(report::Report),
+    /// Keeps what was measured, for later runs to be compared with
+    #[command(after_help = "Examples:\n  cargo mmf baseline accept")]
+    Baseline(baseline::Command),
 }
 
 /// What a command comes to.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Gate(gate) => gate.run(),
         Command::Report(report) => report.run(),
+        Command::Baseline(baseline) => baseline.run(),
     };
     match end {
         End::Passed => ExitCode::SUCCESS,

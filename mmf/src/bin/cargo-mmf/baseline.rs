@@ -1,0 +1,72 @@
+//! `cargo mmf baseline`
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use mmf::testing::results::{Outcome, Results};
+use mmf::testing::{Baseline, BaselineRun};
+
+use crate::{End, results};
+
+#[derive(Args)]
+pub(crate) struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Adds the last measurements to their baselines, of which each remembers ten
+    Accept(Accept),
+}
+
+#[derive(Args)]
+struct Accept {
+    /// Where the results are; target/mmf/results without it
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// Also measurements of tests that failed, after a change that may be slower
+    #[arg(long)]
+    slower: bool,
+}
+
+impl Command {
+    pub(crate) fn run(self) -> End {
+        let Action::Accept(accept) = self.action;
+        accept.run().unwrap_or_else(End::Undecided)
+    }
+}
+
+impl Accept {
+    fn run(self) -> Result<End, String> {
+        let folder = results::folder(self.results)?;
+        let results = Results::read(&folder)
+            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+        let mut accepted = 0;
+        for record in results.records.values() {
+            let Outcome::Performance(measured) = &record.outcome else { continue };
+            let Some(file) = &measured.baseline else { continue };
+            if !record.passed && !self.slower {
+                println!("{}: left out, as it failed; --slower accepts it", record.test);
+                continue;
+            }
+            let file = Path::new(file);
+            let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+            let mut baseline = Baseline::read(file).map_err(wrong)?;
+            baseline.accept(BaselineRun::here(measured.p25_ms));
+            baseline.write(file).map_err(wrong)?;
+            println!(
+                "{}: {:.3} ms is run {} of {}",
+                record.test,
+                measured.p25_ms,
+                baseline.runs.len(),
+                file.display()
+            );
+            accepted += 1;
+        }
+        if accepted == 0 {
+            return Err("no measurement with a baseline is among the results".into());
+        }
+        Ok(End::Passed)
+    }
+}
