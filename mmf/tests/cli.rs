@@ -116,8 +116,10 @@ fn a_test_that_was_killed_is_missed() {
 fn reports_are_written() {
     let folder = Folder::new("reports");
     folder.write("a-1.jsonl", &lines(&good()));
-    let (markdown, json) = (folder.0.join("gate.md"), folder.0.join("gate.json"));
-    let arguments = ["--markdown", markdown.to_str().unwrap(), "--json", json.to_str().unwrap()];
+    let file = |name: &str| folder.0.join(name).display().to_string();
+    let (markdown, json, junit) = (file("gate.md"), file("gate.json"), file("gate.xml"));
+    let arguments =
+        ["--markdown", markdown.as_str(), "--json", json.as_str(), "--junit", junit.as_str()];
     assert_eq!(folder.gate(&arguments).0, 1);
     let markdown = std::fs::read_to_string(markdown).unwrap();
     assert!(markdown.starts_with("## A gate failed"), "{markdown}");
@@ -126,6 +128,15 @@ fn reports_are_written() {
         serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
     assert_eq!(json["all_gates_passed"], false);
     assert_eq!(json["records"].as_array().unwrap().len(), 2);
+    let junit = std::fs::read_to_string(junit).unwrap();
+    for part in [
+        "<testsuite name=\"mmf\" tests=\"2\"",
+        "<testcase name=\"a::fast\" time=\"0.020\"",
+        "<testcase name=\"min_chaos_coverage\">",
+        "<failure message=\"min_chaos_coverage: write experiments",
+    ] {
+        assert!(junit.contains(part), "{part}: {junit}");
+    }
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub(crate) struct Gate {
     /// Writes the report as JSON
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Writes the report as JUnit XML
+    #[arg(long)]
+    junit: Option<PathBuf>,
 }
 
 /// Which results, and which limits.
@@ -67,6 +70,9 @@ impl Gate {
         }
         if let Some(file) = self.json {
             write(&file, &report.json().map_err(|error| error.to_string())?)?;
+        }
+        if let Some(file) = self.junit {
+            write(&file, &crate::junit::of_report(&report)?)?;
         }
         Ok(end(&report))
     }

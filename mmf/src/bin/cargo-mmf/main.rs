@@ -2,6 +2,7 @@
 
 mod baseline;
 mod gate;
+mod junit;
 mod report;
 mod results;
 mod suite;
