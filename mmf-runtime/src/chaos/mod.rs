@@ -6,8 +6,8 @@
 //! call at that point, never on timing: the same seed gives the same faults at the same calls.
 //!
 //! `point` is the place, `dice` decides, `injector` holds what is armed, `load` takes memory and processors,
-//! `history` is what was injected, and `experiment` makes a test of it. [`proxy`] is a network that really
-//! fails.
+//! `history` is what was injected, and `experiment` makes a test of it, from `scenario` to `report`. [`proxy`] is
+//! a network that really fails.
 
 mod config;
 mod dice;
@@ -22,16 +22,20 @@ mod kind;
 mod load;
 mod point;
 pub mod proxy;
+mod report;
+mod scenario;
 mod scope;
 
 pub use config::{ChaosConfig, InvalidChaos};
 pub use disk::SmallDisk;
-pub use experiment::{ChaosReport, Expectation, ResilienceTestSuite, Scenario};
+pub use experiment::ResilienceTestSuite;
 pub use fault::{Distribution, Fault};
 pub use history::{Injection, history};
 pub use injector::ChaosInjector;
 pub use kind::{ChaosKind, ChaosKind as ChaosType, InjectedFault};
 pub use point::{PointInfo, points};
+pub use report::ChaosReport;
+pub use scenario::{Expectation, Scenario};
 pub use scope::{Armed, Scope, arm, scope};
 
 pub(crate) use environment::read as read_environment;

@@ -43,6 +43,14 @@ where
     F: Future<Output = R>,
     R: Verdict,
 {
+    match caught(body).await?.failure() {
+        None => Ok(()),
+        Some(reason) => Err(Failure { panicked: false, reason }),
+    }
+}
+
+/// What a future gives, or its panic.
+pub(crate) async fn caught<F: Future>(body: impl FnOnce() -> F) -> Result<F::Output, Failure> {
     let future = catch_unwind(AssertUnwindSafe(body)).map_err(|panic| panicked(&*panic))?;
     let mut future = Box::pin(future);
     let output = std::future::poll_fn(|context| {
@@ -52,10 +60,7 @@ where
             Err(panic) => Poll::Ready(Err(panic)),
         }
     });
-    match output.await.map_err(|panic| panicked(&*panic))?.failure() {
-        None => Ok(()),
-        Some(reason) => Err(Failure { panicked: false, reason }),
-    }
+    output.await.map_err(|panic| panicked(&*panic))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Failure {

@@ -1,10 +1,8 @@
 //! Tests that measure and tests that check a service, the records they leave, and the gates over all of them.
 //!
 //! `contract` and `performance` run tests, `results` is what they leave behind, `gates` decides over all of
-//! it, and `report` tells it. `body` runs a test's body, `usage` measures the process.
+//! it, and `report` tells it. `body` runs a test's body.
 
-#[cfg(feature = "testing")]
-mod baseline;
 mod body;
 #[cfg(feature = "testing")]
 mod contract;
@@ -15,22 +13,20 @@ mod performance;
 #[cfg(feature = "testing")]
 mod report;
 pub mod results;
-#[cfg(feature = "schema")]
-mod schema;
-#[cfg(feature = "testing")]
-mod usage;
 
-#[cfg(feature = "testing")]
-pub use baseline::{Baseline, BaselineRun, Comparison};
 pub use body::Verdict;
 #[cfg(feature = "chaos")]
 pub(crate) use body::{Failure, attempt};
+#[cfg(feature = "pact")]
+pub use contract::pact;
 #[cfg(feature = "testing")]
-pub use contract::{ContractResponse, ContractTest};
+pub use contract::{ContractReport, ContractResponse, ContractTest};
 #[cfg(feature = "testing")]
 pub use gates::{GateVerdict, QualityGates};
 #[cfg(feature = "testing")]
-pub use performance::{Limits, PerformanceReport, PerformanceTest};
+pub use performance::{
+    Baseline, BaselineRun, Comparison, Limits, PerformanceReport, PerformanceTest,
+};
 #[cfg(feature = "testing")]
 pub use report::{QualityReport, Run, Sums};
 

@@ -1,35 +1,19 @@
 //! A body that is run many times and measured.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::baseline::{Baseline, BaselineRun, CONFIRMATIONS, Comparison};
-use super::body::{Verdict, attempt};
-use super::results::{Outcome, Performance, Record};
+use super::limits::Limits;
+use super::load::{Plan, Worked, work};
+use super::report::PerformanceReport;
 use super::usage::Usage;
-
-/// What must not be exceeded.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Limits {
-    /// Of the time, at the percentile.
-    pub max_response_time: Option<Duration>,
-    /// Of resident memory above the start, in bytes.
-    pub max_memory: Option<u64>,
-    /// Of the processor, in per cent of one.
-    pub max_cpu: Option<f64>,
-    /// How many end a second, at the least.
-    pub min_throughput: Option<f64>,
-    /// The share of failures. Without, none is allowed.
-    pub max_error_rate: Option<f64>,
-}
+use crate::testing::body::{Verdict, attempt};
+use crate::testing::results::{Outcome, Performance, Record};
 
 /// A body that is run many times and measured; `#[performance_test(…)]` in code.
 ///
@@ -151,7 +135,7 @@ impl PerformanceTest {
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
-        super::run(self.run(body))
+        crate::testing::run(self.run(body))
     }
 
     /// Runs the body, measures, and records the result.
@@ -179,7 +163,7 @@ impl PerformanceTest {
             Some(failure) => report.fail(format!("the warm-up failed: {failure}")),
             None => {
                 let all = self.measure(&mut report, &body).await;
-                self.judge(&mut report, &all);
+                self.limits.judge(&mut report, &all, self.percentile);
                 self.compare(&mut report, &body).await;
             }
         }
@@ -244,13 +228,7 @@ impl PerformanceTest {
     {
         let usage = Usage::start();
         let start = Instant::now();
-        let plan = Arc::new(Plan {
-            next: AtomicU64::new(0),
-            start,
-            iterations: if self.duration.is_some() { u64::MAX } else { self.iterations },
-            until: self.duration.map(|duration| start + duration),
-            rate: self.rate,
-        });
+        let plan = Arc::new(Plan::new(self.iterations, self.duration, self.rate));
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency {
             workers.spawn(work(Arc::clone(&plan), body.clone()));
@@ -269,21 +247,6 @@ impl PerformanceTest {
 
     fn measured(&self, all: &Worked, elapsed: f64, usage: &Usage) -> Performance {
         let at = |percentile| all.times.value_at_percentile(percentile) as f64 / 1000.0;
-        let limits = &self.limits;
-        let limits = [
-            (
-                "max_response_time_ms",
-                limits.max_response_time.map(|time| time.as_secs_f64() * 1000.0),
-            ),
-            ("max_memory_bytes", limits.max_memory.map(|bytes| bytes as f64)),
-            ("max_cpu_percent", limits.max_cpu),
-            ("min_throughput", limits.min_throughput),
-            ("max_error_rate", limits.max_error_rate),
-        ];
-        let limits: BTreeMap<_, _> = limits
-            .into_iter()
-            .filter_map(|(name, limit)| Some((name.to_owned(), limit?)))
-            .collect();
         Performance {
             endpoint: self.endpoint.clone(),
             iterations: all.times.len(),
@@ -301,170 +264,7 @@ impl PerformanceTest {
             throughput: all.times.len() as f64 / elapsed.max(1e-9),
             peak_memory_bytes: usage.peak_memory(),
             cpu_percent: usage.cpu(),
-            limits,
+            limits: self.limits.by_key(),
         }
-    }
-
-    fn judge(&self, report: &mut PerformanceReport, all: &Worked) {
-        let (measured, limits) = (report.measured.clone(), &self.limits);
-        let rate = measured.errors as f64 / measured.iterations.max(1) as f64;
-        if rate > limits.max_error_rate.unwrap_or(0.0) {
-            let first = all.first_error.as_deref().unwrap_or_default();
-            report.fail(format!(
-                "{} of {} runs failed; the first: {first}",
-                measured.errors, measured.iterations
-            ));
-        }
-        if let Some(limit) = limits.max_response_time {
-            let micros = all.times.value_at_percentile(self.percentile);
-            if Duration::from_micros(micros) > limit {
-                report.fail(format!(
-                    "the {}th percentile took {:.1} ms, at most {limit:?} was allowed",
-                    self.percentile,
-                    micros as f64 / 1000.0
-                ));
-            }
-        }
-        if let Some(limit) = limits.max_memory {
-            match measured.peak_memory_bytes {
-                Some(peak) if peak > limit => report.fail(format!(
-                    "memory rose by {:.1} MiB, at most {:.1} was allowed",
-                    peak as f64 / 1_048_576.0,
-                    limit as f64 / 1_048_576.0
-                )),
-                Some(_) => {}
-                None => {
-                    report.fail("memory cannot be measured on this system, and is limited".into());
-                }
-            }
-        }
-        if let Some(limit) = limits.max_cpu.filter(|limit| measured.cpu_percent > *limit) {
-            report.fail(format!(
-                "the processor was busy for {:.0} %, at most {limit} was allowed",
-                measured.cpu_percent
-            ));
-        }
-        if let Some(limit) = limits.min_throughput.filter(|limit| measured.throughput < *limit) {
-            report.fail(format!(
-                "{:.1} runs a second, at least {limit} were expected",
-                measured.throughput
-            ));
-        }
-    }
-}
-
-/// Which run is next, and when.
-struct Plan {
-    next: AtomicU64,
-    start: Instant,
-    iterations: u64,
-    until: Option<Instant>,
-    rate: Option<f64>,
-}
-
-impl Plan {
-    /// When the next run is to start; nothing where there is none.
-    fn take(&self) -> Option<Instant> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let due = match self.rate {
-            Some(rate) => self.start + Duration::from_secs_f64(number as f64 / rate),
-            None => Instant::now(),
-        };
-        (number < self.iterations && self.until.is_none_or(|until| due < until)).then_some(due)
-    }
-}
-
-/// What a worker has measured, in microseconds.
-struct Worked {
-    times: Histogram<u64>,
-    errors: u64,
-    first_error: Option<String>,
-}
-
-impl Worked {
-    fn new() -> Self {
-        // Up to an hour, by three digits; what takes longer counts as one.
-        let times =
-            Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("these bounds are allowed");
-        Self { times, errors: 0, first_error: None }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.times += other.times;
-        self.errors += other.errors;
-        self.first_error = self.first_error.take().or(other.first_error);
-    }
-}
-
-async fn work<F, R>(plan: Arc<Plan>, body: impl Fn() -> F + Clone) -> Worked
-where
-    F: Future<Output = R>,
-    R: Verdict,
-{
-    let mut worked = Worked::new();
-    while let Some(due) = plan.take() {
-        if plan.rate.is_some() {
-            tokio::time::sleep_until(due).await;
-        }
-        let outcome = attempt(body.clone()).await;
-        let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
-        worked.times.saturating_record(micros.max(1));
-        if let Err(failure) = outcome {
-            worked.errors += 1;
-            worked.first_error.get_or_insert_with(|| failure.to_string());
-        }
-    }
-    worked
-}
-
-/// How a measurement went.
-#[derive(Clone, Debug)]
-pub struct PerformanceReport {
-    /// Its name.
-    pub name: String,
-    /// Whether it kept within its limits.
-    pub passed: bool,
-    /// Why it did not.
-    pub reasons: Vec<String>,
-    /// What was measured.
-    pub measured: Performance,
-}
-
-impl PerformanceReport {
-    fn fail(&mut self, reason: String) {
-        self.passed = false;
-        self.reasons.push(reason);
-    }
-
-    /// Prints it, and fails the test where a limit was exceeded.
-    ///
-    /// # Panics
-    ///
-    /// Where one was.
-    pub fn assert_passed(&self) {
-        println!("{self}");
-        assert!(self.passed, "{} failed: {}", self.name, self.reasons.join("; "));
-    }
-}
-
-impl fmt::Display for PerformanceReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Performance { iterations, errors, p50_ms, p90_ms, p99_ms, max_ms, throughput, .. } =
-            &self.measured;
-        let verdict = if self.passed { "passed" } else { "FAILED" };
-        writeln!(f, "{}: {verdict}", self.name)?;
-        writeln!(
-            f,
-            "  {iterations} runs, {errors} failed, {throughput:.1} a second; p50 {p50_ms:.2} ms, p90 \
-             {p90_ms:.2}, p99 {p99_ms:.2}, max {max_ms:.2}"
-        )?;
-        let memory = self.measured.peak_memory_bytes.map(|bytes| bytes as f64 / 1_048_576.0);
-        if let Some(memory) = memory {
-            writeln!(f, "  memory +{memory:.1} MiB, processor {:.0} %", self.measured.cpu_percent)?;
-        }
-        for reason in &self.reasons {
-            writeln!(f, "  - {reason}")?;
-        }
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
-//! Bodies against a JSON Schema, of any draft up to 2020-12.
+//! Values against a JSON Schema, of any draft up to 2020-12.
 
 use jsonschema::Validator;
+use serde_json::Value;
 
 /// A schema that bodies are checked against.
 #[derive(Debug)]
@@ -16,12 +17,28 @@ impl Schema {
     ///
     /// Where it is no JSON, or no schema, with the place in it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let schema: serde_json::Value = serde_json::from_str(text)
+        let schema: Value = serde_json::from_str(text)
             .map_err(|error| format!("the schema is no JSON: {error}"))?;
-        let validator = jsonschema::validator_for(&schema).map_err(|error| {
+        Self::built(jsonschema::options().build(&schema))
+    }
+
+    /// A schema of a draft, whatever it says itself; its formats are checked.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no schema, with the place in it.
+    #[cfg(feature = "openapi")]
+    pub(super) fn of(schema: &Value, draft: jsonschema::Draft) -> Result<Self, String> {
+        let options = jsonschema::options().with_draft(draft).should_validate_formats(true);
+        Self::built(options.build(schema))
+    }
+
+    fn built(
+        built: Result<Validator, jsonschema::ValidationError<'static>>,
+    ) -> Result<Self, String> {
+        built.map(Self).map_err(|error| {
             format!("the schema is none, at {:?}: {error}", error.instance_path().to_string())
-        })?;
-        Ok(Self(validator))
+        })
     }
 
     /// Checks a body.
@@ -30,9 +47,18 @@ impl Schema {
     ///
     /// What is wrong with it, and where.
     pub(super) fn check(&self, body: &[u8]) -> Result<(), String> {
-        let body: serde_json::Value = serde_json::from_slice(body)
+        let body: Value = serde_json::from_slice(body)
             .map_err(|error| format!("the body is no JSON: {error}"))?;
-        let mut errors = self.0.iter_errors(&body).map(|error| {
+        self.check_value(&body)
+    }
+
+    /// Checks a value.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where.
+    pub(super) fn check_value(&self, value: &Value) -> Result<(), String> {
+        let mut errors = self.0.iter_errors(value).map(|error| {
             let place = error.instance_path().to_string();
             format!("at {}: {error}", if place.is_empty() { "/" } else { &place })
         });

@@ -1,0 +1,336 @@
+//! What an attribute means, and every mistake in it.
+
+use std::time::Duration;
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+
+use super::args::{Args, Pair, pairs};
+use crate::common::errors::Errors;
+use crate::common::keys::Text;
+use crate::common::value::Value;
+use crate::performance_test::args::percentile;
+
+/// Which tests are made of a function.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// One for each endpoint, which the body asks by itself.
+    Endpoints(Vec<Pair>),
+    /// One, of an endpoint or an operation.
+    One,
+    /// One for each operation or interaction of a file.
+    Each(Vec<Part>),
+    /// One, of gRPC services alone.
+    Grpc,
+    /// One, of a consumer.
+    Consumer { consumer: String, provider: String, writes: String },
+}
+
+/// An operation or an interaction.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) name: String,
+    /// Its place in the file.
+    pub(super) number: usize,
+    /// Why its test cannot be run.
+    pub(super) ignored: Option<String>,
+}
+
+impl Plan {
+    /// What the function takes, in words; nothing where it takes none.
+    pub(super) fn argument(&self) -> Option<&'static str> {
+        match self {
+            Self::Endpoints(_) => Some("the `endpoint: &str`"),
+            Self::One | Self::Each(_) => Some("the `response: ContractResponse`"),
+            Self::Consumer { .. } => Some("the `pact: ConsumerPact`"),
+            Self::Grpc => None,
+        }
+    }
+}
+
+/// Checks the attribute. There is a plan where enough is said for one, errors or not.
+pub(super) fn check(args: &Args, errors: &mut Errors) -> Option<Plan> {
+    values(args, errors);
+    if args.consumer.is_some() || args.writes.is_some() || args.provider.is_some() {
+        return consumer(args, errors);
+    }
+    if args.service.is_none() {
+        errors.push(
+            Span::call_site(),
+            "`#[contract_test]` needs the name of the service: `service = \"user-service\"`",
+        );
+    }
+    goes_with(args, errors);
+    features(args, errors);
+    let parts = files(args, errors);
+    if let Some(endpoints) = &args.endpoints {
+        return Some(Plan::Endpoints(endpoints.0.clone()));
+    }
+    if let Some(parts) = parts {
+        return Some(Plan::Each(parts));
+    }
+    if args.endpoint.is_some() || args.operation.is_some() || args.openapi.is_some() {
+        return Some(Plan::One);
+    }
+    if args.grpc_services.is_some() {
+        return Some(Plan::Grpc);
+    }
+    if args.pact.is_none() {
+        errors.push(
+            Span::call_site(),
+            "`#[contract_test]` needs something to ask: `endpoint = \"GET /users/1\"`, `endpoints(\"/users\" = \
+             \"2s\")` that the body asks itself, `openapi = \"openapi.yaml\"`, `pact = \
+             \"pacts/web-user.json\"`, or `grpc_services(\"users.v1.Users\")`",
+        );
+    }
+    None
+}
+
+/// Literals that can never be meant.
+fn values(args: &Args, errors: &mut Errors) {
+    for pair in pairs(args.endpoints.as_ref()) {
+        path(&pair.name.value(), pair.name.span(), errors);
+        if let Some(value) = &pair.value {
+            let key = format!("{:?}", pair.name.value());
+            errors.keep(Value::<Duration>::from_expr(value, &key));
+        }
+    }
+    for pair in pairs(args.health_check_endpoints.as_ref()) {
+        path(&pair.name.value(), pair.name.span(), errors);
+    }
+    if let Some(endpoint) = &args.endpoint {
+        path(&endpoint.text, endpoint.span, errors);
+    }
+    for (key, list) in [("header", &args.header), ("request_headers", &args.request_headers)] {
+        for pair in pairs(list.as_ref()).iter().filter(|pair| pair.value.is_none()) {
+            let name = pair.name.value();
+            errors
+                .push(pair.name.span(), format!("a value is missing: `{key}(\"{name}\" = \"…\")`"));
+        }
+    }
+    for pair in pairs(args.grpc_services.as_ref()) {
+        let name = pair.name.value();
+        if name.starts_with('/') || name.matches('/').count() > 1 {
+            let message = "a gRPC service is written `\"users.v1.Users\"`, a method of it \
+                           `\"users.v1.Users/Get\"`";
+            errors.push(pair.name.span(), message);
+        }
+        if let Some(value) = &pair.value {
+            errors.push(value.span(), "a gRPC service takes no value");
+        }
+    }
+    if let Some(Value::Literal(status, span)) = &args.status
+        && !(100..=599).contains(status)
+    {
+        errors.push(*span, "a status lies between 100 and 599");
+    }
+    if let Some(samples) = args.samples.as_ref().filter(|samples| samples.literal() == Some(&0)) {
+        errors.push(samples.span(), "`samples` must be at least 1");
+    }
+    percentile(args.percentile.as_ref(), errors);
+}
+
+/// `/users`, or `GET /users`.
+fn path(endpoint: &str, span: Span, errors: &mut Errors) {
+    let path = endpoint.split_once(' ').map_or(endpoint, |(_, path)| path.trim_start());
+    if !path.starts_with('/') {
+        errors.push(span, format!("an endpoint begins with `/`: `\"/{path}\"`"));
+    }
+}
+
+/// Every key that is written and says what to ask or to expect, with its place.
+fn written(args: &Args) -> Vec<(&'static str, Span)> {
+    let text = |key, text: &Option<Text>| Some((key, text.as_ref()?.span));
+    let list = |key, list: &Option<super::args::Pairs>| {
+        Some((key, pairs(list.as_ref()).first()?.name.span()))
+    };
+    let code = |key, code: &Option<crate::common::keys::Code>| Some((key, code.as_ref()?.0.span()));
+    [
+        list("endpoints", &args.endpoints),
+        text("endpoint", &args.endpoint),
+        text("openapi", &args.openapi),
+        text("operation", &args.operation),
+        text("pact", &args.pact),
+        code("provider_states", &args.provider_states),
+        list("grpc_services", &args.grpc_services),
+        code("base_url", &args.base_url),
+        list("request_headers", &args.request_headers),
+        code("request_json", &args.request_json),
+        args.status.as_ref().map(|status| ("status", status.span())),
+        list("header", &args.header),
+        text("schema", &args.schema),
+        args.sla.as_ref().map(|sla| ("sla", sla.span())),
+        text("service", &args.service),
+        list("health_check_endpoints", &args.health_check_endpoints),
+        args.samples.as_ref().map(|samples| ("samples", samples.span())),
+        args.percentile.as_ref().map(|percentile| ("percentile", percentile.span())),
+        args.wait_ready.as_ref().map(|wait| ("wait_ready", wait.span())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Which keys exclude each other, and which need another.
+fn goes_with(args: &Args, errors: &mut Errors) {
+    let is_allowed = |key: &str| -> Option<&str> {
+        if args.endpoints.is_some() {
+            return match key {
+                "endpoints" | "service" | "samples" | "percentile" => None,
+                "endpoint" => Some("`endpoint` and `endpoints` exclude each other"),
+                _ => Some("goes with `endpoint`: of `endpoints` the body asks itself"),
+            };
+        }
+        match key {
+            "operation" if args.openapi.is_none() => {
+                Some("needs the document: `openapi = \"openapi.yaml\"`")
+            }
+            "operation" if args.pact.is_some() => {
+                Some("does not go with `pact`, whose interactions find their operations themselves")
+            }
+            "endpoint" if args.pact.is_some() => {
+                Some("does not go with `pact`, whose interactions say what to ask")
+            }
+            "provider_states" if args.pact.is_none() => {
+                Some("needs the file: `pact = \"pacts/web-user.json\"`")
+            }
+            _ => None,
+        }
+    };
+    for (key, span) in written(args) {
+        if let Some(why) = is_allowed(key) {
+            let message =
+                if why.starts_with('`') { why.to_owned() } else { format!("`{key}` {why}") };
+            errors.push(span, message);
+        }
+    }
+}
+
+/// What only works with a feature of the facade.
+fn features(args: &Args, errors: &mut Errors) {
+    let needs = [
+        ("schema", cfg!(feature = "schema"), args.schema.as_ref().map(|file| file.span)),
+        ("openapi", cfg!(feature = "openapi"), args.openapi.as_ref().map(|file| file.span)),
+        ("pact", cfg!(feature = "pact"), args.pact.as_ref().map(|file| file.span)),
+        (
+            "grpc",
+            cfg!(feature = "grpc"),
+            pairs(args.grpc_services.as_ref()).first().map(|first| first.name.span()),
+        ),
+    ];
+    for (feature, is_on, span) in needs {
+        if let Some(span) = span.filter(|_| !is_on) {
+            let key = if feature == "grpc" { "grpc_services" } else { feature };
+            errors.push(span, format!("`{key}` needs the feature `{feature}` of `mmf`"));
+        }
+    }
+}
+
+/// Looks into the files that are named; the parts of one of them that tests are made of.
+fn files(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
+    schema(args, errors);
+    let operations = operations(args, errors);
+    interactions(args, errors).or(operations)
+}
+
+#[cfg(feature = "schema")]
+fn schema(args: &Args, errors: &mut Errors) {
+    if let Some(schema) = &args.schema {
+        super::files::json("schema", schema, errors);
+    }
+}
+
+#[cfg(not(feature = "schema"))]
+fn schema(_: &Args, _: &mut Errors) {}
+
+#[cfg(not(feature = "openapi"))]
+fn operations(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
+    None
+}
+
+#[cfg(feature = "openapi")]
+fn operations(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
+    let file = args.openapi.as_ref()?;
+    let text = super::files::read("document", file, errors)?;
+    let operations = match super::openapi::operations(&text) {
+        Ok(operations) => operations,
+        Err(why) => {
+            errors.push(file.span, format!("{} {why}", file.text));
+            return None;
+        }
+    };
+    if let Some(operation) = &args.operation {
+        if !operations.iter().any(|known| known.is(&operation.text)) {
+            let names: Vec<_> = operations.iter().map(|known| known.name.as_str()).collect();
+            let hint = crate::common::errors::suggestion(&operation.text, &names);
+            let message = format!("{} has no operation `{}`{hint}", file.text, operation.text);
+            errors.push(operation.span, message);
+        }
+        return None;
+    }
+    if args.endpoint.is_some() || args.pact.is_some() {
+        return None;
+    }
+    if operations.is_empty() {
+        errors.push(file.span, format!("{} has no operations", file.text));
+        return None;
+    }
+    let parts = operations.into_iter().enumerate().map(|(number, operation)| Part {
+        name: operation.name,
+        number,
+        ignored: operation.missing,
+    });
+    Some(parts.collect())
+}
+
+#[cfg(not(feature = "pact"))]
+fn interactions(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
+    None
+}
+
+#[cfg(feature = "pact")]
+fn interactions(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
+    let file = args.pact.as_ref()?;
+    let pact = super::files::json("Pact file", file, errors)?;
+    match super::pact::interactions(&pact) {
+        Ok(interactions) => {
+            let parts = interactions.into_iter().enumerate().map(|(number, interaction)| Part {
+                name: interaction.name,
+                number,
+                ignored: interaction.ignored,
+            });
+            Some(parts.collect())
+        }
+        Err(why) => {
+            errors.push(file.span, format!("{} {why}", file.text));
+            None
+        }
+    }
+}
+
+fn consumer(args: &Args, errors: &mut Errors) -> Option<Plan> {
+    for (key, span) in written(args) {
+        errors.push(span, format!("`{key}` does not go with `consumer`, whose body asks"));
+    }
+    if !cfg!(feature = "pact")
+        && let Some(consumer) = &args.consumer
+    {
+        errors.push(consumer.span, "`consumer` needs the feature `pact` of `mmf`");
+    }
+    let (Some(consumer), Some(provider), Some(writes)) =
+        (&args.consumer, &args.provider, &args.writes)
+    else {
+        errors.push(
+            Span::call_site(),
+            "a test of a consumer names both sides and the folder of the file: `consumer = \"web\", provider = \
+             \"user-service\", writes = \"pacts/\"`",
+        );
+        return None;
+    };
+    let text = |text: &Text| text.text.clone();
+    Some(Plan::Consumer {
+        consumer: text(consumer),
+        provider: text(provider),
+        writes: text(writes),
+    })
+}

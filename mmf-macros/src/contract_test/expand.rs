@@ -1,0 +1,262 @@
+//! The tests that a function becomes.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use super::args::{Args, Pair, pairs};
+use super::check::{Part, Plan};
+use super::name;
+use crate::common::function::Function;
+use crate::common::keys::{Text, is_named};
+use crate::common::value::Value;
+
+/// Prints the tests of a plan.
+pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStream {
+    match plan {
+        Plan::Endpoints(endpoints) => of_endpoints(args, endpoints, function),
+        Plan::Each(parts) => of_parts(args, parts, function),
+        Plan::One => {
+            let endpoint = args.endpoint.as_ref().map_or("", |endpoint| &endpoint.text);
+            let mut test = asking(args, function, &name_of(function), endpoint);
+            test.extend(openapi(args, args.operation.as_ref().map_or("", |name| &name.text)));
+            one(args, function, &quote!(#test.run), &quote!(__mmf_argument))
+        }
+        Plan::Grpc => {
+            let test = asking(args, function, &name_of(function), "gRPC");
+            one(args, function, &quote!(#test.run_grpc), &TokenStream::new())
+        }
+        Plan::Consumer { consumer, provider, writes } => {
+            let rt = runtime(args);
+            let path = path_of(&name_of(function));
+            let should_fail = should_fail(function);
+            let folder = beside_manifest(writes);
+            let test = quote!(#rt::pact::ConsumerTest::new(#path, #consumer, #provider, #folder)#should_fail.run);
+            one(args, function, &test, &quote!(__mmf_argument))
+        }
+    }
+}
+
+// Input:  #[contract_test(service = "users", endpoints("/users" = "2s"))] async fn answers(endpoint: &str) { BODY }
+// Output:
+//     mod answers {
+//         use super::*;
+//         async fn body(endpoint: &str) { BODY }
+//         #[test]
+//         fn users() { run(ContractTest::new(…).sla(…).run_timed(|| body("/users"))).assert_passed() }
+//     }
+fn of_endpoints(args: &Args, endpoints: &[Pair], function: &Function) -> TokenStream {
+    let rt = runtime(args);
+    let attrs = &function.attrs;
+    let mut known = Vec::new();
+    let tests = endpoints.iter().map(|pair| {
+        let endpoint = pair.name.value();
+        let ident = name::of_test(&endpoint, &mut known);
+        let mut test = contract(args, function, &ident.to_string(), &endpoint);
+        if let Some(value) = &pair.value
+            && let Ok(sla) = Value::<Duration>::from_expr(value, "endpoints")
+        {
+            test.extend(quote!(.sla(#sla)));
+        }
+        let body = match function.sig.asyncness {
+            Some(_) => quote!(|| __mmf_body(#endpoint)),
+            None => quote!(|| async { __mmf_body(#endpoint) }),
+        };
+        quote! {
+            #[::core::prelude::v1::test]
+            #(#attrs)*
+            fn #ident() {
+                #rt::run(#test.run_timed(#body)).assert_passed();
+            }
+        }
+    });
+    module(function, tests)
+}
+
+// Input:  #[contract_test(service = "users", pact = "pacts/web-users.json")] async fn web(response: ContractResponse) { BODY }
+// Output:
+//     mod web {
+//         use super::*;
+//         async fn body(response: ContractResponse) { BODY }
+//         #[test]
+//         fn a_request_for_user_1() { run(async { ContractTest::new(…).pact(…, 0).run(body).await }).assert_passed() }
+//     }
+fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
+    let rt = runtime(args);
+    let attrs = &function.attrs;
+    let mut known = Vec::new();
+    let tests = parts.iter().map(|part| {
+        let ident = name::of_test(&part.name, &mut known);
+        let mut test = asking(args, function, &ident.to_string(), "");
+        match &args.pact {
+            Some(file) => {
+                test.extend(pact(args, file, part.number));
+                test.extend(openapi(args, ""));
+            }
+            None => test.extend(openapi(args, &part.name)),
+        }
+        let body = body(function, &quote!(__mmf_argument));
+        let ignored = part.ignored.as_ref().map(|why| quote!(#[ignore = #why]));
+        quote! {
+            #[::core::prelude::v1::test]
+            #(#attrs)*
+            #ignored
+            fn #ident() {
+                #rt::run(async { #test.run(#body).await }).assert_passed();
+            }
+        }
+    });
+    module(function, tests)
+}
+
+fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let Function { sig, block, .. } = function;
+    let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
+    let module = &sig.ident;
+    quote! {
+        mod #module {
+            #[allow(unused_imports)]
+            use super::*;
+
+            #asyncness fn __mmf_body(#inputs) #output #block
+
+            #(#tests)*
+        }
+    }
+}
+
+// Input:  #[contract_test(service = "users", endpoint = "GET /users/1", status = 200)]
+//         async fn user(response: ContractResponse) { BODY }
+// Output:
+//     #[test]
+//     fn user() {
+//         async fn body(response: ContractResponse) { BODY }
+//         run(async { ContractTest::new(…).base_url(…).status(200).run(body).await }).assert_passed()
+//     }
+fn one(args: &Args, function: &Function, run: &TokenStream, argument: &TokenStream) -> TokenStream {
+    let rt = runtime(args);
+    let Function { attrs, vis, sig, block, .. } = function;
+    let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
+    let ident = &sig.ident;
+    let body = body(function, argument);
+    quote! {
+        #[::core::prelude::v1::test]
+        #(#attrs)*
+        #vis fn #ident() {
+            #asyncness fn __mmf_body(#inputs) #output #block
+            #rt::run(async { #run(#body).await }).assert_passed();
+        }
+    }
+}
+
+/// The body as a function that returns a future.
+fn body(function: &Function, argument: &TokenStream) -> TokenStream {
+    match function.sig.asyncness {
+        Some(_) => quote!(__mmf_body),
+        None => quote!(|#argument| async { __mmf_body(#argument) }),
+    }
+}
+
+/// A contract that asks by itself, with all that is said by hand.
+fn asking(args: &Args, function: &Function, name: &str, endpoint: &str) -> TokenStream {
+    let mut test = contract(args, function, name, endpoint);
+    if let Some(url) = &args.base_url {
+        let url = &url.0;
+        test.extend(quote!(.base_url(#url)));
+    }
+    if let Some(wait) = &args.wait_ready {
+        test.extend(quote!(.wait_ready(#wait)));
+    }
+    for pair in pairs(args.health_check_endpoints.as_ref()) {
+        let endpoint = &pair.name;
+        test.extend(quote!(.health_check(#endpoint)));
+    }
+    for pair in pairs(args.grpc_services.as_ref()) {
+        let service = &pair.name;
+        test.extend(quote!(.grpc_service(#service)));
+    }
+    if let Some(body) = &args.request_json {
+        let body = &body.0;
+        test.extend(quote!(.request_json(&(#body))));
+    }
+    for pair in pairs(args.request_headers.as_ref()) {
+        let (name, value) = (&pair.name, &pair.value);
+        test.extend(quote!(.request_header(#name, #value)));
+    }
+    if let Some(status) = &args.status {
+        test.extend(quote!(.status((#status) as u16)));
+    }
+    for pair in pairs(args.header.as_ref()) {
+        let (name, value) = (&pair.name, &pair.value);
+        test.extend(quote!(.header(#name, #value)));
+    }
+    if let Some(schema) = &args.schema {
+        let (file, text) = (&schema.text, included(schema));
+        test.extend(quote!(.schema(#file, #text)));
+    }
+    if let Some(sla) = &args.sla {
+        test.extend(quote!(.sla(#sla)));
+    }
+    test
+}
+
+fn contract(args: &Args, function: &Function, name: &str, endpoint: &str) -> TokenStream {
+    let rt = runtime(args);
+    let service = args.service.as_ref().map(|service| &service.text);
+    let name = path_of(name);
+    let mut test = quote!(#rt::ContractTest::new(#name, #service, #endpoint));
+    test.extend(should_fail(function));
+    if let Some(samples) = &args.samples {
+        test.extend(quote!(.samples(#samples)));
+    }
+    if let Some(percentile) = &args.percentile {
+        test.extend(quote!(.percentile(#percentile)));
+    }
+    test
+}
+
+fn openapi(args: &Args, operation: &str) -> Option<TokenStream> {
+    let document = args.openapi.as_ref()?;
+    let (file, text) = (&document.text, included(document));
+    Some(quote!(.openapi(#file, #text, #operation)))
+}
+
+fn pact(args: &Args, file: &Text, number: usize) -> TokenStream {
+    let (name, text) = (&file.text, included(file));
+    let mut test = quote!(.pact(#name, #text, #number));
+    if let Some(states) = &args.provider_states {
+        let states = &states.0;
+        test.extend(quote!(.provider_states(#states)));
+    }
+    test
+}
+
+/// The text of a file. Included, it has the test compiled again when it changes.
+fn included(file: &Text) -> TokenStream {
+    let path = beside_manifest(&file.text);
+    quote!(::core::include_str!(#path))
+}
+
+fn beside_manifest(path: &str) -> TokenStream {
+    quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), "/", #path))
+}
+
+fn path_of(name: &str) -> TokenStream {
+    quote!(::core::concat!(::core::module_path!(), "::", #name))
+}
+
+fn should_fail(function: &Function) -> Option<TokenStream> {
+    let should = function.attrs.iter().any(|attribute| is_named(attribute, "should_panic"));
+    should.then(|| quote!(.should_fail()))
+}
+
+fn name_of(function: &Function) -> String {
+    syn::ext::IdentExt::unraw(&function.sig.ident).to_string()
+}
+
+fn runtime(args: &Args) -> TokenStream {
+    let krate = args.krate.as_ref().map(|krate| krate.0.to_token_stream());
+    let krate = krate.unwrap_or_else(|| quote!(::mmf));
+    quote!(#krate::__private::testing)
+}

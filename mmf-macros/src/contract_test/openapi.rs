@@ -1,0 +1,138 @@
+//! The operations of an OpenAPI document, as far as tests are made of them. What requests and answers have to be
+//! is the runtime's to say.
+
+use serde_json::Value;
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// An operation of a document.
+#[derive(Debug, PartialEq)]
+pub(super) struct Operation {
+    /// Its id, or method and path.
+    pub(super) name: String,
+    title: String,
+    /// Which example is missing for a request to be made of it.
+    pub(super) missing: Option<String>,
+}
+
+impl Operation {
+    /// Whether it is meant by a name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name || self.title == name
+    }
+}
+
+/// The operations of a document, in its order.
+///
+/// # Errors
+///
+/// Where it is no document, with the place.
+pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
+    let document: Value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?
+    } else {
+        serde_saphyr::from_str(text).map_err(|error| format!("is no YAML: {error}"))?
+    };
+    if !document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")) {
+        return Err("is no OpenAPI document of 3.0 or 3.1: it has no `openapi: 3.…`".into());
+    }
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let item = followed(&document, item);
+        for method in METHODS {
+            let Some(operation) = item.get(method) else { continue };
+            let title = format!("{} {path}", method.to_uppercase());
+            let id = operation["operationId"].as_str().map(str::to_owned);
+            operations.push(Operation {
+                name: id.unwrap_or_else(|| title.clone()),
+                missing: missing(&document, item, operation),
+                title,
+            });
+        }
+    }
+    Ok(operations)
+}
+
+/// What has no example and needs one.
+fn missing(document: &Value, item: &Value, operation: &Value) -> Option<String> {
+    let mut parameters: Vec<&Value> = Vec::new();
+    for owner in [operation, item] {
+        for parameter in owner["parameters"].as_array().into_iter().flatten() {
+            let parameter = followed(document, parameter);
+            let same = |known: &&Value| {
+                known["name"] == parameter["name"] && known["in"] == parameter["in"]
+            };
+            if !parameters.iter().any(same) {
+                parameters.push(parameter);
+            }
+        }
+    }
+    for parameter in parameters {
+        let is_needed = parameter["required"] == true || parameter["in"] == "path";
+        if is_needed && !has_example(document, parameter) {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            return Some(format!("the parameter `{name}` has no example"));
+        }
+    }
+    let body = followed(document, &operation["requestBody"]);
+    let mut content = body["content"].as_object().into_iter().flatten();
+    if body["required"] == true && !content.any(|(_, content)| has_example(document, content)) {
+        return Some("its request body has no example".into());
+    }
+    None
+}
+
+fn has_example(document: &Value, owner: &Value) -> bool {
+    let schema = followed(document, &owner["schema"]);
+    let all = [
+        &owner["example"],
+        &owner["examples"],
+        &schema["example"],
+        &schema["examples"],
+        &schema["default"],
+        &schema["const"],
+        &schema["enum"],
+    ];
+    all.into_iter().any(|example| !example.is_null())
+}
+
+/// What a reference of the document leads to, or the value itself.
+fn followed<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    let target = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+    target.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_tell_which_example_they_lack() {
+        let text = r##"
+openapi: 3.0.3
+paths:
+  /users/{id}:
+    parameters: [{ $ref: "#/components/parameters/Id" }]
+    get: { operationId: getUser }
+    put: { requestBody: { required: true, content: { application/json: {} } } }
+    delete: { parameters: [{ name: id, in: path, required: true }] }
+components: { parameters: { Id: { name: id, in: path, required: true, example: 1 } } }
+"##;
+        let found = operations(text).unwrap();
+        let missing = |name: &str| {
+            let found = found.iter().find(|operation| operation.is(name)).unwrap();
+            found.missing.as_deref().unwrap_or_default()
+        };
+        assert_eq!(missing("getUser"), "");
+        assert_eq!(missing("GET /users/{id}"), "");
+        assert_eq!(missing("PUT /users/{id}"), "its request body has no example");
+        assert_eq!(missing("DELETE /users/{id}"), "the parameter `id` has no example");
+        for (wrong, why) in [
+            ("{", "is no JSON: "),
+            ("a: [", "is no YAML: "),
+            ("swagger: '2.0'", "is no OpenAPI document"),
+        ] {
+            assert!(operations(wrong).unwrap_err().starts_with(why));
+        }
+    }
+}

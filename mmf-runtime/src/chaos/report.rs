@@ -1,0 +1,78 @@
+//! How an experiment went, told and asserted.
+
+use std::fmt::{self, Write as _};
+
+use crate::testing::results::ChaosCase;
+
+/// How an experiment went.
+#[derive(Clone, Debug)]
+pub struct ChaosReport {
+    /// Its name.
+    pub name: String,
+    /// What repeats it.
+    pub seed: u64,
+    /// Whether all that was expected held.
+    pub passed: bool,
+    /// Why it did not.
+    pub reasons: Vec<String>,
+    /// Case by case.
+    pub cases: Vec<ChaosCase>,
+}
+
+impl ChaosReport {
+    pub(super) fn fail(&mut self, reason: String) {
+        self.passed = false;
+        self.reasons.push(reason);
+    }
+
+    /// Prints the report, and fails the test where the experiment has failed.
+    ///
+    /// # Panics
+    ///
+    /// Where it has.
+    pub fn assert_passed(&self) {
+        println!("{self}");
+        assert!(
+            self.passed,
+            "{} failed: {}\nMMF_CHAOS_SEED={} repeats it",
+            self.name,
+            self.reasons.join("; "),
+            self.seed
+        );
+    }
+}
+
+impl fmt::Display for ChaosReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = if self.passed { "passed" } else { "FAILED" };
+        writeln!(f, "{}: {verdict}, seed {}", self.name, self.seed)?;
+        for case in &self.cases {
+            writeln!(
+                f,
+                "  {}: {} of {} calls succeeded, p99 {:.0} ms",
+                case.name, case.successes, case.calls, case.p99_ms
+            )?;
+            for (label, counts) in [
+                ("injected at", &case.injections),
+                ("not possible at", &case.unable),
+                ("policy", &case.policies),
+            ] {
+                for (name, counts) in counts {
+                    let mut text = String::new();
+                    for (what, count) in counts {
+                        let comma = if text.is_empty() { "" } else { ", " };
+                        write!(text, "{comma}{count} {what}")?;
+                    }
+                    writeln!(f, "    {label} {name}: {text}")?;
+                }
+            }
+            if let Some(recovery) = case.recovery_ms {
+                writeln!(f, "    recovered after {recovery:.0} ms")?;
+            }
+        }
+        for reason in &self.reasons {
+            writeln!(f, "  - {reason}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,334 @@
+//! The way through a document: places by their JSON pointers, references followed, operations found.
+
+use serde_json::Value;
+
+use super::super::http::Request;
+
+/// So many references in a row are followed.
+const MOST_REFERENCES: usize = 32;
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// A document of version 3.0 or 3.1.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) root: Value,
+    pub(super) version: Version,
+}
+
+/// Which JSON Schema the schemas of a document are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Version {
+    /// A dialect of its own, near to draft 4.
+    V3_0,
+    /// 2020-12.
+    V3_1,
+}
+
+impl Document {
+    /// Reads JSON or YAML.
+    ///
+    /// # Errors
+    ///
+    /// Where it is neither, with the place, or of another version.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let root: Value = if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?
+        } else {
+            serde_saphyr::from_str(text).map_err(|error| format!("it is no YAML: {error}"))?
+        };
+        let version = match root["openapi"].as_str() {
+            Some(version) if version.starts_with("3.0") => Version::V3_0,
+            Some(version) if version.starts_with("3.1") => Version::V3_1,
+            Some(version) => {
+                return Err(format!("OpenAPI {version} is not known: 3.0 and 3.1 are"));
+            }
+            None if root["swagger"].is_string() => {
+                return Err("Swagger 2.0 is not known: convert it to OpenAPI 3.0 or 3.1".into());
+            }
+            None => return Err("it says no version: `openapi: 3.1.0`".into()),
+        };
+        Ok(Self { root, version })
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { document: self, pointer: String::new(), value: &self.root }
+    }
+
+    /// The path of the first server, without a slash at its end.
+    pub(super) fn base_path(&self) -> String {
+        let server = &self.root["servers"][0];
+        let mut url = server["url"].as_str().unwrap_or_default().to_owned();
+        for (name, variable) in server["variables"].as_object().into_iter().flatten() {
+            url = url
+                .replace(&format!("{{{name}}}"), variable["default"].as_str().unwrap_or_default());
+        }
+        let path = match url.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |start| &rest[start..]),
+            None => &url,
+        };
+        path.trim_end_matches('/').to_owned()
+    }
+
+    /// An operation by its `operationId`, or by method and path as the document writes them.
+    pub(super) fn operation(&self, name: &str) -> Result<Operation<'_>, String> {
+        let operations = self.operations()?;
+        let mut known = operations.iter().map(Operation::name).collect::<Vec<_>>();
+        match operations.into_iter().find(|known| known.id() == Some(name) || known.title() == name)
+        {
+            Some(operation) => Ok(operation),
+            None => {
+                known.sort();
+                Err(format!("there is no operation {name:?}; there are: {}", known.join(", ")))
+            }
+        }
+    }
+
+    /// The operation that a request belongs to. A path without parameters goes before one with.
+    pub(super) fn operation_of(&self, request: &Request) -> Result<Operation<'_>, String> {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let mut at_path: Vec<_> =
+            self.operations()?.into_iter().filter(|known| known.captures(path).is_some()).collect();
+        at_path.sort_by_key(|known| known.template.matches('{').count());
+        let methods: Vec<_> = at_path.iter().map(|known| known.method.to_uppercase()).collect();
+        at_path
+            .into_iter()
+            .find(|known| known.method.eq_ignore_ascii_case(&request.method))
+            .ok_or_else(|| match methods.as_slice() {
+                [] => format!("no path of the document is {path}"),
+                known => format!("{path} is documented for {} only", known.join(", ")),
+            })
+    }
+
+    fn operations(&self) -> Result<Vec<Operation<'_>>, String> {
+        let paths = self.place().get("paths")?.ok_or("it has no `paths`")?;
+        let mut operations = Vec::new();
+        for (template, item) in paths.entries()? {
+            for method in METHODS {
+                if let Some(place) = item.get(method)? {
+                    operations.push(Operation {
+                        method,
+                        template: template.to_owned(),
+                        item: item.clone(),
+                        place,
+                    });
+                }
+            }
+        }
+        Ok(operations)
+    }
+}
+
+/// A method of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Operation<'d> {
+    pub(super) method: &'static str,
+    /// `/users/{id}`
+    pub(super) template: String,
+    item: Place<'d>,
+    pub(super) place: Place<'d>,
+}
+
+impl<'d> Operation<'d> {
+    fn id(&self) -> Option<&'d str> {
+        self.place.value["operationId"].as_str()
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.method.to_uppercase(), self.template)
+    }
+
+    /// Its id, or method and path where it has none.
+    pub(super) fn name(&self) -> String {
+        self.id().map_or_else(|| self.title(), str::to_owned)
+    }
+
+    /// Its parameters; those of the path that it does not have itself included.
+    pub(super) fn parameters(&self) -> Result<Vec<Place<'d>>, String> {
+        let mut parameters: Vec<Place<'d>> = Vec::new();
+        for owner in [&self.place, &self.item] {
+            for parameter in
+                owner.get("parameters")?.map(|all| all.items()).transpose()?.into_iter().flatten()
+            {
+                let same = |known: &Place<'_>| {
+                    known.value["name"] == parameter.value["name"]
+                        && known.value["in"] == parameter.value["in"]
+                };
+                if !parameters.iter().any(same) {
+                    parameters.push(parameter);
+                }
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// What stands in a path in place of the parameters; nothing where it is another path.
+    pub(super) fn captures(&self, path: &str) -> Option<Vec<(&str, String)>> {
+        let (mut template, mut path) = (self.template.as_str(), path);
+        let mut captures = Vec::new();
+        while let Some((before, rest)) = template.split_once('{') {
+            let (name, after) = rest.split_once('}')?;
+            path = path.strip_prefix(before)?;
+            let literal = after.split('{').next().unwrap_or_default();
+            let end = match literal {
+                "" => path.find('/').unwrap_or(path.len()),
+                literal => path.find(literal)?,
+            };
+            let (value, rest) = path.split_at(end);
+            if value.is_empty() || value.contains('/') {
+                return None;
+            }
+            let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+            captures.push((name, value.into_owned()));
+            (template, path) = (after, rest);
+        }
+        (template == path).then_some(captures)
+    }
+}
+
+/// A value of a document, and where it is.
+#[derive(Clone, Debug)]
+pub(super) struct Place<'d> {
+    pub(super) document: &'d Document,
+    pub(super) pointer: String,
+    pub(super) value: &'d Value,
+}
+
+impl<'d> Place<'d> {
+    /// What is behind a key, references followed.
+    pub(super) fn get(&self, key: &str) -> Result<Option<Self>, String> {
+        self.value.get(key).map(|value| self.at(key, value).followed()).transpose()
+    }
+
+    /// What is behind each key, references followed.
+    pub(super) fn entries(&self) -> Result<Vec<(&'d str, Self)>, String> {
+        let object = self.value.as_object().into_iter().flatten();
+        object.map(|(key, value)| Ok((key.as_str(), self.at(key, value).followed()?))).collect()
+    }
+
+    /// What is in a list, references followed.
+    pub(super) fn items(&self) -> Result<Vec<Self>, String> {
+        let items = self.value.as_array().into_iter().flatten().enumerate();
+        items.map(|(place, value)| self.at(&place.to_string(), value).followed()).collect()
+    }
+
+    /// A text behind a key.
+    pub(super) fn text(&self, key: &str) -> &'d str {
+        self.value[key].as_str().unwrap_or_default()
+    }
+
+    /// Whether `true` is behind a key.
+    pub(super) fn is(&self, key: &str) -> bool {
+        self.value[key] == true
+    }
+
+    /// The first example that is written here, or in the schema here.
+    pub(super) fn example(&self) -> Result<Option<&'d Value>, String> {
+        if let Some(example) = self.value.get("example") {
+            return Ok(Some(example));
+        }
+        if let Some(examples) = self.get("examples")?
+            && let Some((_, first)) = examples.entries()?.into_iter().next()
+            && let Some(value) = first.value.get("value")
+        {
+            return Ok(Some(value));
+        }
+        let Some(schema) = self.get("schema")? else { return Ok(None) };
+        let schema = schema.value;
+        let all = [
+            &schema["example"],
+            &schema["examples"][0],
+            &schema["default"],
+            &schema["const"],
+            &schema["enum"][0],
+        ];
+        Ok(all.into_iter().find(|value| !value.is_null()))
+    }
+
+    fn at(&self, key: &str, value: &'d Value) -> Self {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        Self { document: self.document, pointer: format!("{}/{key}", self.pointer), value }
+    }
+
+    fn followed(self) -> Result<Self, String> {
+        let mut place = self;
+        for _ in 0..MOST_REFERENCES {
+            let Some(reference) = place.value.get("$ref").and_then(Value::as_str) else {
+                return Ok(place);
+            };
+            let pointer = reference.strip_prefix('#').ok_or_else(|| {
+                format!("{reference:?} lies in another file: bundle the document into one")
+            })?;
+            let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8_lossy();
+            let value = place
+                .document
+                .root
+                .pointer(&pointer)
+                .ok_or_else(|| format!("at {}: there is no {reference:?}", place.pointer))?;
+            place = Self { document: place.document, pointer: pointer.into_owned(), value };
+        }
+        Err(format!("at {}: its references go round", place.pointer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = r##"
+openapi: 3.0.3
+servers:
+  - url: https://{host}/v1/
+    variables: { host: { default: example.com } }
+paths:
+  /users/{id}:
+    parameters:
+      - { name: id, in: path, required: true, schema: { type: integer } }
+    get: { operationId: getUser, parameters: [{ $ref: "#/components/parameters/Verbose" }] }
+  /users/me:
+    get: {}
+  /files/{name}.{ending}:
+    get: { operationId: file }
+components:
+  parameters:
+    Verbose: { name: verbose, in: query, schema: { type: boolean } }
+"##;
+
+    #[test]
+    fn operations_are_found_by_name_and_by_request() {
+        let document = Document::parse(DOCUMENT).unwrap();
+        assert_eq!(document.base_path(), "/v1");
+        let operation = document.operation("getUser").unwrap();
+        assert_eq!(document.operation("GET /users/{id}").unwrap().name(), operation.name());
+        let parameters = operation.parameters().unwrap();
+        let names: Vec<_> = parameters.iter().map(|parameter| parameter.text("name")).collect();
+        assert_eq!(names, ["verbose", "id"]);
+        assert_eq!(parameters[0].pointer, "/components/parameters/Verbose");
+        let of = |endpoint| document.operation_of(&Request::of_endpoint(endpoint));
+        assert_eq!(of("/users/7?verbose=true").unwrap().name(), "getUser");
+        assert_eq!(of("/users/me").unwrap().template, "/users/me");
+        assert_eq!(of("/files/a.b").unwrap().captures("/files/a.b").unwrap()[1].1, "b");
+        assert_eq!(of("POST /users/7").unwrap_err(), "/users/7 is documented for GET only");
+        assert_eq!(of("/user").unwrap_err(), "no path of the document is /user");
+        let unknown = document.operation("getUsr").unwrap_err();
+        assert!(unknown.ends_with("there are: GET /users/me, file, getUser"), "{unknown}");
+    }
+
+    #[test]
+    fn what_is_no_document_is_told() {
+        let error = |text| Document::parse(text).unwrap_err();
+        assert!(error("{").starts_with("it is no JSON: "));
+        assert!(error("a: [").starts_with("it is no YAML: "), "{}", error("a: ["));
+        assert!(error("swagger: '2.0'").starts_with("Swagger 2.0 is not known"));
+        assert!(error("openapi: 4.0.0").contains("4.0.0 is not known"));
+        assert!(error("info: {}").starts_with("it says no version"));
+        let astray = r##"{"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/nowhere"}}}"##;
+        let astray = Document::parse(astray).unwrap();
+        assert_eq!(astray.operation("a").unwrap_err(), "at /paths/~1a: there is no \"#/nowhere\"");
+        let round = r##"{"openapi": "3.1.0", "paths": {"/a": {"$ref": "#/paths/~1a"}}}"##;
+        let round = Document::parse(round).unwrap();
+        assert!(round.operation("a").unwrap_err().ends_with("its references go round"));
+        let other = r##"{"openapi": "3.1.0", "paths": {"/a": {"$ref": "a.yaml"}}}"##;
+        let other = Document::parse(other).unwrap();
+        assert!(other.operation("a").unwrap_err().contains("bundle the document into one"));
+    }
+}

@@ -1,0 +1,96 @@
+//! OpenAPI 3.0 and 3.1: what a document says of an operation, asked and checked.
+//!
+//! `document` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example` makes a request of the
+//! document's own examples, `request` checks one written by hand, `response` checks the answer.
+
+mod document;
+mod example;
+mod request;
+mod response;
+mod schema;
+
+use super::http::{ContractResponse, Request};
+use super::report::Checked;
+use document::{Document, Operation};
+
+/// An operation of a document that a contract is checked against.
+#[derive(Clone, Debug)]
+pub(super) struct OpenApiContract {
+    file: String,
+    text: String,
+    /// By its id, or by method and path; empty where the request tells.
+    operation: String,
+}
+
+impl OpenApiContract {
+    pub(super) fn new(file: String, text: String, operation: String) -> Self {
+        Self { file, text, operation }
+    }
+
+    /// The request: the endpoint where one is given, else that of the operation's examples; with what was
+    /// written by hand. Checked against the document.
+    pub(super) fn request(
+        &self,
+        base: &str,
+        endpoint: &str,
+        (headers, body): (&[(String, String)], Option<&Vec<u8>>),
+    ) -> Result<Request, String> {
+        let document = self.document()?;
+        let mut request = if endpoint.is_empty() {
+            let operation = document.operation(&self.operation).map_err(|why| self.told(&why))?;
+            example::request(&operation, headers, body).map_err(|why| self.told(&why))?
+        } else {
+            Request::of_endpoint(endpoint).with(headers, body)
+        };
+        let operation = self.operation(&document, &request)?;
+        request::check(&operation, &request).map_err(|why| self.told(&why))?;
+        // Paths are below that of the first server, which the base may have already.
+        let below = document.base_path();
+        if !base.ends_with(&below) {
+            request.path.insert_str(0, &below);
+        }
+        Ok(request)
+    }
+
+    /// Checks an answer, part by part.
+    pub(super) fn check(
+        &self,
+        request: &Request,
+        answer: &ContractResponse,
+        checked: &mut Checked,
+    ) {
+        let document = match self.document() {
+            Ok(document) => document,
+            Err(why) => return checked.add("documented status", false, why),
+        };
+        let below = document.base_path();
+        let path = request.path.strip_prefix(&below).unwrap_or(&request.path);
+        let request = Request { path: path.to_owned(), ..request.clone() };
+        match self.operation(&document, &request) {
+            Ok(operation) => response::check(&operation, answer, checked),
+            Err(why) => checked.add("documented status", false, why),
+        }
+    }
+
+    fn document(&self) -> Result<Document, String> {
+        Document::parse(&self.text).map_err(|why| self.told(&why))
+    }
+
+    fn operation<'d>(
+        &self,
+        document: &'d Document,
+        request: &Request,
+    ) -> Result<Operation<'d>, String> {
+        let found = if self.operation.is_empty() {
+            document.operation_of(request)
+        } else {
+            document.operation(&self.operation)
+        };
+        found.map_err(|why| self.told(&why))
+    }
+
+    /// With the name of the file.
+    fn told(&self, why: &str) -> String {
+        format!("{}: {why}", self.file)
+    }
+}

@@ -1,0 +1,219 @@
+//! A service against an interaction of a Pact file.
+
+use std::collections::HashMap;
+
+use pact_matching::Mismatch;
+use pact_models::bodies::OptionalBody;
+use pact_models::content_types::ContentType;
+use pact_models::generators::GeneratorTestMode;
+use pact_models::headers::parse_header;
+use pact_models::interaction::Interaction;
+use pact_models::pact::{Pact, load_pact_from_json};
+use pact_models::query_strings::build_query_string;
+use pact_models::v4::http_parts::HttpResponse;
+use pact_models::v4::synch_http::SynchronousHttp;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::super::http::{ContractResponse, Request};
+use super::super::report::Checked;
+use super::state::{IntoStateValues, ProviderState, StateAction, States};
+
+/// What a path cannot hold as it is; what is encoded already stays.
+const NOT_IN_PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'?')
+    .add(b'#');
+
+/// An interaction that a contract is checked against.
+#[derive(Clone, Debug)]
+pub(in super::super) struct PactContract {
+    file: String,
+    text: String,
+    interaction: usize,
+    states: Option<States>,
+}
+
+impl PactContract {
+    pub(in super::super) fn new(file: String, text: String, interaction: usize) -> Self {
+        Self { file, text, interaction, states: None }
+    }
+
+    pub(in super::super) fn set_states<F, R>(
+        &mut self,
+        set_up: impl Fn(ProviderState) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = R> + Send + 'static,
+        R: IntoStateValues,
+    {
+        self.states = Some(States::new(set_up));
+    }
+
+    /// Brings the states about, and makes the request.
+    pub(in super::super) async fn request(
+        &self,
+        base: &str,
+        checked: &mut Checked,
+    ) -> Option<Request> {
+        let (_, http) = match self.parsed() {
+            Ok(parsed) => parsed,
+            Err(why) => {
+                checked.add("interaction", false, why);
+                return None;
+            }
+        };
+        let mut values = HashMap::new();
+        for state in self.states_of(&http, StateAction::SetUp, base) {
+            let check = format!("state {}", state.name);
+            let Some(states) = &self.states else {
+                let why = "provider_states(a function) brings it about, and is not given";
+                checked.add(check, false, why);
+                return None;
+            };
+            match states.call(state).await {
+                Ok(more) => values.extend(more),
+                Err(why) => {
+                    checked.add(check, false, why);
+                    return None;
+                }
+            }
+            checked.add(check, true, "");
+        }
+        let values = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let request =
+            pact_matching::generate_request(&http.request, &GeneratorTestMode::Provider, &values)
+                .await;
+        let mut path = utf8_percent_encode(&request.path, NOT_IN_PATH).to_string();
+        if let Some(query) = &request.query {
+            path = format!("{path}?{}", build_query_string(query.clone()));
+        }
+        let headers = request.headers.iter().flatten();
+        let mut headers: Vec<_> =
+            headers.map(|(name, values)| (name.clone(), values.join(", "))).collect();
+        headers.sort();
+        let names_type = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        if let (false, true, Some(kind)) =
+            (names_type, request.body.is_present(), request.content_type())
+        {
+            headers.push(("content-type".into(), kind.to_string()));
+        }
+        let body = request.body.value().map(|body| body.to_vec());
+        Some(Request { method: request.method.clone(), path, headers, body })
+    }
+
+    /// Checks an answer by the rules of the interaction. One that is pending, as V4 has it, never fails.
+    pub(in super::super) async fn check(&self, answer: &ContractResponse, checked: &mut Checked) {
+        let mismatches = match self.parsed() {
+            Ok((pact, http)) => mismatches(pact, http.clone(), answer).await.map(|all| (all, http)),
+            Err(why) => Err(why),
+        };
+        let (mismatches, http) = match mismatches {
+            Ok(found) => found,
+            Err(why) => return checked.add("interaction", false, why),
+        };
+        let is_pending = http.pending;
+        for part in ["status", "headers", "body"] {
+            let wrong: Vec<_> = mismatches
+                .iter()
+                .filter(|mismatch| part_of(mismatch) == part)
+                .map(Mismatch::description)
+                .collect();
+            let mut detail = wrong.join("; ");
+            if is_pending && !wrong.is_empty() {
+                detail = format!("pending: {detail}");
+                println!("{}: {}: pact {part}: {detail}", self.file, http.description);
+            }
+            checked.add(format!("pact {part}"), wrong.is_empty() || is_pending, detail);
+        }
+    }
+
+    /// Undoes the states.
+    pub(in super::super) async fn tear_down(&self, base: &str, checked: &mut Checked) {
+        let (Some(states), Ok((_, http))) = (&self.states, self.parsed()) else { return };
+        for state in self.states_of(&http, StateAction::TearDown, base) {
+            let check = format!("tear-down {}", state.name);
+            if let Err(why) = states.call(state).await {
+                checked.add(check, false, why);
+            }
+        }
+    }
+
+    fn states_of(
+        &self,
+        http: &SynchronousHttp,
+        action: StateAction,
+        base: &str,
+    ) -> Vec<ProviderState> {
+        let states = http.provider_states.iter();
+        let states = states.map(|state| ProviderState {
+            name: state.name.clone(),
+            params: state.params.clone().into_iter().collect(),
+            action,
+            base_url: base.to_owned(),
+        });
+        states.collect()
+    }
+
+    /// The file with this interaction alone.
+    fn parsed(
+        &self,
+    ) -> Result<(Box<dyn Pact + Send + Sync + std::panic::RefUnwindSafe>, SynchronousHttp), String>
+    {
+        let told = |why: String| format!("{}: {why}", self.file);
+        let mut json: Value = serde_json::from_str(&self.text)
+            .map_err(|error| told(format!("it is no JSON: {error}")))?;
+        let number = self.interaction;
+        let Some(interaction) = json["interactions"].get(number).cloned() else {
+            return Err(told(format!("it has no interaction {number}")));
+        };
+        json["interactions"] = json!([interaction]);
+        let pact =
+            load_pact_from_json(&self.file, &json).map_err(|error| told(error.to_string()))?;
+        let http = pact.interactions().first().and_then(|first| first.as_v4_http());
+        let http = http.ok_or_else(|| told(format!("interaction {number} is not one of HTTP")))?;
+        Ok((pact, http))
+    }
+}
+
+async fn mismatches(
+    pact: Box<dyn Pact + Send + Sync + std::panic::RefUnwindSafe>,
+    http: SynchronousHttp,
+    answer: &ContractResponse,
+) -> Result<Vec<Mismatch>, String> {
+    let interaction = http.boxed();
+    pact_matching::match_response(http.response, actual(answer), &pact, &interaction)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+fn actual(answer: &ContractResponse) -> HttpResponse {
+    let mut headers = HashMap::<String, Vec<String>>::new();
+    for (name, value) in answer.headers() {
+        headers.entry(name.to_owned()).or_default().extend(parse_header(name, value));
+    }
+    let kind = answer.header("content-type").and_then(|kind| ContentType::parse(kind).ok());
+    let body = match answer.bytes() {
+        [] => OptionalBody::Empty,
+        bytes => OptionalBody::Present(bytes.to_vec().into(), kind, None),
+    };
+    HttpResponse {
+        status: answer.status(),
+        headers: Some(headers),
+        body,
+        ..HttpResponse::default()
+    }
+}
+
+fn part_of(mismatch: &Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::StatusMismatch { .. } => "status",
+        Mismatch::HeaderMismatch { .. } => "headers",
+        _ => "body",
+    }
+}

@@ -1,0 +1,57 @@
+//! How a measurement went, told and asserted.
+
+use std::fmt;
+
+use crate::testing::results::Performance;
+
+/// How a measurement went.
+#[derive(Clone, Debug)]
+pub struct PerformanceReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it kept within its limits.
+    pub passed: bool,
+    /// Why it did not.
+    pub reasons: Vec<String>,
+    /// What was measured.
+    pub measured: Performance,
+}
+
+impl PerformanceReport {
+    pub(super) fn fail(&mut self, reason: String) {
+        self.passed = false;
+        self.reasons.push(reason);
+    }
+
+    /// Prints it, and fails the test where a limit was exceeded.
+    ///
+    /// # Panics
+    ///
+    /// Where one was.
+    pub fn assert_passed(&self) {
+        println!("{self}");
+        assert!(self.passed, "{} failed: {}", self.name, self.reasons.join("; "));
+    }
+}
+
+impl fmt::Display for PerformanceReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Performance { iterations, errors, p50_ms, p90_ms, p99_ms, max_ms, throughput, .. } =
+            &self.measured;
+        let verdict = if self.passed { "passed" } else { "FAILED" };
+        writeln!(f, "{}: {verdict}", self.name)?;
+        writeln!(
+            f,
+            "  {iterations} runs, {errors} failed, {throughput:.1} a second; p50 {p50_ms:.2} ms, p90 \
+             {p90_ms:.2}, p99 {p99_ms:.2}, max {max_ms:.2}"
+        )?;
+        let memory = self.measured.peak_memory_bytes.map(|bytes| bytes as f64 / 1_048_576.0);
+        if let Some(memory) = memory {
+            writeln!(f, "  memory +{memory:.1} MiB, processor {:.0} %", self.measured.cpu_percent)?;
+        }
+        for reason in &self.reasons {
+            writeln!(f, "  - {reason}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! What is asked by hand.
+
+use mmf::contract_test;
+use mmf::testing::ContractResponse;
+
+#[contract_test(
+    service = "users",
+    base_url(super::app::spawn().await),
+    endpoint = "PUT /echo",
+    request_json(serde_json::json!({ "name": "Ada" })),
+    request_headers("authorization" = format!("Bearer {}", 7))
+)]
+async fn a_request_has_headers_and_a_body(response: ContractResponse) {
+    assert_eq!(response.json()["token"], "Bearer 7");
+    assert_eq!(response.json()["body"], r#"{"name":"Ada"}"#);
+}
+
+#[contract_test(
+    service = "users",
+    base_url(super::app::spawn().await),
+    endpoint = "/v1/moved",
+    status = 302,
+    header("location" = "/health")
+)]
+async fn a_redirect_is_an_answer(response: ContractResponse) {
+    assert_eq!(response.bytes(), b"");
+    assert!(response.headers().any(|(name, _)| name == "location"));
+}

@@ -1,0 +1,10 @@
+//! Contracts by hand, of OpenAPI documents, of Pact files and of gRPC services, against servers on loopback.
+
+mod app;
+mod by_hand;
+#[cfg(feature = "grpc")]
+mod grpc;
+#[cfg(feature = "openapi")]
+mod openapi;
+#[cfg(feature = "pact")]
+mod pact;

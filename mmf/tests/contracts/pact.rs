@@ -1,0 +1,220 @@
+//! Contracts of Pact files, and the tests of consumers that write them.
+
+use std::path::PathBuf;
+
+use mmf::contract_test;
+use mmf::testing::pact::{
+    ConsumerPact, ConsumerTest, Interaction, ProviderState, StateAction, each_like, integer, like,
+    matching,
+};
+use mmf::testing::{ContractReport, ContractResponse, ContractTest};
+use serde_json::{Value, json};
+
+use super::app::spawn;
+
+/// Creates the user of the state, whose id the interaction is made with.
+async fn states(state: ProviderState) -> Result<Value, String> {
+    assert_eq!(state.name, "a user exists");
+    if state.action == StateAction::TearDown {
+        return Ok(Value::Null);
+    }
+    let body = json!({ "name": state.params["name"] }).to_string();
+    let url = format!("{}/v1/users", state.base_url);
+    let created = tokio::task::spawn_blocking(move || {
+        ureq::post(url).header("content-type", "application/json").send(&body)
+    });
+    let mut created = created.await.unwrap().map_err(|error| error.to_string())?;
+    let text = created.body_mut().read_to_string().map_err(|error| error.to_string())?;
+    let user: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    Ok(json!({ "id": user["id"] }))
+}
+
+#[contract_test(
+    service = "users",
+    base_url(spawn().await),
+    pact = "tests/contracts/web-users.json",
+    provider_states(states),
+    sla = "10s"
+)]
+async fn of_version_3(response: ContractResponse) {
+    // The user that the state has created, not the first one.
+    assert!(response.status() == 404 || response.json()["id"] == 2, "{}", response.text());
+}
+
+#[contract_test(
+    service = "users",
+    base_url(spawn().await),
+    pact = "tests/contracts/web-users-v2.json",
+    openapi = "tests/contracts/openapi.yaml"
+)]
+async fn of_version_2_and_a_document(_: ContractResponse) {}
+
+// The message among them is ignored.
+#[contract_test(service = "users", base_url(spawn().await), pact = "tests/contracts/web-users-v4.json")]
+async fn of_version_4(_: ContractResponse) {}
+
+async fn of_file(change: (&str, &str), with_states: bool) -> ContractReport {
+    let text = include_str!("web-users.json");
+    let changed = text.replacen(change.0, change.1, 1);
+    let mut test = ContractTest::new("contracts::pact::changed", "users", "")
+        .base_url(spawn().await)
+        .pact("changed.json", changed, 0);
+    if with_states {
+        test = test.provider_states(states);
+    }
+    test.run(|_| async {}).await
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_match_fails() {
+    assert_eq!(of_file(("", ""), true).await.reasons, Vec::<String>::new());
+    let name = of_file((r#""name": "Ada" }"#, r#""name": "Grace" }"#), true).await;
+    // The state asks for Grace as well, the first of the two in the file.
+    assert_eq!(name.reasons.len(), 1, "{name}");
+    assert!(name.reasons[0].starts_with("pact body: "), "{name}");
+    let status = of_file((r#""status": 200"#, r#""status": 201"#), true).await;
+    assert_eq!(status.reasons, ["pact status: expected 201 but was 200"]);
+    let header =
+        of_file((r#"{ "Content-Type": "application/json" }"#, r#"{ "X-A": "b" }"#), true).await;
+    assert!(header.reasons[0].starts_with("pact headers: "), "{header}");
+    let rule = of_file((r#""match": "integer""#, r#""match": "decimal""#), true).await;
+    assert!(rule.reasons[0].starts_with("pact body: "), "{rule}");
+}
+
+#[tokio::test]
+async fn a_state_is_never_passed_over() {
+    let none = of_file(("", ""), false).await;
+    assert_eq!(
+        none.reasons,
+        ["state a user exists: provider_states(a function) brings it about, and is not given"]
+    );
+    let refused = of_file((r#""name": "Ada" } }]"#, r#""nam": "Ada" } }]"#), true).await;
+    assert!(refused.reasons[0].starts_with("state a user exists: panic: "), "{refused}");
+}
+
+#[contract_test(consumer = "web", provider = "users", writes = "../target/mmf-test-pacts")]
+async fn a_consumer(pact: ConsumerPact) -> Result<(), ureq::Error> {
+    pact.expect(user());
+    let url = format!("{}/users/7", pact.url());
+    tokio::task::spawn_blocking(move || ureq::get(url).header("accept", "application/json").call())
+        .await
+        .unwrap()
+        .map(drop)
+}
+
+#[contract_test(consumer = "web", provider = "users", writes = "../target/mmf-test-pacts")]
+#[should_panic(expected = "interaction a request for a user: asked 0 times")]
+fn what_is_never_asked_fails(pact: ConsumerPact) {
+    pact.expect(user());
+}
+
+fn user() -> Interaction {
+    Interaction::new("a request for a user")
+        .given("user 7 exists")
+        .request("GET /users/7")
+        .request_header("Accept", "application/json")
+        .header("ETag", matching("^\".+\"$", "\"1\""))
+        .json(json!({ "id": integer(7), "name": like("Ada"), "tags": each_like("admin") }))
+}
+
+fn folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("mmf-pacts-{}-{name}", std::process::id()))
+}
+
+/// Asks a URL with the header that the interaction wants.
+async fn ask(url: String) -> (u16, String) {
+    let asked = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(url).header("accept", "application/json").call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    });
+    asked.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_a_consumer_writes_its_provider_is_checked_by() {
+    let folder = folder("both-sides");
+    let test = || ConsumerTest::new("contracts::pact::both", "web", "users", &folder);
+    let first = test().run(|pact| async move {
+        pact.expect(user());
+        let (status, body) = ask(format!("{}/users/7", pact.url())).await;
+        assert_eq!((status, body.as_str()), (200, r#"{"id":7,"name":"Ada","tags":["admin"]}"#));
+    });
+    first.await.assert_passed();
+    let second = test().run(|pact| async move {
+        pact.expect(
+            Interaction::new("a page of users").request("GET /users?page=2").json(json!([])),
+        );
+        assert_eq!(ask(format!("{}/users?page=2", pact.url())).await.0, 200);
+    });
+    second.await.assert_passed();
+
+    let text = std::fs::read_to_string(folder.join("web-users.json")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let pact: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(pact["metadata"]["pactSpecification"]["version"], "4.0");
+    let interactions = pact["interactions"].as_array().unwrap();
+    assert_eq!(interactions.len(), 2, "the second test is merged with the first: {text}");
+    let number = interactions.iter().position(|one| one["description"] == "a request for a user");
+    let number = number.unwrap();
+    assert_eq!(interactions[number]["providerStates"][0]["name"], "user 7 exists");
+
+    // A provider that answers so fulfils it, another one does not.
+    let provider = |body: Value| {
+        use axum::routing::get;
+        let app = axum::Router::new().route(
+            "/users/7",
+            get(move || async move { ([("etag", "\"abc\"")], axum::Json(body)) }),
+        );
+        async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            tokio::spawn(axum::serve(listener, app).into_future());
+            url
+        }
+    };
+    let check = |url: String| {
+        ContractTest::new("contracts::pact::written", "provider-of-web", "")
+            .base_url(url)
+            .pact("web-users.json", &*text, number)
+            .provider_states(|_| async {})
+            .run(|_| async {})
+    };
+    let good = provider(json!({ "id": 8, "name": "Grace", "tags": ["a", "b"], "more": 1 })).await;
+    check(good).await.assert_passed();
+    let bad = provider(json!({ "id": "8", "name": "Grace", "tags": [] })).await;
+    let report = check(bad).await;
+    assert!(report.reasons[0].contains("id") && report.reasons[0].contains("tags"), "{report}");
+}
+
+#[tokio::test]
+async fn a_request_of_no_interaction_fails_and_writes_nothing() {
+    let folder = folder("unexpected");
+    let report = ConsumerTest::new("contracts::pact::unexpected", "web", "users", &folder)
+        .run(|pact| async move {
+            pact.expect(user());
+            ask(format!("{}/users/7", pact.url())).await;
+            let (status, body) = ask(format!("{}/users/8", pact.url())).await;
+            assert_eq!(status, 500);
+            assert!(body.contains("no interaction of the pact is about this request"), "{body}");
+        })
+        .await;
+    assert_eq!(report.reasons.len(), 1, "{report}");
+    assert!(
+        report.reasons[0].starts_with("unexpected request: GET /users/8; nearest is"),
+        "{report}"
+    );
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_pattern_that_is_none_is_told() {
+    let report = ConsumerTest::new("contracts::pact::pattern", "web", "users", folder("pattern"))
+        .run(|pact| async move {
+            let wrong = json!({ "id": { "pact:matcher:type": "intger", "value": 1 } });
+            pact.expect(Interaction::new("a user").json(wrong));
+        })
+        .await;
+    assert!(report.reasons[0].contains("at $.id: Pact has no rule \"intger\""), "{report}");
+}
