@@ -8,3 +8,5 @@ mod grpc;
 mod openapi;
 #[cfg(feature = "pact")]
 mod pact;
+#[cfg(feature = "openapi")]
+mod pet_store;
