@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::errors::Errors;
-use crate::common::keys::{PathValue, Text, keys};
+use crate::common::keys::{Code, PathValue, Text, keys};
 use crate::common::size::Size;
 use crate::common::value::Value;
 
@@ -23,6 +23,7 @@ keys! {
         min_throughput: Value<f64>,
         max_error_rate: Value<f64>,
         baseline: Text,
+        pid: Code,
         krate as "crate": PathValue,
     }
 }

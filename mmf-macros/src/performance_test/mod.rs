@@ -65,6 +65,7 @@ fn expand(args: &Args, function: &Function) -> TokenStream {
         quote!(::core::concat!(::core::env!("CARGO_MANIFEST_DIR"), #file))
     });
     set("baseline", baseline);
+    set("pid", args.pid.as_ref().and_then(|pid| code(&pid.0)));
     let limit = |value: Option<TokenStream>| match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),

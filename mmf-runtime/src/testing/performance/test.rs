@@ -37,6 +37,7 @@ pub struct PerformanceTest {
     percentile: f64,
     limits: Limits,
     baseline: Option<PathBuf>,
+    pid: Option<u32>,
     should_fail: bool,
 }
 
@@ -55,6 +56,7 @@ impl PerformanceTest {
             percentile: 95.0,
             limits: Limits::default(),
             baseline: None,
+            pid: None,
             should_fail: false,
         }
     }
@@ -112,6 +114,12 @@ impl PerformanceTest {
     /// [`Baseline::compare`](super::Baseline::compare); with fewer than five runs there nothing is decided.
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
+        self
+    }
+
+    /// The process whose memory and processor are measured: a server that the test has started. Default: this one.
+    pub fn pid(mut self, pid: u32) -> Self {
+        self.pid = Some(pid);
         self
     }
 
@@ -226,7 +234,7 @@ impl PerformanceTest {
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
-        let usage = Usage::start();
+        let usage = Usage::start(self.pid);
         let start = Instant::now();
         let plan = Arc::new(Plan::new(self.iterations, self.duration, self.rate));
         let mut workers = JoinSet::new();
@@ -241,6 +249,9 @@ impl PerformanceTest {
             }
         }
         let elapsed = start.elapsed().as_secs_f64();
+        if let (Some(pid), None) = (self.pid, usage.cpu()) {
+            report.fail(format!("the process {pid} is not there, and was to be measured"));
+        }
         report.measured = self.measured(&all, elapsed, &usage);
         all
     }
@@ -263,7 +274,7 @@ impl PerformanceTest {
             max_ms: all.times.max() as f64 / 1000.0,
             throughput: all.times.len() as f64 / elapsed.max(1e-9),
             peak_memory_bytes: usage.peak_memory(),
-            cpu_percent: usage.cpu(),
+            cpu_percent: usage.cpu().unwrap_or_default(),
             limits: self.limits.by_key(),
         }
     }
