@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mmf::testing::results::{Contract, Outcome, Performance, Record};
+use mmf::testing::results::{Contract, Outcome, Performance, Plain, Record};
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
@@ -87,6 +87,85 @@ fn the_file_has_the_limits_and_is_checked() {
         assert_eq!(code, 2, "{text}");
         assert!(text.contains("mmf.toml: "), "{text}");
     }
+}
+
+#[test]
+fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
+    let folder = Folder::new("kinds");
+    let mut records = good();
+    records.push(Record::new("a::plain", false, 30.0, Outcome::Test(Plain::default())));
+    folder.write("a-1.jsonl", &lines(&records));
+    folder.write(
+        "mmf.toml",
+        "[gates]\nmin_chaos_coverage = 0.0\nmin_success_rate = 0.6\n[gates.contract]\nmin_success_rate = 1.0\n",
+    );
+    let (code, text) = folder.gate(&[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("contract.min_success_rate"), "{text}");
+    for (option, value, gate) in [
+        ("--min-success-rate", "0.7", "min_success_rate"),
+        ("--min-success-rate", "test=0.5", "test.min_success_rate"),
+        ("--max-average-duration", "5ms", "max_average_duration"),
+        ("--max-average-duration", "contract=5ms", "contract.max_average_duration"),
+        ("--min-tests", "performance=2", "performance.min_tests"),
+        ("--min-chaos-coverage", "0.1", "min_chaos_coverage"),
+        ("--min-performance-tests", "2", "min_performance_tests"),
+        ("--min-injection-point-coverage", "0.5", "min_injection_point_coverage"),
+        ("--max-p99", "11ms", "max_p99"),
+    ] {
+        let (code, text) = folder.gate(&[option, value]);
+        assert_eq!(code, 1, "{option} {value}: {text}");
+        assert!(text.contains(&format!("- {gate}: ")), "{option} {value}: {text}");
+    }
+    for (option, value, why) in [
+        ("--min-success-rate", "95", "min_success_rate lies between 0 and 1, and is 95"),
+        ("--min-success-rate", "contracts=1", "unknown field `contracts`"),
+        ("--min-success-rate", "contract=all", "--min-success-rate contract=all: invalid float"),
+        ("--max-p99", "11", "is no duration such as"),
+        ("--min-tests", "5", "of which kind? contract=5"),
+    ] {
+        let (code, text) = folder.gate(&[option, value]);
+        assert_eq!(code, 2, "{option} {value}: {text}");
+        assert!(text.contains(why), "{option} {value}: {text}");
+    }
+}
+
+#[test]
+fn broken_contracts_and_flaky_tests_are_counted() {
+    let folder = Folder::new("counted");
+    let mut records = good();
+    records[1].passed = false;
+    records.push(Record::new("a::flaky", true, 1.0, Outcome::Test(Plain { flaky: true })));
+    folder.write("a-1.jsonl", &lines(&records));
+    let lenient = ["--min-chaos-coverage", "0", "--min-success-rate", "0.5"];
+    let gate = |more: &[&str]| folder.gate(&[&lenient[..], more].concat());
+    let (code, text) = gate(&[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("- max_failed_contracts: ") && text.contains("users /users"), "{text}");
+    assert_eq!(gate(&["--max-failed-contracts", "1"]).0, 0);
+    assert_eq!(gate(&["--max-failed-contracts", "1", "--max-flaky", "1"]).0, 0);
+    let (code, text) = gate(&["--max-failed-contracts", "1", "--max-flaky", "0"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("- max_flaky: make these deterministic: a::flaky"), "{text}");
+}
+
+#[test]
+fn help_has_examples_and_shells_get_completions() {
+    let run = |arguments: &[&str]| {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_cargo-mmf")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for command in ["test", "gate", "report", "baseline", "schema", "completions"] {
+        assert!(run(&["mmf", command, "--help"]).contains("Examples:\n  cargo mmf "), "{command}");
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("max-failed-contracts"), "{shell}");
+    }
+    let schema: serde_json::Value = serde_json::from_str(&run(&["schema"])).unwrap();
+    assert_eq!(schema["title"], "Record");
 }
 
 #[test]

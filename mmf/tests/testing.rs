@@ -10,7 +10,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use mmf::testing::results::{Contract, Outcome, Performance, Record, Results};
-use mmf::testing::{Baseline, BaselineRun, ContractResponse, PerformanceTest, QualityGates};
+use mmf::testing::{
+    Baseline, BaselineRun, ContractResponse, ContractTest, KindGates, PerformanceTest,
+    QualityGates, TestRunner,
+};
 use mmf::{contract_test, performance_test};
 use tokio::net::TcpListener;
 
@@ -215,7 +218,7 @@ fn gates_decide_over_records() {
         .verdicts
         .iter()
         .filter(|verdict| !verdict.passed)
-        .map(|verdict| verdict.gate)
+        .map(|verdict| verdict.gate.as_str())
         .collect();
     assert_eq!(failed, ["min_chaos_coverage"]);
     assert!(!report.all_gates_passed && report.recommendations.len() == 1);
@@ -241,7 +244,7 @@ fn each_gate_can_fail() {
         max_failed_contracts: 1,
         ..QualityGates::default()
     };
-    assert_eq!(fails(lenient.clone()), Vec::<&str>::new());
+    assert_eq!(fails(lenient.clone()), Vec::<String>::new());
     for (gate, gates) in [
         ("min_success_rate", QualityGates { min_success_rate: 0.7, ..lenient.clone() }),
         ("max_failed_contracts", QualityGates { max_failed_contracts: 0, ..lenient.clone() }),
@@ -250,7 +253,31 @@ fn each_gate_can_fail() {
             "max_average_duration",
             QualityGates { max_average_duration: Duration::from_millis(1), ..lenient.clone() },
         ),
-        ("max_p99", QualityGates { max_p99: Some(Duration::ZERO), ..lenient }),
+        ("max_p99", QualityGates { max_p99: Some(Duration::ZERO), ..lenient.clone() }),
+        (
+            "contract.min_success_rate",
+            QualityGates {
+                contract: KindGates { min_success_rate: Some(0.9), ..KindGates::default() },
+                ..lenient.clone()
+            },
+        ),
+        (
+            "performance.max_average_duration",
+            QualityGates {
+                performance: KindGates {
+                    max_average_duration: Some(Duration::ZERO),
+                    ..KindGates::default()
+                },
+                ..lenient.clone()
+            },
+        ),
+        (
+            "test.min_tests",
+            QualityGates {
+                test: KindGates { min_tests: Some(1), ..KindGates::default() },
+                ..lenient
+            },
+        ),
     ] {
         assert_eq!(fails(gates), [gate]);
     }
@@ -280,4 +307,50 @@ fn a_run_is_compared_with_those_before_it() {
     std::fs::write(&file, "{").unwrap();
     assert!(run().reasons[0].contains("the baseline "), "a file that is none is no pass");
     std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_judges_what_it_has_run() {
+    let url = url().await;
+    let contract =
+        |name: &str, endpoint: &str| ContractTest::new(name, "runner", endpoint).base_url(&url);
+    let gates = QualityGates { min_chaos_coverage: 0.0, ..QualityGates::default() };
+    let mut runner = TestRunner::new()
+        .gates(gates)
+        .contract(contract("a user", "/users/1"), |response| async move {
+            assert_eq!(response.json()["name"], "Ada");
+        })
+        .contract(contract("broken", "/broken"), |_| async {})
+        .contract(contract("broken", "/broken").status(500), |_| async {})
+        .performance(PerformanceTest::new("nothing").iterations(5), || async {});
+    let contracts = runner.run_contract_tests().await;
+    let names: Vec<_> = contracts.iter().map(|record| record.test.as_str()).collect();
+    assert_eq!(names, ["a user", "broken", "broken (2)"]);
+    assert_eq!(runner.run_chaos_tests().await, []);
+    assert_eq!(runner.run_performance_tests().await.len(), 1);
+    assert_eq!(runner.run_performance_tests().await, [], "once is enough");
+    let summary = runner.summary();
+    assert_eq!((summary.tests, summary.passed, summary.contracts), (4, 3, 3));
+    let report = runner.quality_report();
+    assert!(!report.all_gates_passed);
+    assert!(
+        report
+            .recommendations
+            .iter()
+            .any(|line| line.contains("runner /broken (status: 500, expected success)")),
+        "{report:?}"
+    );
+}
+
+#[cfg(feature = "chaos")]
+#[tokio::test]
+async fn a_runner_runs_experiments() {
+    use mmf::chaos::{ResilienceTestSuite, Scenario};
+    let suite = ResilienceTestSuite::new("nothing to strike")
+        .target("no.such.*")
+        .scenario(Scenario::named("errors").unwrap());
+    let mut runner = TestRunner::new().chaos(suite, || async { Ok::<_, std::io::Error>(()) });
+    let records = runner.run_chaos_tests().await;
+    assert!(!records[0].passed && records[0].reasons[0].contains("no injection point matches"));
+    assert_eq!(runner.summary().chaos, 1);
 }

@@ -111,13 +111,13 @@ impl ResilienceTestSuite {
         let seed = seed(self.seed);
         // Of the wall: the time of tokio may be paused.
         let started = std::time::Instant::now();
-        Record::start(&self.name);
         let mut report = ChaosReport {
             name: self.name.clone(),
             seed,
             passed: true,
             reasons: Vec::new(),
             cases: Vec::new(),
+            record: Record::start(&self.name),
         };
         let points = point::points();
         if !points.iter().any(|point| glob::matches(&self.target, point.name)) {
@@ -144,7 +144,8 @@ impl ResilienceTestSuite {
                 );
             }
         }
-        self.record(&report, started.elapsed());
+        report.record = self.recorded(&report, started.elapsed());
+        report.record.write_or_say();
         report
     }
 
@@ -245,7 +246,7 @@ impl ResilienceTestSuite {
         report.cases.push(case);
     }
 
-    fn record(&self, report: &ChaosReport, taken: Duration) {
+    fn recorded(&self, report: &ChaosReport, taken: Duration) -> Record {
         let scenarios: Vec<_> =
             self.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         let chaos = Chaos {
@@ -256,9 +257,8 @@ impl ResilienceTestSuite {
             points: point::points().iter().map(|point| point.name.to_owned()).collect(),
         };
         let taken = taken.as_secs_f64() * 1000.0;
-        let mut record = Record::new(&self.name, report.passed, taken, Outcome::Chaos(chaos));
-        record.reasons.clone_from(&report.reasons);
-        record.write_or_say();
+        Record::new(&self.name, report.passed, taken, Outcome::Chaos(chaos))
+            .because(&report.reasons)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::testing::results::ChaosCase;
+use crate::testing::results::{ChaosCase, Record};
 
 /// How an experiment went.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct ChaosReport {
     pub reasons: Vec<String>,
     /// Case by case.
     pub cases: Vec<ChaosCase>,
+    /// As it was recorded.
+    pub record: Record,
 }
 
 impl ChaosReport {

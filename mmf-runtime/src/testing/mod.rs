@@ -1,7 +1,7 @@
 //! Tests that measure and tests that check a service, the records they leave, and the gates over all of them.
 //!
 //! `contract` and `performance` run tests, `results` is what they leave behind, `gates` decides over all of
-//! it, and `report` tells it. `body` runs a test's body.
+//! it, and `report` tells it. `runner` is the same in code. `body` runs a test's body.
 
 mod body;
 #[cfg(feature = "testing")]
@@ -13,6 +13,8 @@ mod performance;
 #[cfg(feature = "testing")]
 mod report;
 pub mod results;
+#[cfg(feature = "testing")]
+mod runner;
 
 pub use body::Verdict;
 #[cfg(feature = "chaos")]
@@ -22,13 +24,15 @@ pub use contract::pact;
 #[cfg(feature = "testing")]
 pub use contract::{ContractReport, ContractResponse, ContractTest};
 #[cfg(feature = "testing")]
-pub use gates::{GateVerdict, QualityGates};
+pub use gates::{GateVerdict, KindGates, QualityGates};
 #[cfg(feature = "testing")]
 pub use performance::{
     Baseline, BaselineRun, Comparison, Limits, PerformanceReport, PerformanceTest,
 };
 #[cfg(feature = "testing")]
 pub use report::{QualityReport, Run, Sums};
+#[cfg(feature = "testing")]
+pub use runner::TestRunner;
 
 /// Runs a test's future on a runtime of its own, with a worker for each core.
 ///

@@ -13,11 +13,15 @@ use serde::{Deserialize, Serialize};
 /// The version of the format.
 pub const SCHEMA: u32 = 1;
 
+/// The format as a JSON Schema of 2020-12; `cargo mmf schema` prints it.
+pub const JSON_SCHEMA: &str = include_str!("results.schema.json");
+
 /// What is recorded of a test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Record {
-    /// [`SCHEMA`].
+    /// The version of the format, [`SCHEMA`].
     pub schema: u32,
     /// The test by its path.
     pub test: String,
@@ -40,6 +44,7 @@ pub struct Record {
 
 /// What each kind of test has to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -55,8 +60,22 @@ pub enum Outcome {
     Performance(Performance),
 }
 
+impl Outcome {
+    /// The kind by its name in a record: `chaos`, `contract`, `performance`, `test`, or `started`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Test(_) => "test",
+            Self::Chaos(_) => "chaos",
+            Self::Contract(_) => "contract",
+            Self::Performance(_) => "performance",
+        }
+    }
+}
+
 /// A plain test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Plain {
     /// Whether it passed only when it was tried again.
     pub flaky: bool,
@@ -64,6 +83,7 @@ pub struct Plain {
 
 /// A contract of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Contract {
     /// The service.
     pub service: String,
@@ -85,6 +105,7 @@ pub struct Contract {
 
 /// One thing that was checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// What: `status`, `header content-type`, `sla`, `body`, `reachable`, `health /health`.
     pub name: String,
@@ -96,6 +117,7 @@ pub struct Check {
 
 /// A measurement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Performance {
     /// What was measured.
     pub endpoint: String,
@@ -139,6 +161,7 @@ pub struct Performance {
 
 /// An experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Chaos {
     /// The scenario: `network`, `latency`, `errors`, `resources`, `all`.
     pub scenario: String,
@@ -154,6 +177,7 @@ pub struct Chaos {
 
 /// A case of a scenario: some faults, and how the calls fared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChaosCase {
     /// The faults.
     pub name: String,
@@ -186,9 +210,18 @@ impl Record {
         Self { schema: SCHEMA, test, run, at_ms, passed, duration_ms, reasons: Vec::new(), outcome }
     }
 
-    /// Notes that a test begins, so that one which is killed is missed.
-    pub fn start(test: impl Into<String>) {
-        Self::new(test, false, 0.0, Outcome::Started).write_or_say();
+    /// With the reasons.
+    #[must_use]
+    pub fn because(mut self, reasons: &[String]) -> Self {
+        self.reasons.extend_from_slice(reasons);
+        self
+    }
+
+    /// Notes that a test begins, so that one which is killed is missed. What it returns is that note.
+    pub fn start(test: impl Into<String>) -> Self {
+        let record = Self::new(test, false, 0.0, Outcome::Started);
+        record.write_or_say();
+        record
     }
 
     /// Appends it to the file of this process, or says on standard error why that cannot be.
@@ -325,5 +358,22 @@ mod tests {
         let line = serde_json::to_string(&record).unwrap();
         assert!(line.contains("\"kind\":\"chaos\""), "{line}");
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), record);
+        let schema = serde_json::from_str(JSON_SCHEMA).unwrap();
+        let line = serde_json::from_str(&line).unwrap();
+        assert!(jsonschema::is_valid(&schema, &line), "{line}");
+        assert!(!jsonschema::is_valid(&schema, &serde_json::json!({ "kind": "chaos" })));
+    }
+
+    /// `MMF_UPDATE_SCHEMA=1` writes it anew.
+    #[test]
+    fn the_published_schema_is_that_of_the_records() {
+        let schema = schemars::schema_for!(Record);
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("MMF_UPDATE_SCHEMA").is_some() {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing/results.schema.json");
+            std::fs::write(file, &text).unwrap();
+        }
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(parsed(&text), parsed(JSON_SCHEMA), "MMF_UPDATE_SCHEMA=1 writes it anew");
     }
 }

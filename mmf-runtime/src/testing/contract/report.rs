@@ -18,6 +18,8 @@ pub struct ContractReport {
     pub reasons: Vec<String>,
     /// Check by check.
     pub contract: Contract,
+    /// As it was recorded.
+    pub record: Record,
 }
 
 impl ContractReport {
@@ -98,9 +100,9 @@ impl Checked {
         let taken = self.started.elapsed().as_secs_f64() * 1000.0;
         let outcome = Outcome::Contract(self.contract.clone());
         let passed = reasons.is_empty();
-        let mut record = Record::new(&self.name, passed != self.should_fail, taken, outcome);
-        record.reasons.clone_from(&reasons);
+        let record = Record::new(&self.name, passed != self.should_fail, taken, outcome);
+        let record = record.because(&reasons);
         record.write_or_say();
-        ContractReport { name: self.name, passed, reasons, contract: self.contract }
+        ContractReport { name: self.name, passed, reasons, contract: self.contract, record }
     }
 }

@@ -270,13 +270,26 @@ impl ContractTest {
     fn begin(&self) -> Checked {
         let contract = Contract {
             service: self.service.clone(),
-            endpoint: self.endpoint.clone(),
+            endpoint: self.label(),
             sla_ms: self.sla.map(|sla| sla.as_secs_f64() * 1000.0),
             samples: self.samples,
             percentile: self.percentile,
             ..Contract::default()
         };
         Checked::begin(&self.name, contract, self.should_fail)
+    }
+
+    /// The endpoint, or what says what it is.
+    fn label(&self) -> String {
+        #[cfg(feature = "openapi")]
+        if let (true, Some(openapi)) = (self.endpoint.is_empty(), &self.openapi) {
+            return openapi.operation_name().to_owned();
+        }
+        #[cfg(feature = "pact")]
+        if let (true, Some(pact)) = (self.endpoint.is_empty(), &self.pact) {
+            return pact.label();
+        }
+        self.endpoint.clone()
     }
 
     /// The last answer, where there was one.
@@ -287,7 +300,9 @@ impl ContractTest {
             return None;
         }
         let request = self.request(&base, checked).await?;
-        checked.contract.endpoint = request.to_string();
+        if self.endpoint.is_empty() {
+            checked.contract.endpoint = request.to_string();
+        }
         let mut times = Vec::new();
         let mut last = None;
         for _ in 0..self.samples {

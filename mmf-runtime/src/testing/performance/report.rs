@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::testing::results::Performance;
+use crate::testing::results::{Performance, Record};
 
 /// How a measurement went.
 #[derive(Clone, Debug)]
@@ -15,9 +15,22 @@ pub struct PerformanceReport {
     pub reasons: Vec<String>,
     /// What was measured.
     pub measured: Performance,
+    /// As it was recorded.
+    pub record: Record,
 }
 
 impl PerformanceReport {
+    /// Of a measurement that begins, and has not failed yet.
+    pub(super) fn begin(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            passed: true,
+            reasons: Vec::new(),
+            measured: Performance::default(),
+            record: Record::start(name),
+        }
+    }
+
     pub(super) fn fail(&mut self, reason: String) {
         self.passed = false;
         self.reasons.push(reason);

@@ -152,14 +152,8 @@ impl PerformanceTest {
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
-        Record::start(&self.name);
         let started = Instant::now();
-        let mut report = PerformanceReport {
-            name: self.name.clone(),
-            passed: true,
-            reasons: Vec::new(),
-            measured: Performance::default(),
-        };
+        let mut report = PerformanceReport::begin(&self.name);
         let mut failed_warm_up = None;
         for _ in 0..self.warm_up {
             if let Err(failure) = attempt(&body).await {
@@ -178,9 +172,8 @@ impl PerformanceTest {
         let taken = started.elapsed().as_secs_f64() * 1000.0;
         let outcome = Outcome::Performance(report.measured.clone());
         let passed = report.passed != self.should_fail;
-        let mut record = Record::new(&self.name, passed, taken, outcome);
-        record.reasons.clone_from(&report.reasons);
-        record.write_or_say();
+        report.record = Record::new(&self.name, passed, taken, outcome).because(&report.reasons);
+        report.record.write_or_say();
         report
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn of_report(report: &QualityReport) -> Result<String, String> {
     let mut gates = TestSuite::new("gates");
     for gate in &report.verdicts {
         let reason = gate.recommendation.as_deref().unwrap_or_default();
-        gates.add_test_case(case(gate.gate, gate.passed, reason));
+        gates.add_test_case(case(&gate.gate, gate.passed, reason));
     }
     let mut junit = Report::new("cargo mmf");
     junit.add_test_suites([tests, gates]);

@@ -1,8 +1,11 @@
 //! `cargo mmf`: runs the tests, checks the gates over what they left, and reports.
 
 mod baseline;
+mod completions;
 mod gate;
 mod junit;
+mod limits;
+mod progress;
 mod report;
 mod results;
 mod suite;
@@ -24,13 +27,15 @@ enum Cargo {
 enum Command {
     /// Runs all tests with `cargo nextest run` or `cargo test`, after clearing old results
     #[command(
-        after_help = "Examples:\n  cargo mmf test\n  cargo mmf test -- --workspace --all-features"
+        after_help = "Examples:\n  cargo mmf test\n  cargo mmf test -- --workspace --all-features\n  \
+                      cargo mmf test --no-nextest -- -p users --test contracts"
     )]
     Test(test::Test),
     /// Checks the gates of mmf.toml over the results, and says what to do; 1 where one fails, 2 where it
     /// cannot decide
     #[command(
-        after_help = "Examples:\n  cargo mmf gate\n  cargo mmf gate --min-chaos-coverage 0 --markdown gate.md"
+        after_help = "Examples:\n  cargo mmf gate\n  cargo mmf gate --min-chaos-coverage 0 --markdown gate.md\n  \
+                      cargo mmf gate --min-success-rate contract=1.0 --max-average-duration test=100ms"
     )]
     Gate(gate::Gate),
     /// Writes the report as one page of HTML, with the history of the last runs
@@ -39,6 +44,15 @@ enum Command {
     /// Keeps what was measured, for later runs to be compared with
     #[command(after_help = "Examples:\n  cargo mmf baseline accept")]
     Baseline(baseline::Command),
+    /// Prints the JSON Schema of a result, which is one line of a file under target/mmf/results
+    #[command(after_help = "Examples:\n  cargo mmf schema > record.schema.json")]
+    Schema,
+    /// Prints completions of `cargo-mmf`, which is this command by the name of its program
+    #[command(
+        after_help = "Examples:\n  cargo mmf completions bash > ~/.local/share/bash-completion/completions/cargo-mmf\n  \
+                      cargo mmf completions zsh > ~/.zfunc/_cargo-mmf"
+    )]
+    Completions(completions::Completions),
 }
 
 /// What a command comes to.
@@ -61,6 +75,11 @@ fn main() -> ExitCode {
         Command::Gate(gate) => gate.run(),
         Command::Report(report) => report.run(),
         Command::Baseline(baseline) => baseline.run(),
+        Command::Schema => {
+            print!("{}", mmf::testing::results::JSON_SCHEMA);
+            End::Passed
+        }
+        Command::Completions(completions) => completions.run(),
     };
     match end {
         End::Passed => ExitCode::SUCCESS,

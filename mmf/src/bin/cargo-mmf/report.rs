@@ -6,7 +6,8 @@ use clap::Args;
 use mmf::testing::Run;
 
 use crate::End;
-use crate::gate::{Limits, write};
+use crate::gate::write;
+use crate::limits::Limits;
 
 #[derive(Args)]
 pub(crate) struct Report {

@@ -29,44 +29,43 @@ pub(crate) fn of_junit(xml: &str) -> Result<Vec<Record>, String> {
     Ok(records)
 }
 
-/// Reads what `cargo test` prints, line by line. It tells no times: each test counts as no time at all.
+/// Reads what `cargo test` prints, line by line. It tells the time of a whole program only: each of its plain
+/// tests gets the same share of it.
 #[derive(Default)]
 pub(crate) struct Libtest {
     program: String,
     records: Vec<Record>,
+    /// Where the records of the program that runs begin.
+    first: usize,
     /// How many tests the programs said they run, and how many were told of.
     announced: usize,
     told: usize,
 }
 
 impl Libtest {
-    /// A line of standard error, where cargo names the program that it starts.
-    pub(crate) fn heard(&mut self, line: &str) {
-        let line = line.trim();
-        if line.starts_with("Doc-tests ") {
+    /// A line of cargo or of a test program.
+    pub(crate) fn read(&mut self, line: &str) {
+        let trimmed = line.trim();
+        if trimmed.starts_with("Doc-tests ") {
             self.program.clear();
-        } else if line.starts_with("Running ")
-            && let Some(path) = line.split(['(', ')']).nth(1)
+        } else if let Some(program) = program(trimmed) {
+            self.program = program;
+        } else if let Some(rest) = line.strip_prefix("running ") {
+            let number = rest.split(' ').next().and_then(|number| number.parse().ok());
+            self.announced += number.unwrap_or(0);
+            self.first = self.records.len();
+        } else if let Some(rest) = line.strip_prefix("test result: ") {
+            self.finished(rest);
+        } else if let Some((name, verdict)) =
+            line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
         {
-            let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
-            let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
-            self.program = name.replace('-', "_");
+            self.test(name, verdict.trim());
         }
     }
 
-    /// A line of standard output.
-    pub(crate) fn read(&mut self, line: &str) {
-        if let Some(number) = line.strip_prefix("running ").and_then(|rest| rest.split(' ').next())
-        {
-            self.announced += number.parse::<usize>().unwrap_or(0);
-        }
-        let Some((name, verdict)) =
-            line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
-        else {
-            return;
-        };
+    fn test(&mut self, name: &str, verdict: &str) {
         self.told += 1;
-        let passed = match verdict.trim() {
+        let passed = match verdict {
             "ok" => true,
             "FAILED" => false,
             _ => return,
@@ -79,6 +78,23 @@ impl Libtest {
         self.records.push(Record::new(name, passed, 0.0, Outcome::Test(Plain { flaky: false })));
     }
 
+    /// `ok. 3 passed; …; finished in 1.25s`
+    fn finished(&mut self, rest: &str) {
+        let seconds = rest.rsplit("finished in ").next().and_then(|end| end.strip_suffix('s'));
+        let Some(seconds) = seconds.and_then(|seconds| seconds.parse::<f64>().ok()) else { return };
+        let records = &mut self.records[self.first..];
+        let share = seconds * 1000.0 / records.len().max(1) as f64;
+        records.iter_mut().for_each(|record| record.duration_ms = share);
+    }
+
+    pub(crate) fn told(&self) -> usize {
+        self.told
+    }
+
+    pub(crate) fn announced(&self) -> usize {
+        self.announced
+    }
+
     /// How many tests ran of which nothing was told, as with `-q`.
     pub(crate) fn untold(&self) -> usize {
         self.announced.saturating_sub(self.told)
@@ -87,6 +103,14 @@ impl Libtest {
     pub(crate) fn records(self) -> Vec<Record> {
         self.records
     }
+}
+
+/// The program that cargo says it runs: `Running tests/it.rs (target/debug/deps/it-0123456789abcdef)`.
+fn program(line: &str) -> Option<String> {
+    let path = line.strip_prefix("Running ")?.split(['(', ')']).nth(1)?;
+    let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let name = file.rsplit_once('-').map_or(file, |(name, _)| name);
+    Some(name.replace('-', "_"))
 }
 
 #[cfg(test)]
@@ -100,15 +124,19 @@ mod tests {
     #[test]
     fn libtest_is_read_program_by_program() {
         let mut libtest = Libtest::default();
-        libtest
-            .heard("     Running unittests src/lib.rs (target/debug/deps/my_lib-0123456789abcdef)");
-        libtest.read("running 3 tests");
-        libtest.read("test a::works ... ok");
-        libtest.read("test a::panics - should panic ... ok");
-        libtest.read("test a::ignored ... ignored");
-        libtest.heard("     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)");
-        libtest.read("running 1 test");
-        libtest.read("test fails ... FAILED");
+        for line in [
+            "     Running unittests src/lib.rs (target/debug/deps/my_lib-0123456789abcdef)",
+            "running 3 tests",
+            "test a::works ... ok",
+            "test a::panics - should panic ... ok",
+            "test a::ignored ... ignored",
+            "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.50s",
+            "     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)",
+            "running 1 test",
+            "test fails ... FAILED",
+        ] {
+            libtest.read(line);
+        }
         assert_eq!(libtest.untold(), 0);
         libtest.read("running 2 tests");
         libtest.read("..");
@@ -118,6 +146,8 @@ mod tests {
             seen(&records),
             [("my_lib::a::works", true), ("my_lib::a::panics", true), ("it::fails", false)]
         );
+        let times: Vec<_> = records.iter().map(|record| record.duration_ms).collect();
+        assert_eq!(times, [750.0, 750.0, 0.0]);
     }
 
     #[test]

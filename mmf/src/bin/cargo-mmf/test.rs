@@ -1,14 +1,14 @@
 //! `cargo mmf test`
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, ExitStatus};
 
 use clap::Args;
 use mmf::testing::results::{Record, Results};
 
+use crate::progress::Progress;
 use crate::suite::{Libtest, of_junit};
 use crate::{End, results};
 
@@ -98,29 +98,28 @@ fn by_libtest(
     arguments: &[String],
     folder: &Path,
 ) -> io::Result<(ExitStatus, Vec<Record>)> {
-    let mut child = Command::new(cargo)
+    // One pipe for both, so that it stays told which program a test belongs to.
+    let (output, input) = io::pipe()?;
+    let mut command = Command::new(cargo);
+    command
         .args(["test", "--no-fail-fast"])
         .args(arguments)
         .env("MMF_RESULTS", folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let libtest = Arc::new(Mutex::new(Libtest::default()));
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let heard = Arc::clone(&libtest);
-    let listener = std::thread::spawn(move || {
-        each_line(errors, |line| {
-            eprintln!("{line}");
-            heard.lock().unwrap_or_else(PoisonError::into_inner).heard(line);
-        });
-    });
-    each_line(output, |line| {
-        println!("{line}");
-        libtest.lock().unwrap_or_else(PoisonError::into_inner).read(line);
-    });
-    let _ = listener.join();
+        .stdout(input.try_clone()?)
+        .stderr(input);
+    let mut child = command.spawn()?;
+    // It holds the pipe open.
+    drop(command);
+    let mut libtest = Libtest::default();
+    let progress = Progress::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).trim_end_matches('\r').to_owned();
+        progress.line(&line);
+        libtest.read(&line);
+        progress.set(libtest.told(), libtest.announced());
+    }
+    progress.end();
     let status = child.wait()?;
-    let libtest = std::mem::take(&mut *libtest.lock().unwrap_or_else(PoisonError::into_inner));
     if libtest.untold() > 0 {
         eprintln!(
             "cargo mmf: {} tests are not counted, as cargo test was quiet about them: leave -q away",
@@ -128,12 +127,4 @@ fn by_libtest(
         );
     }
     Ok((status, libtest.records()))
-}
-
-fn each_line(from: Option<impl Read>, mut take: impl FnMut(&str)) {
-    let lines = from.into_iter().flat_map(|from| BufReader::new(from).lines());
-    // A line that is no text is one that the runner did not write.
-    for line in lines.map_while(Result::ok) {
-        take(&line);
-    }
 }

@@ -27,6 +27,11 @@ impl OpenApiContract {
         Self { file, text, operation }
     }
 
+    /// Empty where the request tells it.
+    pub(super) fn operation_name(&self) -> &str {
+        &self.operation
+    }
+
     /// The request: the endpoint where one is given, else that of the operation's examples; with what was
     /// written by hand. Checked against the document.
     pub(super) fn request(

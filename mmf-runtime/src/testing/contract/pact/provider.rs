@@ -45,6 +45,11 @@ impl PactContract {
         Self { file, text, interaction, states: None }
     }
 
+    /// What tells the interaction from others, before it is read.
+    pub(in super::super) fn label(&self) -> String {
+        format!("interaction {} of {}", self.interaction, self.file)
+    }
+
     pub(in super::super) fn set_states<F, R>(
         &mut self,
         set_up: impl Fn(ProviderState) -> F + Send + Sync + 'static,

@@ -1,75 +1,17 @@
-//! What has to hold of all results before a change may go on.
+//! Results against the limits.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::report::{QualityReport, Sums};
-use super::results::{Outcome, Record, Results};
-
-/// The limits, with the defaults of the framework that this one follows.
-///
-/// ```
-/// use mmf_runtime::testing::QualityGates;
-///
-/// let gates = QualityGates { min_success_rate: 1.0, ..QualityGates::default() };
-/// assert_eq!(gates.min_performance_tests, 1);
-/// ```
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QualityGates {
-    /// The share of tests that pass. Default: 0.95.
-    pub min_success_rate: f64,
-    /// How long a test takes on average. Default: 10 s. Written with a unit.
-    #[serde(deserialize_with = "duration")]
-    pub max_average_duration: Duration,
-    /// The share of tests that are experiments. Default: 0.2.
-    pub min_chaos_coverage: f64,
-    /// How many performance tests there are. Default: 1.
-    pub min_performance_tests: usize,
-    /// The share of injection points that an experiment struck. Default: not looked at.
-    pub min_injection_point_coverage: Option<f64>,
-    /// The 99th percentile of every performance test. Default: not looked at. Written with a unit.
-    #[serde(deserialize_with = "some_duration")]
-    pub max_p99: Option<Duration>,
-    /// How many contracts may be broken. Default: none.
-    pub max_failed_contracts: usize,
-    /// How many tests may pass only when they are tried again. Default: not looked at; nextest tells of it.
-    pub max_flaky: Option<usize>,
-}
-
-impl Default for QualityGates {
-    fn default() -> Self {
-        Self {
-            min_success_rate: 0.95,
-            max_average_duration: Duration::from_secs(10),
-            min_chaos_coverage: 0.2,
-            min_performance_tests: 1,
-            min_injection_point_coverage: None,
-            max_p99: None,
-            max_failed_contracts: 0,
-            max_flaky: None,
-        }
-    }
-}
-
-fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text: String = serde::Deserialize::deserialize(deserializer)?;
-    crate::duration::parse(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is no duration such as \"250ms\" or \"10s\""))
-    })
-}
-
-fn some_duration<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
-}
+use super::limits::{KindGates, QualityGates};
+use crate::testing::report::{QualityReport, Sums};
+use crate::testing::results::{Outcome, Record, Results};
 
 /// What a gate says.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct GateVerdict {
-    /// The gate, by its key.
-    pub gate: &'static str,
+    /// The gate, by its key; with the kind of tests before it where it is for one alone.
+    pub gate: String,
     /// Its limit, as text.
     pub limit: String,
     /// What was measured, as text.
@@ -85,9 +27,10 @@ impl QualityGates {
     pub fn judge(&self, results: &Results) -> QualityReport {
         let records: Vec<_> = results.records.values().cloned().collect();
         let sums = Sums::of(&records);
+        let all: Vec<_> = records.iter().collect();
         let mut verdicts = vec![
-            self.success_rate(&records, &sums),
-            self.average_duration(&records, &sums),
+            success_rate("min_success_rate".into(), self.min_success_rate, &all),
+            average_duration("max_average_duration".into(), self.max_average_duration, &all),
             self.chaos_coverage(&sums),
             self.performance_tests(&sums),
             self.failed_contracts(&records),
@@ -95,6 +38,11 @@ impl QualityGates {
         verdicts.extend(self.point_coverage(&records));
         verdicts.extend(self.p99(&records));
         verdicts.extend(self.flaky(&records));
+        for (kind, gates) in self.kinds() {
+            let of_kind: Vec<_> =
+                records.iter().filter(|record| record.outcome.kind() == kind).collect();
+            verdicts.extend(gates.judge(kind, &of_kind));
+        }
         let recommendations =
             verdicts.iter().filter_map(|verdict| verdict.recommendation.clone()).collect();
         QualityReport {
@@ -105,28 +53,6 @@ impl QualityGates {
             unreadable: results.unreadable.clone(),
             records,
         }
-    }
-
-    fn success_rate(&self, records: &[Record], sums: &Sums) -> GateVerdict {
-        let rate = sums.success_rate();
-        let failed = names(records.iter().filter(|record| !record.passed));
-        let limit = self.min_success_rate;
-        verdict("min_success_rate", limit.to_string(), share(rate), rate >= limit, || {
-            format!("mend what fails: {failed}")
-        })
-    }
-
-    fn average_duration(&self, records: &[Record], sums: &Sums) -> GateVerdict {
-        let limit = self.max_average_duration;
-        let mut slowest: Vec<_> = records.iter().collect();
-        slowest.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
-        let slowest = names(slowest.into_iter().take(3));
-        let measured = Duration::from_secs_f64(sums.average_duration_ms() / 1000.0);
-        let passed = measured <= limit;
-        let texts = (format!("{limit:?}"), format!("{measured:.1?}"));
-        verdict("max_average_duration", texts.0, texts.1, passed, || {
-            format!("shorten the slowest tests: {slowest}")
-        })
     }
 
     fn chaos_coverage(&self, sums: &Sums) -> GateVerdict {
@@ -157,7 +83,8 @@ impl QualityGates {
             .iter()
             .filter_map(|record| match &record.outcome {
                 Outcome::Contract(contract) if !record.passed => {
-                    Some(format!("{} {}", contract.service, contract.endpoint))
+                    let first = record.reasons.first().map(String::as_str).unwrap_or_default();
+                    Some(format!("{} {} ({first})", contract.service, contract.endpoint))
                 }
                 _ => None,
             })
@@ -216,13 +143,53 @@ impl QualityGates {
     }
 }
 
+impl KindGates {
+    fn judge(&self, kind: &str, records: &[&Record]) -> Vec<GateVerdict> {
+        let rate = self
+            .min_success_rate
+            .map(|limit| success_rate(format!("{kind}.min_success_rate"), limit, records));
+        let duration = self
+            .max_average_duration
+            .map(|limit| average_duration(format!("{kind}.max_average_duration"), limit, records));
+        let number = self.min_tests.map(|limit| {
+            let measured = records.len();
+            let texts = (limit.to_string(), measured.to_string());
+            let gate = format!("{kind}.min_tests");
+            verdict(gate, texts.0, texts.1, measured >= limit, || {
+                format!("write {} more", limit - measured)
+            })
+        });
+        [rate, duration, number].into_iter().flatten().collect()
+    }
+}
+
+fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {
+    let failed: Vec<_> = records.iter().copied().filter(|record| !record.passed).collect();
+    let rate = 1.0 - failed.len() as f64 / records.len().max(1) as f64;
+    verdict(gate, limit.to_string(), share(rate), rate >= limit, || {
+        format!("mend what fails: {}", names(failed.into_iter()))
+    })
+}
+
+fn average_duration(gate: String, limit: Duration, records: &[&Record]) -> GateVerdict {
+    let mut slowest = records.to_vec();
+    slowest.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
+    let sum: f64 = records.iter().map(|record| record.duration_ms).sum();
+    let measured = Duration::from_secs_f64(sum / records.len().max(1) as f64 / 1000.0);
+    let texts = (format!("{limit:?}"), format!("{measured:.1?}"));
+    verdict(gate, texts.0, texts.1, measured <= limit, || {
+        format!("shorten the slowest tests: {}", names(slowest.into_iter().take(3)))
+    })
+}
+
 fn verdict(
-    gate: &'static str,
+    gate: impl Into<String>,
     limit: String,
     measured: String,
     passed: bool,
     recommendation: impl FnOnce() -> String,
 ) -> GateVerdict {
+    let gate = gate.into();
     let recommendation = (!passed).then(|| format!("{gate}: {}", recommendation()));
     GateVerdict { gate, limit, measured, passed, recommendation }
 }
@@ -233,7 +200,12 @@ fn share(value: f64) -> String {
     format!("{:.3}", (value * 1000.0).floor() / 1000.0)
 }
 
+/// The names of the first few.
 fn names<'r>(records: impl Iterator<Item = &'r Record>) -> String {
-    let names: Vec<_> = records.map(|record| record.test.as_str()).collect();
-    names.join(", ")
+    const NAMED: usize = 20;
+    let mut names: Vec<_> = records.map(|record| record.test.as_str()).collect();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", names.join(", "))
 }

@@ -1,0 +1,137 @@
+//! The limits, as code and `mmf.toml` give them.
+
+use std::time::Duration;
+
+/// The limits, with the defaults of the framework that this one follows.
+///
+/// ```
+/// use mmf_runtime::testing::QualityGates;
+///
+/// let gates = QualityGates { min_success_rate: 1.0, ..QualityGates::default() };
+/// assert_eq!(gates.min_performance_tests, 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QualityGates {
+    /// The share of tests that pass. Default: 0.95.
+    pub min_success_rate: f64,
+    /// How long a test takes on average. Default: 10 s. Written with a unit.
+    #[serde(deserialize_with = "duration")]
+    pub max_average_duration: Duration,
+    /// The share of tests that are experiments. Default: 0.2.
+    pub min_chaos_coverage: f64,
+    /// How many performance tests there are. Default: 1.
+    pub min_performance_tests: usize,
+    /// The share of injection points that an experiment struck. Default: not looked at.
+    pub min_injection_point_coverage: Option<f64>,
+    /// The 99th percentile of every performance test. Default: not looked at. Written with a unit.
+    #[serde(deserialize_with = "some_duration")]
+    pub max_p99: Option<Duration>,
+    /// How many contracts may be broken. Default: none.
+    pub max_failed_contracts: usize,
+    /// How many tests may pass only when they are tried again. Default: not looked at; nextest tells of it.
+    pub max_flaky: Option<usize>,
+    /// For contracts alone.
+    pub contract: KindGates,
+    /// For measurements alone.
+    pub performance: KindGates,
+    /// For experiments alone.
+    pub chaos: KindGates,
+    /// For plain tests alone.
+    pub test: KindGates,
+}
+
+/// What has to hold of the tests of one kind, beside what has to hold of all.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KindGates {
+    /// The share of them that pass.
+    pub min_success_rate: Option<f64>,
+    /// How long one takes on average. Written with a unit.
+    #[serde(deserialize_with = "some_duration")]
+    pub max_average_duration: Option<Duration>,
+    /// How many there are.
+    pub min_tests: Option<usize>,
+}
+
+impl Default for QualityGates {
+    fn default() -> Self {
+        Self {
+            min_success_rate: 0.95,
+            max_average_duration: Duration::from_secs(10),
+            min_chaos_coverage: 0.2,
+            min_performance_tests: 1,
+            min_injection_point_coverage: None,
+            max_p99: None,
+            max_failed_contracts: 0,
+            max_flaky: None,
+            contract: KindGates::default(),
+            performance: KindGates::default(),
+            chaos: KindGates::default(),
+            test: KindGates::default(),
+        }
+    }
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text: String = serde::Deserialize::deserialize(deserializer)?;
+    crate::duration::parse(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is no duration such as \"250ms\" or \"10s\""))
+    })
+}
+
+fn some_duration<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+impl QualityGates {
+    /// The kinds of tests that have limits of their own, by the name of their table.
+    pub(super) fn kinds(&self) -> [(&'static str, &KindGates); 4] {
+        [
+            ("contract", &self.contract),
+            ("performance", &self.performance),
+            ("chaos", &self.chaos),
+            ("test", &self.test),
+        ]
+    }
+
+    /// Looks for limits that nothing could reach.
+    ///
+    /// # Errors
+    ///
+    /// Which one is none.
+    pub fn check(&self) -> Result<(), String> {
+        let own = [
+            ("min_success_rate", Some(self.min_success_rate)),
+            ("min_chaos_coverage", Some(self.min_chaos_coverage)),
+            ("min_injection_point_coverage", self.min_injection_point_coverage),
+        ];
+        let own = own.map(|(gate, share)| (gate.to_owned(), share));
+        let of_kinds = self
+            .kinds()
+            .map(|(kind, gates)| (format!("{kind}.min_success_rate"), gates.min_success_rate));
+        for (gate, share) in own.into_iter().chain(of_kinds) {
+            if let Some(share) = share.filter(|share| !(0.0..=1.0).contains(share)) {
+                return Err(format!("{gate} lies between 0 and 1, and is {share}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_lies_between_nothing_and_all() {
+        assert_eq!(QualityGates::default().check(), Ok(()));
+        let wrong = QualityGates { min_success_rate: 95.0, ..QualityGates::default() };
+        assert_eq!(wrong.check().unwrap_err(), "min_success_rate lies between 0 and 1, and is 95");
+        let contract = KindGates { min_success_rate: Some(-1.0), ..KindGates::default() };
+        let wrong = QualityGates { contract, ..QualityGates::default() };
+        assert!(wrong.check().unwrap_err().starts_with("contract.min_success_rate lies"));
+    }
+}

@@ -1,0 +1,159 @@
+//! The limits of the gates: those of `mmf.toml`, changed by options.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use mmf::testing::results::Results;
+use mmf::testing::{QualityGates, QualityReport};
+use toml::{Table, Value};
+
+use crate::results;
+
+/// Which results, and which limits.
+#[derive(Args)]
+pub(crate) struct Limits {
+    /// Where the results are; target/mmf/results without it
+    #[arg(long, value_name = "FOLDER")]
+    results: Option<PathBuf>,
+    /// The file with the limits in its table gates; mmf.toml without it, and the defaults where there is none
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The share of tests that pass; contract=1.0 is for contracts alone, as are chaos=, performance=, test=
+    #[arg(long, value_name = "[KIND=]SHARE")]
+    min_success_rate: Vec<String>,
+    /// How long a test takes on average, such as 500ms; for one kind as above
+    #[arg(long, value_name = "[KIND=]DURATION")]
+    max_average_duration: Vec<String>,
+    /// How many tests of a kind there are
+    #[arg(long, value_name = "KIND=COUNT")]
+    min_tests: Vec<String>,
+    /// The share of tests that are experiments
+    #[arg(long, value_name = "SHARE")]
+    min_chaos_coverage: Option<f64>,
+    /// How many performance tests there are
+    #[arg(long, value_name = "COUNT")]
+    min_performance_tests: Option<u32>,
+    /// The share of injection points that an experiment struck
+    #[arg(long, value_name = "SHARE")]
+    min_injection_point_coverage: Option<f64>,
+    /// The 99th percentile of every performance test, such as 250ms
+    #[arg(long, value_name = "DURATION")]
+    max_p99: Option<String>,
+    /// How many contracts may be broken
+    #[arg(long, value_name = "COUNT")]
+    max_failed_contracts: Option<u32>,
+    /// How many tests may pass only when they are tried again
+    #[arg(long, value_name = "COUNT")]
+    max_flaky: Option<u32>,
+}
+
+/// What `mmf.toml` may hold.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    gates: QualityGates,
+}
+
+impl Limits {
+    /// The report over the results, and the folder they are in.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be decided.
+    pub(crate) fn judge(self) -> Result<(QualityReport, PathBuf), String> {
+        let gates = self.gates()?;
+        let folder = results::folder(self.results)?;
+        let results = Results::read(&folder)
+            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+        if results.records.is_empty() {
+            return Err(format!("no result is in {}: run the tests first", folder.display()));
+        }
+        Ok((gates.judge(&results), folder))
+    }
+
+    fn gates(&self) -> Result<QualityGates, String> {
+        let text = match &self.config {
+            Some(file) => read(file)?,
+            None if Path::new("mmf.toml").exists() => read(Path::new("mmf.toml"))?,
+            None => String::new(),
+        };
+        let name = self.config.as_deref().unwrap_or(Path::new("mmf.toml")).display();
+        // By itself first, so that a mistake in it is told with its line.
+        toml::from_str::<File>(&text).map_err(|error| format!("{name}: {error}"))?;
+        let mut table: Table = toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
+        let gates = table.entry("gates").or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(gates) = gates {
+            self.change(gates)?;
+        }
+        let file: File = table.try_into().map_err(|error| format!("in the options: {error}"))?;
+        file.gates.check()?;
+        Ok(file.gates)
+    }
+
+    /// Puts what the options say over what the file says.
+    fn change(&self, gates: &mut Table) -> Result<(), String> {
+        for share in &self.min_success_rate {
+            set(gates, "min_success_rate", share, number)?;
+        }
+        for duration in &self.max_average_duration {
+            set(gates, "max_average_duration", duration, |text| Ok(Value::from(text)))?;
+        }
+        for count in &self.min_tests {
+            if !count.contains('=') {
+                return Err(format!("--min-tests {count}: of which kind? contract={count}"));
+            }
+            set(gates, "min_tests", count, whole)?;
+        }
+        let plain = [
+            ("min_chaos_coverage", self.min_chaos_coverage.map(Value::from)),
+            ("min_injection_point_coverage", self.min_injection_point_coverage.map(Value::from)),
+            ("max_p99", self.max_p99.as_deref().map(Value::from)),
+            ("min_performance_tests", self.min_performance_tests.map(Value::from)),
+            ("max_failed_contracts", self.max_failed_contracts.map(Value::from)),
+            ("max_flaky", self.max_flaky.map(Value::from)),
+        ];
+        for (gate, value) in plain {
+            if let Some(value) = value {
+                gates.insert(gate.into(), value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sets a limit: of all tests, or of one kind.
+fn set(
+    gates: &mut Table,
+    gate: &str,
+    given: &str,
+    read: impl Fn(&str) -> Result<Value, String>,
+) -> Result<(), String> {
+    let option = gate.replace('_', "-");
+    let wrong = |why: String| format!("--{option} {given}: {why}");
+    match given.split_once('=') {
+        None => {
+            gates.insert(gate.into(), read(given).map_err(wrong)?);
+        }
+        Some((kind, text)) => {
+            let value = read(text).map_err(wrong)?;
+            let kind = gates.entry(kind).or_insert_with(|| Value::Table(Table::new()));
+            let kind =
+                kind.as_table_mut().ok_or_else(|| wrong("it names no kind of tests".into()))?;
+            kind.insert(gate.into(), value);
+        }
+    }
+    Ok(())
+}
+
+fn number(text: &str) -> Result<Value, String> {
+    text.parse::<f64>().map(Value::from).map_err(|error| error.to_string())
+}
+
+fn whole(text: &str) -> Result<Value, String> {
+    text.parse::<u32>().map(Value::from).map_err(|error| error.to_string())
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
+}
