@@ -27,7 +27,7 @@ pub(crate) async fn url() -> String {
     format!("http://{}", spawn().await)
 }
 
-fn user(id: u32) -> Value {
+pub(crate) fn user(id: u32) -> Value {
     json!({ "id": id, "name": if id == 1 { "Ada" } else { "Grace" } })
 }
 
@@ -57,10 +57,6 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(base: String) -> Self {
         Self { http: reqwest::Client::new(), base }
-    }
-
-    pub(crate) fn address(&self) -> &str {
-        &self.base
     }
 
     #[resilient(

@@ -42,6 +42,8 @@ pub use runner::TestRunner;
 #[doc(hidden)]
 #[cfg(feature = "testing")]
 pub fn run<T>(test: impl Future<Output = T>) -> T {
+    #[cfg(feature = "pact")]
+    pact::crypto::provide();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

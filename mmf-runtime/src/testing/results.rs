@@ -219,6 +219,8 @@ impl Record {
 
     /// Notes that a test begins, so that one which is killed is missed. What it returns is that note.
     pub fn start(test: impl Into<String>) -> Self {
+        #[cfg(feature = "pact")]
+        super::pact::crypto::provide();
         let record = Self::new(test, false, 0.0, Outcome::Started);
         record.write_or_say();
         record

@@ -149,8 +149,17 @@ async fn what_a_consumer_writes_its_provider_is_checked_by() {
         assert_eq!(ask(format!("{}/users?page=2", pact.url())).await.0, 200);
     });
     second.await.assert_passed();
+    let file = folder.join("web-users.json");
+    let written = || std::fs::metadata(&file).unwrap().modified().unwrap();
+    let before = written();
+    let again = test().run(|pact| async move {
+        pact.expect(user());
+        ask(format!("{}/users/7", pact.url())).await;
+    });
+    again.await.assert_passed();
+    assert_eq!(written(), before, "nothing is new, and what is built of it stays built");
 
-    let text = std::fs::read_to_string(folder.join("web-users.json")).unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let pact: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(pact["metadata"]["pactSpecification"]["version"], "4.0");

@@ -152,7 +152,20 @@ impl ConsumerTest {
     }
 }
 
+/// Merges it into the file; where all is there already the file stays untouched, and what is built of it as well.
 fn write(pact: V4Pact, file: &Path) -> Result<(), String> {
+    if is_in(&pact, file) {
+        return Ok(());
+    }
     write_pact(Box::new(pact), file, PactSpecification::V4, false)
         .map_err(|error| format!("{}: {error:#}", file.display()))
+}
+
+fn is_in(pact: &V4Pact, file: &Path) -> bool {
+    let known = std::fs::read_to_string(file).ok();
+    let known = known.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let Some(known) = known.as_ref().and_then(|known| known["interactions"].as_array()) else {
+        return false;
+    };
+    pact.interactions.iter().all(|interaction| known.contains(&interaction.to_json()))
 }

@@ -6,6 +6,7 @@
 //! becomes the file. Matching is done by `pact_matching`, of the Pact project.
 
 mod consumer;
+pub(crate) mod crypto;
 mod interaction;
 mod pattern;
 mod provider;
