@@ -255,7 +255,7 @@ fn the_page_tells_everything_and_asks_for_nothing() {
         "class=\"latency\"",
         "<h2>Slowest tests</h2>",
         "<h2>What to do</h2>",
-        "prefers-color-scheme:dark",
+        "prefers-color-scheme: dark",
         "width=device-width",
     ] {
         assert!(first.contains(part), "{part}: {first}");

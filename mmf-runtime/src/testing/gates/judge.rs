@@ -83,8 +83,11 @@ impl QualityGates {
             .iter()
             .filter_map(|record| match &record.outcome {
                 Outcome::Contract(contract) if !record.passed => {
-                    let first = record.reasons.first().map(String::as_str).unwrap_or_default();
-                    Some(format!("{} {} ({first})", contract.service, contract.endpoint))
+                    let endpoint = format!("{} {}", contract.service, contract.endpoint);
+                    Some(match record.reasons.first() {
+                        Some(first) => format!("{endpoint} ({first})"),
+                        None => endpoint,
+                    })
                 }
                 _ => None,
             })

@@ -133,8 +133,7 @@ impl QualityReport {
 
     /// As one page of HTML that asks for nothing else, with the runs before it and itself.
     pub fn html(&self, history: &[Run]) -> String {
-        // Writing to a string does not fail.
-        html::page(self, history).unwrap_or_default()
+        html::page(self, history)
     }
 
     /// As plain text, for a terminal.
