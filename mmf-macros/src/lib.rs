@@ -104,8 +104,20 @@ pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
 /// async fn get_user(response: ContractResponse) { assert_eq!(response.json()["name"], "Ada"); }
 /// ```
 ///
-/// Of `endpoints` it makes a module with a test for each, and the body asks by itself. `#[ignore]` and
-/// `#[should_panic]` are kept. Needs the feature `testing` of the facade.
+/// What says what is right, and needs which feature of the facade beside `testing`:
+///
+/// | key | feature | tests | the function takes |
+/// | --- | --- | --- | --- |
+/// | `endpoint = "GET /users/1"` | | one | the response |
+/// | `endpoints("/users" = "2s")` | | one for each, which the body asks itself | the endpoint |
+/// | `schema = "user.json"` | `schema` | with any that takes the response | |
+/// | `openapi = "openapi.yaml"` | `openapi` | one for each operation with examples; with `operation` or `endpoint` one | the response |
+/// | `pact = "pacts/web-users.json"`, `provider_states(function)` | `pact` | one for each interaction | the response |
+/// | `grpc_services("users.v1.Users")` | `grpc` | one; beside another of these, none of its own | nothing |
+/// | `consumer = "web", provider = "users", writes = "pacts/"` | `pact` | one, of the consumer | a `ConsumerPact` |
+///
+/// `request_headers("authorization" = token())` and `request_json(json!({…}))` go out with the request. Files lie
+/// beside `Cargo.toml`. `#[ignore]` and `#[should_panic]` are kept.
 #[proc_macro_attribute]
 pub fn contract_test(args: TokenStream, item: TokenStream) -> TokenStream {
     contract_test::contract_test(args.into(), &item.into()).into()
@@ -126,6 +138,7 @@ pub fn contract_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     min_throughput = 100.0,                 // ends a second
 ///     max_error_rate = 0.01,                  // default: no run may fail
 ///     baseline = "users-list",                // mmf-baselines/users-list.json beside Cargo.toml
+///     pid(SERVER.id()),                       // measures this process; default: that of the test
 /// )]
 /// async fn list_users() -> Result<(), Error> { todo!() }
 /// ```

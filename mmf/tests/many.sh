@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 results=$PWD/target/many/results
 rm -rf "$results"
 set +e
-cargo mmf test --results "$results" -- --locked -p mmf --all-features --test many --run-ignored only -j 2 \
+cargo mmf test --results "$results" -- --locked --workspace --all-features --test many --run-ignored only -j 2 \
     >"$results.log" 2>&1
 ended=$?
 set -e
