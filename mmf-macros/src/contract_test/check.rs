@@ -6,6 +6,7 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 
 use super::args::{Args, Pair, pairs};
+use super::parts::{self, Part};
 use crate::common::errors::Errors;
 use crate::common::keys::Text;
 use crate::common::value::Value;
@@ -24,16 +25,6 @@ pub(super) enum Plan {
     Grpc,
     /// One, of a consumer.
     Consumer { consumer: String, provider: String, writes: String },
-}
-
-/// An operation or an interaction.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) name: String,
-    /// Its place in the file.
-    pub(super) number: usize,
-    /// Why its test cannot be run.
-    pub(super) ignored: Option<String>,
 }
 
 impl Plan {
@@ -62,7 +53,7 @@ pub(super) fn check(args: &Args, errors: &mut Errors) -> Option<Plan> {
     }
     goes_with(args, errors);
     features(args, errors);
-    let parts = files(args, errors);
+    let parts = parts::of_files(args, errors);
     if let Some(endpoints) = &args.endpoints {
         return Some(Plan::Endpoints(endpoints.0.clone()));
     }
@@ -222,88 +213,6 @@ fn features(args: &Args, errors: &mut Errors) {
         if let Some(span) = span.filter(|_| !is_on) {
             let key = if feature == "grpc" { "grpc_services" } else { feature };
             errors.push(span, format!("`{key}` needs the feature `{feature}` of `mmf`"));
-        }
-    }
-}
-
-/// Looks into the files that are named; the parts of one of them that tests are made of.
-fn files(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
-    schema(args, errors);
-    let operations = operations(args, errors);
-    interactions(args, errors).or(operations)
-}
-
-#[cfg(feature = "schema")]
-fn schema(args: &Args, errors: &mut Errors) {
-    if let Some(schema) = &args.schema {
-        super::files::json("schema", schema, errors);
-    }
-}
-
-#[cfg(not(feature = "schema"))]
-fn schema(_: &Args, _: &mut Errors) {}
-
-#[cfg(not(feature = "openapi"))]
-fn operations(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
-    None
-}
-
-#[cfg(feature = "openapi")]
-fn operations(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
-    let file = args.openapi.as_ref()?;
-    let text = super::files::read("document", file, errors)?;
-    let operations = match super::openapi::operations(&text) {
-        Ok(operations) => operations,
-        Err(why) => {
-            errors.push(file.span, format!("{} {why}", file.text));
-            return None;
-        }
-    };
-    if let Some(operation) = &args.operation {
-        if !operations.iter().any(|known| known.is(&operation.text)) {
-            let names: Vec<_> = operations.iter().map(|known| known.name.as_str()).collect();
-            let hint = crate::common::errors::suggestion(&operation.text, &names);
-            let message = format!("{} has no operation `{}`{hint}", file.text, operation.text);
-            errors.push(operation.span, message);
-        }
-        return None;
-    }
-    if args.endpoint.is_some() || args.pact.is_some() {
-        return None;
-    }
-    if operations.is_empty() {
-        errors.push(file.span, format!("{} has no operations", file.text));
-        return None;
-    }
-    let parts = operations.into_iter().enumerate().map(|(number, operation)| Part {
-        name: operation.name,
-        number,
-        ignored: operation.missing,
-    });
-    Some(parts.collect())
-}
-
-#[cfg(not(feature = "pact"))]
-fn interactions(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
-    None
-}
-
-#[cfg(feature = "pact")]
-fn interactions(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
-    let file = args.pact.as_ref()?;
-    let pact = super::files::json("Pact file", file, errors)?;
-    match super::pact::interactions(&pact) {
-        Ok(interactions) => {
-            let parts = interactions.into_iter().enumerate().map(|(number, interaction)| Part {
-                name: interaction.name,
-                number,
-                ignored: interaction.ignored,
-            });
-            Some(parts.collect())
-        }
-        Err(why) => {
-            errors.push(file.span, format!("{} {why}", file.text));
-            None
         }
     }
 }

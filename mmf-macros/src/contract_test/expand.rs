@@ -6,8 +6,9 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 
 use super::args::{Args, Pair, pairs};
-use super::check::{Part, Plan};
+use super::check::Plan;
 use super::name;
+use super::parts::Part;
 use crate::common::function::Function;
 use crate::common::keys::{Text, is_named};
 use crate::common::value::Value;

@@ -1,5 +1,5 @@
 //! `#[contract_test]`: [`args`] is what was written, [`check`] what it means and what is wrong with it, [`expand`]
-//! prints the tests. `openapi` and `pact` find in their files what tests are made of.
+//! prints the tests. `parts` looks into the files that are named, by `openapi` and `pact`.
 
 mod args;
 mod check;
@@ -11,6 +11,7 @@ mod name;
 mod openapi;
 #[cfg(feature = "pact")]
 mod pact;
+mod parts;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

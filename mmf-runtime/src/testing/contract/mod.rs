@@ -1,6 +1,6 @@
 //! Contracts: what an endpoint has to answer, and how soon.
 //!
-//! `test` asks and checks, `http` is the request and its answer, `report` what was checked. What is right is said
+//! `test` is what is said of an endpoint, `run` asks and checks it, `http` is the request and its answer, `report` what was checked. What is right is said
 //! by hand, by a JSON Schema (`schema`), by an OpenAPI document (`openapi`) or by a Pact file (`pact`), which a
 //! test of the consumer writes; gRPC services are asked for their health (`grpc`).
 
@@ -12,6 +12,7 @@ mod openapi;
 #[cfg(feature = "pact")]
 pub mod pact;
 mod report;
+mod run;
 #[cfg(feature = "schema")]
 mod schema;
 mod test;

@@ -15,6 +15,7 @@ pub(crate) fn of_junit(xml: &str) -> Result<Vec<Record>, String> {
         // `package::binary`, or the package alone for its library.
         let binary = suite.name.as_str();
         let program = binary.rsplit("::").next().unwrap_or(binary).replace('-', "_");
+        let package = binary.split("::").next().map(str::to_owned);
         for case in &suite.test_cases {
             let (passed, flaky) = match &case.status {
                 TestCaseStatus::Success { flaky_runs } => (true, !flaky_runs.is_empty()),
@@ -23,7 +24,9 @@ pub(crate) fn of_junit(xml: &str) -> Result<Vec<Record>, String> {
             };
             let taken = case.time.unwrap_or_default().as_secs_f64() * 1000.0;
             let name = format!("{program}::{}", case.name.as_str());
-            records.push(Record::new(name, passed, taken, Outcome::Test(Plain { flaky })));
+            let mut record = Record::new(name, passed, taken, Outcome::Test(Plain { flaky }));
+            record.package.clone_from(&package);
+            records.push(record);
         }
     }
     Ok(records)
@@ -75,7 +78,10 @@ impl Libtest {
             "" => name.to_owned(),
             program => format!("{program}::{name}"),
         };
-        self.records.push(Record::new(name, passed, 0.0, Outcome::Test(Plain { flaky: false })));
+        let mut record = Record::new(name, passed, 0.0, Outcome::Test(Plain::default()));
+        // Cargo does not say of which package the program is.
+        record.package = None;
+        self.records.push(record);
     }
 
     /// `ok. 3 passed; …; finished in 1.25s`

@@ -63,8 +63,14 @@ impl Test {
 /// Adds the plain tests to the results; those of MMF have told more of themselves.
 fn add(folder: &Path, records: &[Record]) -> io::Result<()> {
     let known = Results::read(folder)?;
+    let is_known = |record: &Record| {
+        known.records.values().any(|known| {
+            let is_same = record.package.is_none() || known.package == record.package;
+            known.test == record.test && is_same
+        })
+    };
     let mut text = String::new();
-    for record in records.iter().filter(|record| !known.records.contains_key(&record.test)) {
+    for record in records.iter().filter(|record| !is_known(record)) {
         text.push_str(&serde_json::to_string(record)?);
         text.push('\n');
     }

@@ -6,7 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::super::http::Request;
-use super::document::{Operation, Place};
+use super::document::Operation;
+use super::place::Place;
 
 /// The request of an operation: its required parameters, and its body. What was written by hand goes before
 /// the examples.

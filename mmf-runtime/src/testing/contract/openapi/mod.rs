@@ -1,10 +1,11 @@
 //! OpenAPI 3.0 and 3.1: what a document says of an operation, asked and checked.
 //!
-//! `document` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example` makes a request of the
+//! `document` knows its operations, `place` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example` makes a request of the
 //! document's own examples, `request` checks one written by hand, `response` checks the answer.
 
 mod document;
 mod example;
+mod place;
 mod request;
 mod response;
 mod schema;

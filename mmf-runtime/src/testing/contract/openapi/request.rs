@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::http::Request;
-use super::document::{Operation, Place};
+use super::document::Operation;
+use super::place::Place;
 use super::response::media_type;
 use super::schema::{Direction, check as check_schema, value_of};
 

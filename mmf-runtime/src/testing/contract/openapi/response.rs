@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::super::http::ContractResponse;
 use super::super::report::Checked;
-use super::document::{Operation, Place};
+use super::document::Operation;
+use super::place::Place;
 use super::schema::{Direction, check as check_schema, value_of};
 
 /// Checks status, content type, body and headers. What is not documented fails.

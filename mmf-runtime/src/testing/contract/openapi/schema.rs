@@ -7,7 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::schema::Schema;
-use super::document::{Place, Version};
+use super::document::Version;
+use super::place::Place;
 
 /// Who sends the value: properties of the other direction need not be there.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,11 +1,6 @@
-//! The record of a test: one JSON object a line, in a file of the process that ran it, under
-//! `target/mmf/results/`.
+//! What is recorded of a test.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA: u32 = 1;
 
 /// The format as a JSON Schema of 2020-12; `cargo mmf schema` prints it.
-pub const JSON_SCHEMA: &str = include_str!("results.schema.json");
+pub const JSON_SCHEMA: &str = include_str!("record.schema.json");
 
 /// What is recorded of a test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +20,9 @@ pub struct Record {
     pub schema: u32,
     /// The test by its path.
     pub test: String,
+    /// The package of the test, which tells tests of one path apart; known where cargo or nextest runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// The run that nextest gave a number; none under `cargo test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
@@ -204,10 +202,17 @@ pub struct ChaosCase {
 impl Record {
     /// The record of a test that ends now.
     pub fn new(test: impl Into<String>, passed: bool, duration_ms: f64, outcome: Outcome) -> Self {
-        let run = std::env::var("NEXTEST_RUN_ID").ok();
-        let test = test.into();
-        let at_ms = now_ms();
-        Self { schema: SCHEMA, test, run, at_ms, passed, duration_ms, reasons: Vec::new(), outcome }
+        Self {
+            schema: SCHEMA,
+            test: test.into(),
+            package: std::env::var("CARGO_PKG_NAME").ok(),
+            run: std::env::var("NEXTEST_RUN_ID").ok(),
+            at_ms: now_ms(),
+            passed,
+            duration_ms,
+            reasons: Vec::new(),
+            outcome,
+        }
     }
 
     /// With the reasons.
@@ -216,142 +221,16 @@ impl Record {
         self.reasons.extend_from_slice(reasons);
         self
     }
-
-    /// Notes that a test begins, so that one which is killed is missed. What it returns is that note.
-    pub fn start(test: impl Into<String>) -> Self {
-        #[cfg(feature = "pact")]
-        super::pact::crypto::provide();
-        let record = Self::new(test, false, 0.0, Outcome::Started);
-        record.write_or_say();
-        record
-    }
-
-    /// Appends it to the file of this process, or says on standard error why that cannot be.
-    pub fn write_or_say(&self) {
-        if let Err(error) = self.write() {
-            eprintln!("the result of {} could not be recorded: {error}", self.test);
-        }
-    }
-
-    /// Appends it to the file of this process.
-    ///
-    /// # Errors
-    ///
-    /// Where there is no target folder, or the file cannot be written.
-    pub fn write(&self) -> io::Result<()> {
-        static OUT: Mutex<Option<File>> = Mutex::new(None);
-        let mut out = OUT.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match &mut *out {
-            Some(file) => file,
-            none => none.insert(create()?),
-        };
-        let mut line = serde_json::to_string(self)?;
-        line.push('\n');
-        // One write a line: a process that is killed leaves whole lines.
-        file.write_all(line.as_bytes())
-    }
 }
 
-/// What the files of a folder hold.
-#[derive(Clone, Debug, Default)]
-pub struct Results {
-    /// The last record of each test, by its name.
-    pub records: BTreeMap<String, Record>,
-    /// What could not be read, and why.
-    pub unreadable: Vec<String>,
-}
-
-impl Results {
-    /// Reads every `.jsonl` file of a folder. A line that is torn costs itself alone, and is told.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder cannot be read.
-    pub fn read(folder: &Path) -> io::Result<Self> {
-        let mut results = Self::default();
-        let mut files: Vec<_> =
-            std::fs::read_dir(folder)?.filter_map(|file| Some(file.ok()?.path())).collect();
-        files.sort();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "jsonl")) {
-            match std::fs::read_to_string(file) {
-                Ok(text) => results.read_text(&file.display().to_string(), &text),
-                Err(error) => results.unreadable.push(format!("{}: {error}", file.display())),
-            }
-        }
-        Ok(results)
-    }
-
-    fn read_text(&mut self, name: &str, text: &str) {
-        for (number, line) in text.lines().enumerate() {
-            match serde_json::from_str::<Record>(line) {
-                Ok(record) => self.add(record),
-                Err(error) => self.unreadable.push(format!("{name}, line {}: {error}", number + 1)),
-            }
-        }
-    }
-
-    /// Of two records of a test the later one holds; an end goes before a start of the same moment.
-    fn add(&mut self, record: Record) {
-        let is_start = |record: &Record| record.outcome == Outcome::Started;
-        match self.records.get_mut(&record.test) {
-            Some(known) if (known.at_ms, !is_start(known)) > (record.at_ms, !is_start(&record)) => {
-            }
-            Some(known) => *known = record,
-            None => {
-                self.records.insert(record.test.clone(), record);
-            }
-        }
-    }
-}
-
-pub(super) fn now_ms() -> u64 {
+pub(in super::super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn create() -> io::Result<File> {
-    let program = std::env::current_exe()?;
-    let folder = folder(&program)?;
-    std::fs::create_dir_all(&folder)?;
-    let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let path = folder.join(format!("{name}-{}.jsonl", std::process::id()));
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
-/// Where results of a program go: `MMF_RESULTS`, else `mmf/results` of the target folder it lies in.
-fn folder(program: &Path) -> io::Result<PathBuf> {
-    if let Some(folder) = std::env::var_os("MMF_RESULTS") {
-        return Ok(folder.into());
-    }
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    let target = target.ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::NotFound,
-            "no target folder above this program; MMF_RESULTS says where results go",
-        )
-    })?;
-    Ok(target.join("mmf").join("results"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_torn_line_costs_itself_and_the_last_record_holds() {
-        let record = |passed, at_ms| Record {
-            at_ms,
-            ..Record::new("a", passed, 1.0, Outcome::Chaos(Chaos::default()))
-        };
-        let line = |record: &Record| serde_json::to_string(record).unwrap();
-        let start = Record { at_ms: 1, ..Record::new("b", false, 0.0, Outcome::Started) };
-        let text = [line(&record(false, 1)), line(&record(true, 2)), line(&start)].join("\n");
-        let mut results = Results::default();
-        results.read_text("file", &format!("{text}\n{{\"schema\":1,"));
-        assert!(results.records["a"].passed);
-        assert_eq!(results.records["b"].outcome, Outcome::Started, "it never ended");
-        assert!(results.unreadable[0].starts_with("file, line 4: "), "{:?}", results.unreadable);
-    }
 
     #[test]
     fn a_record_comes_back_from_its_line() {
@@ -372,7 +251,8 @@ mod tests {
         let schema = schemars::schema_for!(Record);
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         if std::env::var_os("MMF_UPDATE_SCHEMA").is_some() {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing/results.schema.json");
+            let file =
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/testing/results/record.schema.json");
             std::fs::write(file, &text).unwrap();
         }
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();

@@ -1,0 +1,266 @@
+//! The check of one endpoint, from where it is to what it answers.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::http::{ContractResponse, Request};
+use super::report::{Checked, ContractReport};
+use super::test::ContractTest;
+use crate::testing::body::{Verdict, attempt};
+use crate::testing::results::Contract;
+
+/// Between two attempts to reach a service that is not ready yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl ContractTest {
+    /// Asks the endpoint, checks what it answers, hands the last answer to the body, and records the result.
+    pub async fn run<F, R>(self, body: impl FnOnce(ContractResponse) -> F) -> ContractReport
+    where
+        F: Future<Output = R>,
+        R: Verdict,
+    {
+        let mut checked = self.begin();
+        if let Some(response) = self.ask(&mut checked).await {
+            let outcome = attempt(|| body(response)).await;
+            checked.add_result("body", outcome.map_err(|failure| failure.to_string()));
+        }
+        checked.end()
+    }
+
+    /// Has the body ask the endpoint by itself, times it, and records the result.
+    pub async fn run_timed<F, R>(self, mut body: impl FnMut() -> F) -> ContractReport
+    where
+        F: Future<Output = R>,
+        R: Verdict,
+    {
+        let mut checked = self.begin();
+        let mut times = Vec::new();
+        let mut outcome = Ok(());
+        for _ in 0..self.samples {
+            let start = Instant::now();
+            outcome = attempt(&mut body).await;
+            times.push(start.elapsed());
+            if outcome.is_err() {
+                break;
+            }
+        }
+        checked.add_result("body", outcome.map_err(|failure| failure.to_string()));
+        checked.time(times, self.sla);
+        checked.end()
+    }
+
+    /// Asks for its gRPC services only, then runs the body, and records the result.
+    #[cfg(feature = "grpc")]
+    pub async fn run_grpc<F, R>(self, body: impl FnOnce() -> F) -> ContractReport
+    where
+        F: Future<Output = R>,
+        R: Verdict,
+    {
+        let mut checked = self.begin();
+        let start = Instant::now();
+        if self.ask_grpc(&mut checked).await {
+            checked.time(vec![start.elapsed()], self.sla);
+            let outcome = attempt(body).await;
+            checked.add_result("body", outcome.map_err(|failure| failure.to_string()));
+        }
+        checked.end()
+    }
+
+    fn begin(&self) -> Checked {
+        let contract = Contract {
+            service: self.service.clone(),
+            endpoint: self.label(),
+            sla_ms: self.sla.map(|sla| sla.as_secs_f64() * 1000.0),
+            samples: self.samples,
+            percentile: self.percentile,
+            ..Contract::default()
+        };
+        Checked::begin(&self.name, contract, self.should_fail)
+    }
+
+    /// The endpoint, or what says what it is.
+    fn label(&self) -> String {
+        #[cfg(feature = "openapi")]
+        if let (true, Some(openapi)) = (self.endpoint.is_empty(), &self.openapi) {
+            return openapi.operation_name().to_owned();
+        }
+        #[cfg(feature = "pact")]
+        if let (true, Some(pact)) = (self.endpoint.is_empty(), &self.pact) {
+            return pact.label();
+        }
+        self.endpoint.clone()
+    }
+
+    /// The last answer, where there was one.
+    async fn ask(&self, checked: &mut Checked) -> Option<ContractResponse> {
+        let base = self.reached(checked).await?;
+        #[cfg(feature = "grpc")]
+        if !self.grpc_services.is_empty() && !self.serves(&base, checked).await {
+            return None;
+        }
+        let request = self.request(&base, checked).await?;
+        if self.endpoint.is_empty() {
+            checked.contract.endpoint = request.to_string();
+        }
+        let mut times = Vec::new();
+        let mut last = None;
+        for _ in 0..self.samples {
+            match request.send(&base).await {
+                Ok(response) => {
+                    times.push(response.elapsed());
+                    last = Some(response);
+                }
+                Err(error) => {
+                    checked.add("reachable", false, format!("{base}: {request}: {error}"));
+                    last = None;
+                    break;
+                }
+            }
+        }
+        if let Some(response) = &last {
+            checked.add("reachable", true, "");
+            self.check(&request, response, checked).await;
+            checked.time(times, self.sla);
+        }
+        #[cfg(feature = "pact")]
+        if let Some(pact) = &self.pact {
+            pact.tear_down(&base, checked).await;
+        }
+        last
+    }
+
+    /// Where the service is, once it can be reached and says that it is well.
+    async fn reached(&self, checked: &mut Checked) -> Option<String> {
+        let base = self.located(checked)?;
+        if let Err(error) = self.wait_until_ready(&base).await {
+            checked.add("reachable", false, format!("nothing answers at {base}: {error}"));
+            return None;
+        }
+        for endpoint in &self.health {
+            let well = match Request::of_endpoint(endpoint).send(&base).await {
+                Ok(response) if response.status() < 400 => Ok(()),
+                Ok(response) => Err(format!("{} is down: {}", self.service, response.status())),
+                Err(error) => Err(format!("{} is down: {error}", self.service)),
+            };
+            let is_well = well.is_ok();
+            checked.add_result(format!("health {endpoint}"), well);
+            if !is_well {
+                return None;
+            }
+        }
+        Some(base)
+    }
+
+    /// By the variable, or else as given.
+    fn located(&self, checked: &mut Checked) -> Option<String> {
+        let capital = |letter: char| match letter {
+            letter if letter.is_ascii_alphanumeric() => letter.to_ascii_uppercase(),
+            _ => '_',
+        };
+        let name: String = self.service.chars().map(capital).collect();
+        let variable = format!("MMF_BASE_URL_{name}");
+        let url = std::env::var(&variable).ok().or_else(|| self.base_url.clone());
+        if url.is_none() {
+            let missing = format!("no base_url is given, and {variable} is not set");
+            checked.add("reachable", false, missing);
+        }
+        url.map(|url| url.trim_end_matches('/').to_owned())
+    }
+
+    async fn wait_until_ready(&self, base: &str) -> Result<(), String> {
+        let endpoint = self.health.first().map_or("/", |health| health);
+        let request = Request::of_endpoint(endpoint);
+        let start = Instant::now();
+        loop {
+            match request.send(base).await {
+                Ok(_) => return Ok(()),
+                Err(error) if self.wait_ready.is_none_or(|limit| start.elapsed() >= limit) => {
+                    return Err(error);
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// What to ask: of the Pact file, the OpenAPI document, or by hand.
+    async fn request(&self, base: &str, checked: &mut Checked) -> Option<Request> {
+        #[cfg(feature = "pact")]
+        if let Some(pact) = &self.pact {
+            let request = pact.request(base, checked).await?;
+            return Some(request.with(&self.request_headers, self.request_body.as_ref()));
+        }
+        #[cfg(feature = "openapi")]
+        if let Some(openapi) = &self.openapi {
+            let given = (&*self.request_headers, self.request_body.as_ref());
+            let request = openapi.request(base, &self.endpoint, given);
+            checked
+                .add_result("documented request", request.as_ref().map(drop).map_err(Clone::clone));
+            return request.ok();
+        }
+        let _ = (base, checked);
+        let request = Request::of_endpoint(&self.endpoint);
+        Some(request.with(&self.request_headers, self.request_body.as_ref()))
+    }
+
+    #[cfg_attr(
+        not(feature = "pact"),
+        expect(clippy::unused_async, reason = "a Pact file alone is checked asynchronously")
+    )]
+    async fn check(&self, request: &Request, response: &ContractResponse, checked: &mut Checked) {
+        let status = response.status();
+        #[cfg(feature = "pact")]
+        let is_by_pact = self.pact.is_some();
+        #[cfg(not(feature = "pact"))]
+        let is_by_pact = false;
+        match self.status {
+            Some(wanted) => {
+                checked.add("status", status == wanted, format!("{status}, expected {wanted}"));
+            }
+            // An interaction says itself which status it expects.
+            None if is_by_pact => {}
+            None => checked.add("status", status < 400, format!("{status}, expected success")),
+        }
+        for (name, wanted) in &self.headers {
+            let found = response.header(name);
+            let is_met = found.is_some_and(|found| {
+                found == wanted || found.split(';').next().is_some_and(|main| main.trim() == wanted)
+            });
+            let detail = format!("{}, expected {wanted}", found.unwrap_or("none"));
+            checked.add(format!("header {name}"), is_met, detail);
+        }
+        #[cfg(feature = "schema")]
+        if let Some((file, text)) = &self.schema {
+            let outcome = super::schema::Schema::parse(text)
+                .and_then(|schema| schema.check(response.bytes()))
+                .map_err(|error| format!("{file}: {error}"));
+            checked.add_result("schema", outcome);
+        }
+        #[cfg(feature = "openapi")]
+        if let Some(openapi) = &self.openapi {
+            openapi.check(request, response, checked);
+        }
+        let _ = request;
+        #[cfg(feature = "pact")]
+        if let Some(pact) = &self.pact {
+            pact.check(response, checked).await;
+        }
+    }
+
+    #[cfg(feature = "grpc")]
+    async fn ask_grpc(&self, checked: &mut Checked) -> bool {
+        match self.located(checked) {
+            Some(base) => self.serves(&base, checked).await,
+            None => false,
+        }
+    }
+
+    /// Whether all gRPC services do.
+    #[cfg(feature = "grpc")]
+    async fn serves(&self, base: &str, checked: &mut Checked) -> bool {
+        let before = checked.contract.checks.len();
+        super::grpc::check(base, &self.service, &self.grpc_services, self.wait_ready, checked)
+            .await;
+        checked.contract.checks[before..].iter().all(|check| check.passed)
+    }
+}
