@@ -12,6 +12,8 @@ mod openapi;
 #[cfg(feature = "pact")]
 mod pact;
 mod parts;
+#[cfg(test)]
+mod snapshots;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
