@@ -10,6 +10,8 @@ pub mod chaos;
 mod clock;
 #[cfg(feature = "logging")]
 pub mod correlation;
+#[cfg(feature = "pact")]
+mod crypto;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 mod duration;
 #[cfg(feature = "logging")]

@@ -62,7 +62,9 @@ fn gates_that_hold_are_zero_and_gates_that_fail_are_one() {
     let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.contains("2 of 2 tests passed: 1 contracts, 1 measurements, 0 experiments"),
+        text.contains(
+            "2 of 2 tests passed: 1 contracts, 1 measurements, 0 experiments, 0 plain tests"
+        ),
         "{text}"
     );
     let (code, text) = folder.gate(&[]);
@@ -117,11 +119,13 @@ fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
         assert_eq!(code, 1, "{option} {value}: {text}");
         assert!(text.contains(&format!("- {gate}: ")), "{option} {value}: {text}");
     }
+    let (code, text) = folder.gate(&["--min-success-rate", "chaos=0"]);
+    assert!(code == 1 && text.contains("there is no chaos test to look at"), "{text}");
     for (option, value, why) in [
         ("--min-success-rate", "95", "min_success_rate lies between 0 and 1, and is 95"),
         ("--min-success-rate", "contracts=1", "unknown field `contracts`"),
         ("--min-success-rate", "contract=all", "--min-success-rate contract=all: invalid float"),
-        ("--max-p99", "11", "is no duration such as"),
+        ("--max-p99", "11", "expected a duration with its unit, such as"),
         ("--min-tests", "5", "of which kind? contract=5"),
     ] {
         let (code, text) = folder.gate(&[option, value]);
@@ -184,11 +188,36 @@ fn what_cannot_be_decided_is_two() {
 fn a_test_that_was_killed_is_missed() {
     let folder = Folder::new("killed");
     let mut records = good();
-    records.push(Record::new("a::killed", false, 0.0, Outcome::Started));
+    records.push(Record::new("a::killed", false, 0.0, Outcome::started("contract")));
     folder.write("a-1.jsonl", &lines(&records));
     let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("1 began and never ended") && text.contains("a::killed"), "{text}");
+    // However few there are among many that passed.
+    let few = ["--min-chaos-coverage", "0", "--min-success-rate", "0.5"];
+    let (code, text) = folder.gate(&few);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("- max_unended: these began and never ended"), "{text}");
+    assert!(text.contains("max_failed_contracts: ") && text.contains("a::killed (it never ended)"));
+    let (code, text) = folder.gate(&[&few[..], &["--min-success-rate", "contract=1.0"]].concat());
+    assert!(code == 1 && text.contains("- contract.min_success_rate: mend what fails: a::killed"));
+    let told = ["--max-unended", "1", "--max-failed-contracts", "1"];
+    assert_eq!(folder.gate(&[&few[..], &told].concat()).0, 0);
+}
+
+#[test]
+fn results_of_another_day_are_told_of() {
+    let folder = Folder::new("stale");
+    let mut records = good();
+    folder.write("a-1.jsonl", &lines(&records));
+    assert!(!folder.gate(&[]).1.contains("note: "));
+    records[0].at_ms -= 3 * 3_600_000;
+    folder.write("a-1.jsonl", &lines(&records));
+    let (_, text) = folder.gate(&[]);
+    assert!(
+        text.contains("note: some results are older than others by 3 h, that of a::fast"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -250,8 +279,8 @@ fn the_page_tells_everything_and_asks_for_nothing() {
         "id=\"gates\"",
         "max_failed_contracts",
         "GET /&lt;script&gt;",
-        "250.0 ms",
-        "100.0 ms",
+        "250.0ms",
+        "100.0ms",
         "class=\"latency\"",
         "<h2>Slowest tests</h2>",
         "<h2>What to do</h2>",
@@ -289,15 +318,22 @@ fn measurements_are_accepted_as_a_baseline() {
         (output.status.code().unwrap(), text)
     };
     assert_eq!(accept(&[]).0, 2, "no results");
-    folder.write("a-1.jsonl", &lines(&[record(true)]));
+    let at = |at_ms, mut record: Record| {
+        record.at_ms = at_ms;
+        lines(&[record])
+    };
     for run in 1..=2 {
+        folder.write("a-1.jsonl", &at(run, record(true)));
         let (code, text) = accept(&[]);
         assert_eq!(code, 0, "{text}");
         assert!(text.contains(&format!("a::fast: 1.500 ms is run {run} of ")), "{text}");
     }
-    folder.write("a-1.jsonl", &lines(&[record(false)]));
     let (code, text) = accept(&[]);
-    assert_eq!(code, 2);
+    assert_eq!(code, 1);
+    assert!(text.contains("left out, as this run is accepted already"), "{text}");
+    folder.write("a-1.jsonl", &at(3, record(false)));
+    let (code, text) = accept(&[]);
+    assert_eq!(code, 1);
     assert!(text.contains("left out, as it failed"), "{text}");
     assert_eq!(accept(&["--slower"]).0, 0);
     let baseline = mmf::testing::Baseline::read(&file).unwrap();

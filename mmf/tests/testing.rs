@@ -295,7 +295,9 @@ fn a_run_is_compared_with_those_before_it() {
     };
     let remember = |p25_ms| {
         let mut baseline = Baseline::default();
-        (0..5).for_each(|_| baseline.accept(BaselineRun::here(p25_ms)));
+        for at_ms in 1..=5 {
+            baseline.accept(BaselineRun { at_ms, ..BaselineRun::here(p25_ms) });
+        }
         baseline.write(&file).unwrap();
     };
     assert!(run().passed, "nothing to compare with");

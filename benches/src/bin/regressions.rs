@@ -37,7 +37,9 @@ fn run(share: f64) -> BaselineRun {
 /// Whether a run of this share is reported as slower than ten of the whole.
 fn is_reported(share: f64) -> bool {
     let mut baseline = Baseline::default();
-    (0..REMEMBERED).for_each(|_| baseline.accept(run(1.0)));
+    for _ in 0..REMEMBERED {
+        baseline.accept(run(1.0));
+    }
     let is_slower = || matches!(baseline.compare(&run(share)), Comparison::Slower { .. });
     (0..=CONFIRMATIONS).all(|_| is_slower())
 }

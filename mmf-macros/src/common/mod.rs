@@ -9,4 +9,5 @@ pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod pattern;
 pub(crate) mod size;
+pub(crate) mod test;
 pub(crate) mod value;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use syn::parse::{Parse, ParseStream};
 use syn::{Expr, LitStr, Token};
 
+use crate::common::errors::error;
 use crate::common::keys::{Code, FromItem, Item, PathValue, Text, keys};
 use crate::common::value::Value;
 
@@ -25,7 +26,7 @@ keys! {
         base_url: Code,
         health_check_endpoints: Pairs,
         request_headers: Pairs,
-        request_json: Code,
+        request_json: Json,
         status: Value<u32>,
         header: Pairs,
         schema: Text,
@@ -58,6 +59,18 @@ impl Parse for Pair {
 impl FromItem for Pairs {
     fn from_item(item: &Item) -> darling::Result<Self> {
         item.list(<Pair as Parse>::parse).map(Self)
+    }
+}
+
+/// A JSON body, by an expression.
+#[derive(Clone, Debug)]
+pub(super) struct Json(pub(super) Expr);
+
+impl FromItem for Json {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        // Braces parse as a block, and fail with words that do not help.
+        let hint = "`request_json` takes an expression: `request_json(serde_json::json!({ … }))`";
+        item.code().map(Self).map_err(|_| error(item.span(), hint))
     }
 }
 

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use proc_macro2::Span;
+use syn::LitStr;
 use syn::spanned::Spanned;
 
 use super::args::{Args, Pair, pairs};
 use super::parts::{self, Part};
-use crate::common::errors::Errors;
+use crate::common::errors::{Errors, suggestion};
 use crate::common::keys::Text;
 use crate::common::value::Value;
 use crate::performance_test::args::percentile;
+
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 /// Which tests are made of a function.
 #[derive(Debug)]
@@ -64,6 +68,13 @@ pub(super) fn check(args: &Args, errors: &mut Errors) -> Option<Plan> {
         return Some(Plan::One);
     }
     if args.grpc_services.is_some() {
+        for (key, span) in written(args) {
+            if !["grpc_services", "service", "base_url", "wait_ready", "sla"].contains(&key) {
+                let message =
+                    format!("`{key}` goes with an endpoint: of gRPC only the health is asked");
+                errors.push(span, message);
+            }
+        }
         return Some(Plan::Grpc);
     }
     if args.pact.is_none() {
@@ -93,6 +104,9 @@ fn values(args: &Args, errors: &mut Errors) {
         path(&endpoint.text, endpoint.span, errors);
     }
     for (key, list) in [("header", &args.header), ("request_headers", &args.request_headers)] {
+        for pair in pairs(list.as_ref()) {
+            header_name(&pair.name, errors);
+        }
         for pair in pairs(list.as_ref()).iter().filter(|pair| pair.value.is_none()) {
             let name = pair.name.value();
             errors
@@ -123,9 +137,27 @@ fn values(args: &Args, errors: &mut Errors) {
 
 /// `/users`, or `GET /users`.
 fn path(endpoint: &str, span: Span, errors: &mut Errors) {
-    let path = endpoint.split_once(' ').map_or(endpoint, |(_, path)| path.trim_start());
+    let (method, path) = endpoint.split_once(' ').unwrap_or(("GET", endpoint));
+    let path = path.trim_start();
     if !path.starts_with('/') {
         errors.push(span, format!("an endpoint begins with `/`: `\"/{path}\"`"));
+    }
+    if !METHODS.contains(&method) {
+        let hint = suggestion(method, &METHODS);
+        // Others exist, so that only what looks like a slip is one.
+        if hint.contains("did you mean") {
+            errors.push(span, format!("unknown method `{method}`{hint}"));
+        }
+    }
+}
+
+/// The characters that a name of a header may have (RFC 9110, 5.6.2).
+fn header_name(name: &LitStr, errors: &mut Errors) {
+    let is_token =
+        |letter: char| letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter);
+    let text = name.value();
+    if text.is_empty() || !text.chars().all(is_token) {
+        errors.push(name.span(), format!("{text:?} is no name of a header"));
     }
 }
 
@@ -146,7 +178,7 @@ fn written(args: &Args) -> Vec<(&'static str, Span)> {
         list("grpc_services", &args.grpc_services),
         code("base_url", &args.base_url),
         list("request_headers", &args.request_headers),
-        code("request_json", &args.request_json),
+        args.request_json.as_ref().map(|json| ("request_json", json.0.span())),
         args.status.as_ref().map(|status| ("status", status.span())),
         list("header", &args.header),
         text("schema", &args.schema),

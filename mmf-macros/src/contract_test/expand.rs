@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::args::{Args, Pair, pairs};
 use super::check::Plan;
 use super::name;
 use super::parts::Part;
 use crate::common::function::Function;
-use crate::common::keys::{Text, is_named};
+use crate::common::keys::Text;
+use crate::common::test::should_panic;
 use crate::common::value::Value;
 
 /// Prints the tests of a plan.
@@ -22,11 +24,11 @@ pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStre
             let endpoint = args.endpoint.as_ref().map_or("", |endpoint| &endpoint.text);
             let mut test = asking(args, function, &name_of(function), endpoint);
             test.extend(openapi(args, args.operation.as_ref().map_or("", |name| &name.text)));
-            one(args, function, &quote!(#test.run), &quote!(__mmf_argument))
+            one(args, function, &quote!(#test.run))
         }
         Plan::Grpc => {
             let test = asking(args, function, &name_of(function), "gRPC");
-            one(args, function, &quote!(#test.run_grpc), &TokenStream::new())
+            one(args, function, &quote!(#test.run_grpc))
         }
         Plan::Consumer { consumer, provider, writes } => {
             let rt = runtime(args);
@@ -34,7 +36,7 @@ pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStre
             let should_fail = should_fail(function);
             let folder = beside_manifest(writes);
             let test = quote!(#rt::pact::ConsumerTest::new(#path, #consumer, #provider, #folder)#should_fail.run);
-            one(args, function, &test, &quote!(__mmf_argument))
+            one(args, function, &test)
         }
     }
 }
@@ -97,7 +99,7 @@ fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
             }
             None => test.extend(openapi(args, &part.name)),
         }
-        let body = body(function, &quote!(__mmf_argument));
+        let body = body(function);
         let ignored = part.ignored.as_ref().map(|why| quote!(#[ignore = #why]));
         quote! {
             #[::core::prelude::v1::test]
@@ -135,12 +137,12 @@ fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> Toke
 //         async fn body(response: ContractResponse) { BODY }
 //         run(async { ContractTest::new(…).base_url(…).status(200).run(body).await }).assert_passed()
 //     }
-fn one(args: &Args, function: &Function, run: &TokenStream, argument: &TokenStream) -> TokenStream {
+fn one(args: &Args, function: &Function, run: &TokenStream) -> TokenStream {
     let rt = runtime(args);
     let Function { attrs, vis, sig, block, .. } = function;
     let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
     let ident = &sig.ident;
-    let body = body(function, argument);
+    let body = body(function);
     quote! {
         #[::core::prelude::v1::test]
         #(#attrs)*
@@ -151,10 +153,18 @@ fn one(args: &Args, function: &Function, run: &TokenStream, argument: &TokenStre
     }
 }
 
-/// The body as a function that returns a future.
-fn body(function: &Function, argument: &TokenStream) -> TokenStream {
+/// The body as a closure that returns a future. Its argument stands where the user's type does, so that a wrong
+/// one is an error there.
+fn body(function: &Function) -> TokenStream {
+    let argument = function.sig.inputs.first().map(|input| {
+        let span = match input {
+            syn::FnArg::Typed(typed) => typed.ty.span(),
+            other => other.span(),
+        };
+        quote_spanned!(span=> __mmf_argument)
+    });
     match function.sig.asyncness {
-        Some(_) => quote!(__mmf_body),
+        Some(_) => quote!(|#argument| __mmf_body(#argument)),
         None => quote!(|#argument| async { __mmf_body(#argument) }),
     }
 }
@@ -227,7 +237,14 @@ fn pact(args: &Args, file: &Text, number: usize) -> TokenStream {
     let (name, text) = (&file.text, included(file));
     let mut test = quote!(.pact(#name, #text, #number));
     if let Some(states) = &args.provider_states {
-        let states = &states.0;
+        let states = match &states.0 {
+            // A function of another signature is an error at its name.
+            syn::Expr::Path(path) => {
+                let state = quote_spanned!(path.span()=> __mmf_state);
+                quote!(|#state| #path(#state))
+            }
+            other => other.to_token_stream(),
+        };
         test.extend(quote!(.provider_states(#states)));
     }
     test
@@ -248,8 +265,7 @@ fn path_of(name: &str) -> TokenStream {
 }
 
 fn should_fail(function: &Function) -> Option<TokenStream> {
-    let should = function.attrs.iter().any(|attribute| is_named(attribute, "should_panic"));
-    should.then(|| quote!(.should_fail()))
+    should_panic(function).then(|| quote!(.should_fail()))
 }
 
 fn name_of(function: &Function) -> String {

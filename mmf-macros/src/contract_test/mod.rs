@@ -22,6 +22,7 @@ use syn::spanned::Spanned;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::items;
+use crate::common::test::no_other_test;
 use args::Args;
 
 /// Expands the attribute. With any error, the function is emitted as it was beside the errors.
@@ -44,6 +45,7 @@ pub(crate) fn contract_test(attribute: TokenStream, item: &TokenStream) -> Token
             errors.push(function.sig.ident.span(), message);
         }
     }
+    no_other_test("contract_test", &function, &mut errors);
     match plan {
         Some(plan) if errors.is_empty() => expand::expand(&args, &plan, &function),
         _ => {
@@ -97,6 +99,37 @@ mod tests {
     }
 
     #[test]
+    fn what_can_never_be_sent_is_told() {
+        let code = code(quote!(
+            service = "s",
+            endpoint = "GTE /users",
+            header("a b" = "c"),
+            request_json({ "name": "Ada" })
+        ));
+        for message in [
+            "unknown method `GTE`, did you mean `GET`?",
+            "\\\"a b\\\" is no name of a header",
+            "`request_json` takes an expression: `request_json(serde_json::json!",
+        ] {
+            assert!(code.contains(message), "{message}: {code}");
+        }
+    }
+
+    #[test]
+    fn another_attribute_that_makes_a_test_is_too_much() {
+        let code = contract_test(
+            quote!(service = "s", endpoint = "PROPFIND /"),
+            &quote!(
+                #[tokio::test]
+                async fn f(_: ContractResponse) {}
+            ),
+        );
+        let code = code.to_string();
+        assert!(code.contains("`#[contract_test]` makes the test itself"), "{code}");
+        assert!(!code.contains("unknown method"), "{code}");
+    }
+
+    #[test]
     fn keys_that_need_others_say_so() {
         let code = code(quote!(service = "s", operation = "getUser", provider_states(f)));
         for message in
@@ -131,7 +164,15 @@ mod tests {
     #[cfg(feature = "openapi")]
     #[test]
     fn files_are_looked_into() {
-        let code = code(quote!(service = "s", openapi = "no-such.yaml", operation = "getUser"));
-        assert!(code.contains("the document ") && code.contains("cannot be read: "), "{code}");
+        let absent = code(quote!(service = "s", openapi = "no-such.yaml", operation = "getUser"));
+        assert!(
+            absent.contains("the document ") && absent.contains("cannot be read: "),
+            "{absent}"
+        );
+        let document = "../mmf/tests/contracts/openapi.yaml";
+        let near = code(quote!(service = "s", openapi = #document, operation = "getUsr"));
+        assert!(near.contains("has no operation `getUsr`, did you mean `getUser`?"), "{near}");
+        let nowhere = code(quote!(service = "s", openapi = #document, endpoint = "GET /user/7"));
+        assert!(nowhere.contains("no path of ") && nowhere.contains("is `/user/7`"), "{nowhere}");
     }
 }

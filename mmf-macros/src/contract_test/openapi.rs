@@ -11,6 +11,8 @@ pub(super) struct Operation {
     /// Its id, or method and path.
     pub(super) name: String,
     title: String,
+    /// `/users/{id}`
+    path: String,
     /// Which example is missing for a request to be made of it.
     pub(super) missing: Option<String>,
 }
@@ -19,6 +21,15 @@ impl Operation {
     /// Whether it is meant by a name.
     pub(super) fn is(&self, name: &str) -> bool {
         self.name == name || self.title == name
+    }
+
+    /// Whether a path may be one of it: as many parts, and those that are no parameters the same. What the runtime
+    /// finds out is more.
+    pub(super) fn may_be_at(&self, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or_default();
+        let is_same = |(part, asked): (&str, &str)| part.contains('{') || part == asked;
+        self.path.split('/').count() == path.split('/').count()
+            && self.path.split('/').zip(path.split('/')).all(is_same)
     }
 }
 
@@ -36,6 +47,7 @@ pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
     if !document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")) {
         return Err("is no OpenAPI document of 3.0 or 3.1: it has no `openapi: 3.…`".into());
     }
+    references(&document, &document, "")?;
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         let item = followed(&document, item);
@@ -47,6 +59,7 @@ pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
                 name: id.unwrap_or_else(|| title.clone()),
                 missing: missing(&document, item, operation),
                 title,
+                path: path.clone(),
             });
         }
     }
@@ -96,6 +109,39 @@ fn has_example(document: &Value, owner: &Value) -> bool {
     all.into_iter().any(|example| !example.is_null())
 }
 
+/// Looks whether every reference leads somewhere in the document.
+fn references(document: &Value, value: &Value, place: &str) -> Result<(), String> {
+    match value {
+        Value::Object(fields) => {
+            if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
+                return reference_leads(document, reference)
+                    .map_err(|why| format!("is wrong at {place}: {why}"));
+            }
+            // Values of the user's are no part of the document.
+            let values = ["example", "examples", "default", "enum", "const"];
+            let own = fields.iter().filter(|(key, _)| !values.contains(&key.as_str()));
+            own.into_iter()
+                .try_for_each(|(key, value)| references(document, value, &format!("{place}/{key}")))
+        }
+        Value::Array(items) => items.iter().enumerate().try_for_each(|(number, value)| {
+            references(document, value, &format!("{place}/{number}"))
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn reference_leads(document: &Value, reference: &str) -> Result<(), String> {
+    let Some(pointer) = reference.strip_prefix('#') else {
+        return Err(format!("{reference:?} lies in another file: bundle the document into one"));
+    };
+    // Where it is encoded or names an anchor, the runtime tells.
+    let is_plain = pointer.starts_with('/') && !pointer.contains('%');
+    match is_plain && document.pointer(pointer).is_none() {
+        true => Err(format!("there is no {reference:?}")),
+        false => Ok(()),
+    }
+}
+
 /// What a reference of the document leads to, or the value itself.
 fn followed<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     let target = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
@@ -127,6 +173,12 @@ components: { parameters: { Id: { name: id, in: path, required: true, example: 1
         assert_eq!(missing("GET /users/{id}"), "");
         assert_eq!(missing("PUT /users/{id}"), "its request body has no example");
         assert_eq!(missing("DELETE /users/{id}"), "the parameter `id` has no example");
+        assert!(found[0].may_be_at("/users/7?x=1") && !found[0].may_be_at("/users/7/tags"));
+        let astray = text.replace("parameters/Id", "parameters/Ident");
+        assert_eq!(
+            operations(&astray).unwrap_err(),
+            "is wrong at /paths//users/{id}/parameters/0: there is no \"#/components/parameters/Ident\""
+        );
         for (wrong, why) in [
             ("{", "is no JSON: "),
             ("a: [", "is no YAML: "),

@@ -55,6 +55,13 @@ fn operations(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
         }
         return None;
     }
+    if let Some(endpoint) = &args.endpoint {
+        let path = endpoint.text.split_once(' ').map_or(endpoint.text.as_str(), |(_, path)| path);
+        if !operations.iter().any(|known| known.may_be_at(path)) {
+            let message = format!("no path of {} is `{path}`", file.text);
+            errors.push(endpoint.span, message);
+        }
+    }
     if args.endpoint.is_some() || args.pact.is_some() {
         return None;
     }

@@ -8,7 +8,8 @@ use syn::spanned::Spanned;
 
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::{is_named, items};
+use crate::common::keys::items;
+use crate::common::test::{no_other_test, should_panic};
 use args::Args;
 
 /// Expands the attribute. With any error, the function is emitted as it was beside the errors.
@@ -24,6 +25,7 @@ pub(crate) fn performance_test(attribute: TokenStream, item: &TokenStream) -> To
     if let Some(argument) = function.sig.inputs.first() {
         errors.push(argument.span(), "a performance test takes no argument");
     }
+    no_other_test("performance_test", &function, &mut errors);
     if !errors.is_empty() {
         let errors = errors.into_tokens();
         let function = function.into_token_stream();
@@ -75,7 +77,7 @@ fn expand(args: &Args, function: &Function) -> TokenStream {
     let cpu = limit(args.max_cpu.as_ref().and_then(|value| code(value)));
     let throughput = limit(args.min_throughput.as_ref().and_then(|value| code(value)));
     let error_rate = limit(args.max_error_rate.as_ref().and_then(|value| code(value)));
-    if attrs.iter().any(|attribute| is_named(attribute, "should_panic")) {
+    if should_panic(function) {
         test.extend(quote!(.should_fail()));
     }
     let (asyncness, output) = (&sig.asyncness, &sig.output);

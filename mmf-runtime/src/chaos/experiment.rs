@@ -117,7 +117,7 @@ impl ResilienceTestSuite {
             passed: true,
             reasons: Vec::new(),
             cases: Vec::new(),
-            record: Record::start(&self.name),
+            record: Record::start(&self.name, "chaos"),
         };
         let points = point::points();
         if !points.iter().any(|point| glob::matches(&self.target, point.name)) {

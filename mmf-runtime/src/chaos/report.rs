@@ -32,6 +32,7 @@ impl ChaosReport {
     /// # Panics
     ///
     /// Where it has.
+    #[track_caller]
     pub fn assert_passed(&self) {
         println!("{self}");
         assert!(

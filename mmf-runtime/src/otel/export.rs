@@ -34,6 +34,8 @@ pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTrac
     if disabled || !endpoints.into_iter().any(is_set) {
         return Ok(None);
     }
+    #[cfg(feature = "pact")]
+    crate::crypto::provide();
     let connections = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("mmf-otlp")

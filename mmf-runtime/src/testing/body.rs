@@ -6,6 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 /// What the body of a test may return.
+#[diagnostic::on_unimplemented(
+    message = "the body of a test returns nothing or a `Result`, not `{Self}`",
+    note = "the error of the `Result` has to be `Debug`"
+)]
 pub trait Verdict {
     /// Why it failed, where it did.
     fn failure(self) -> Option<String>;

@@ -1,7 +1,10 @@
 //! Tests that measure and tests that check a service, the records they leave, and the gates over all of them.
 //!
-//! `contract` and `performance` run tests, `results` is what they leave behind, `gates` decides over all of
-//! it, and `report` tells it. `runner` is the same in code. `body` runs a test's body.
+//! With the feature `testing`: [`ContractTest`] asks an endpoint and checks its answer, [`PerformanceTest`] runs a
+//! body many times within [`Limits`] and against a [`Baseline`]. Each leaves a [`results::Record`]; [`QualityGates`] decide over all of
+//! them and [`QualityReport`] tells it. [`TestRunner`] is all of that in code, `#[contract_test]`,
+//! `#[performance_test]` and the command `cargo mmf` are the same without. With the feature `pact`, [`pact`] has both
+//! sides of a pact.
 
 mod body;
 #[cfg(feature = "testing")]
@@ -43,7 +46,7 @@ pub use runner::TestRunner;
 #[cfg(feature = "testing")]
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     #[cfg(feature = "pact")]
-    pact::crypto::provide();
+    crate::crypto::provide();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -26,3 +26,7 @@ async fn a_redirect_is_an_answer(response: ContractResponse) {
     assert_eq!(response.bytes(), b"");
     assert!(response.headers().any(|(name, _)| name == "location"));
 }
+
+#[contract_test(service = "users", base_url("127.0.0.1:1"), endpoint = "/")]
+#[should_panic(expected = "the base_url \"127.0.0.1:1\" has no scheme: \"http://127.0.0.1:1\"")]
+async fn a_base_url_needs_its_scheme(_: ContractResponse) {}

@@ -50,8 +50,8 @@ async fn serves() {}
     base_url(spawn(false, false).await),
     grpc_services("grpc.reflection.v1.ServerReflection")
 )]
-#[should_panic(expected = "serving grpc.reflection.v1.ServerReflection: reflection is down: \
-                           grpc.reflection.v1.ServerReflection is NOT_SERVING")]
+#[should_panic(expected = "serving grpc.reflection.v1.ServerReflection: reflection: \
+                           grpc.reflection.v1.ServerReflection is down: NOT_SERVING")]
 fn is_down() {}
 
 async fn asked(url: String, services: &[&str]) -> ContractReport {

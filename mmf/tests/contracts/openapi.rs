@@ -114,9 +114,9 @@ async fn what_is_not_documented_fails() {
         "/users?page=1",
     )
     .await;
-    assert!(header[0].starts_with("documented headers: X-Total: at /: "), "{header:?}");
+    assert!(header[0].starts_with("documented headers: X-Total: "), "{header:?}");
     let query = broken(("minimum: 1, default", "minimum: 2, default"), "/users?page=1").await;
-    assert!(query[0].contains("`page` is not as documented: at /: 1 is less than"), "{query:?}");
+    assert!(query[0].contains("`page` is not as documented: 1 is less than"), "{query:?}");
     let path = broken(("  /users/{id}:", "  /user/{id}:"), "/users/1").await;
     assert_eq!(path, ["documented request: changed.yaml: no path of the document is /users/1"]);
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use mmf::contract_test;
 use mmf::testing::pact::{
-    ConsumerPact, ConsumerTest, Interaction, ProviderState, StateAction, each_like, integer, like,
-    matching,
+    ConsumerPact, ConsumerTest, Interaction, ProviderState, StateAction, each_like, from_state,
+    integer, like, matching,
 };
 use mmf::testing::{ContractReport, ContractResponse, ContractTest};
 use serde_json::{Value, json};
@@ -135,14 +135,14 @@ async fn ask(url: String) -> (u16, String) {
 #[tokio::test]
 async fn what_a_consumer_writes_its_provider_is_checked_by() {
     let folder = folder("both-sides");
-    let test = || ConsumerTest::new("contracts::pact::both", "web", "users", &folder);
-    let first = test().run(|pact| async move {
+    let test = |name: &str| ConsumerTest::new(name, "web", "users", &folder);
+    let first = test("contracts::pact::first").run(|pact| async move {
         pact.expect(user());
         let (status, body) = ask(format!("{}/users/7", pact.url())).await;
         assert_eq!((status, body.as_str()), (200, r#"{"id":7,"name":"Ada","tags":["admin"]}"#));
     });
     first.await.assert_passed();
-    let second = test().run(|pact| async move {
+    let second = test("contracts::pact::second").run(|pact| async move {
         pact.expect(
             Interaction::new("a page of users").request("GET /users?page=2").json(json!([])),
         );
@@ -152,7 +152,7 @@ async fn what_a_consumer_writes_its_provider_is_checked_by() {
     let file = folder.join("web-users.json");
     let written = || std::fs::metadata(&file).unwrap().modified().unwrap();
     let before = written();
-    let again = test().run(|pact| async move {
+    let again = test("contracts::pact::first").run(|pact| async move {
         pact.expect(user());
         ask(format!("{}/users/7", pact.url())).await;
     });
@@ -195,6 +195,95 @@ async fn what_a_consumer_writes_its_provider_is_checked_by() {
     let bad = provider(json!({ "id": "8", "name": "Grace", "tags": [] })).await;
     let report = check(bad).await;
     assert!(report.reasons[0].contains("id") && report.reasons[0].contains("tags"), "{report}");
+}
+
+/// Declares an interaction and asks for it, as the test of that name; what is wrong.
+async fn declared(folder: &std::path::Path, test: &str, interaction: Interaction) -> String {
+    let test = ConsumerTest::new(test, "web", "users", folder);
+    let report = test
+        .run(|pact| async move {
+            pact.expect(interaction);
+            ask(format!("{}/users/7", pact.url())).await;
+        })
+        .await;
+    report.reasons.join("; ")
+}
+
+#[tokio::test]
+async fn a_test_replaces_its_own_interactions_and_contradicts_no_other() {
+    let folder = folder("replaced");
+    let interaction = |description: &str, body: Value| {
+        Interaction::new(description).request("GET /users/7").json(body)
+    };
+    let descriptions = || {
+        let text = std::fs::read_to_string(folder.join("web-users.json")).unwrap();
+        let pact: Value = serde_json::from_str(&text).unwrap();
+        let all = pact["interactions"].as_array().unwrap().clone();
+        all.iter().map(|one| one["description"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(declared(&folder, "a", interaction("old", json!(1))).await, "");
+    assert_eq!(declared(&folder, "b", interaction("other", json!(1))).await, "");
+    assert_eq!(descriptions(), ["old", "other"]);
+    assert_eq!(declared(&folder, "a", interaction("new", json!(1))).await, "");
+    assert_eq!(descriptions(), ["new", "other"]);
+    let wrong = declared(&folder, "a", interaction("other", json!(2))).await;
+    assert!(wrong.contains("b says something else of \"other\""), "{wrong}");
+    assert_eq!(
+        declared(&folder, "a", interaction("other", json!(1))).await,
+        "",
+        "the same is none"
+    );
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_that_write_at_once_lose_nothing() {
+    let folder = folder("at-once");
+    let writers: Vec<_> = (0..24)
+        .map(|number| {
+            let folder = folder.clone();
+            tokio::spawn(async move {
+                let interaction = Interaction::new(format!("{number:02}")).request("GET /users/7");
+                declared(&folder, &format!("test {number}"), interaction).await
+            })
+        })
+        .collect();
+    for writer in writers {
+        assert_eq!(writer.await.unwrap(), "");
+    }
+    let text = std::fs::read_to_string(folder.join("web-users.json")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let pact: Value = serde_json::from_str(&text).unwrap();
+    let written = pact["interactions"].as_array().unwrap().iter();
+    let written: Vec<_> =
+        written.map(|one| one["description"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(written, (0..24).map(|number| format!("{number:02}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn values_of_a_state_go_into_the_request() {
+    let folder = folder("generated");
+    let interaction = Interaction::new("a user that a state creates")
+        .given_with("a user exists", json!({ "name": "Grace" }).as_object().unwrap().clone())
+        .request("GET /users/7")
+        .path_from_state("/v1/users/${id}")
+        .json(json!({ "id": from_state("${id}", 7), "name": "Grace" }));
+    assert_eq!(declared(&folder, "generated", interaction).await, "");
+    let text = std::fs::read_to_string(folder.join("web-users.json")).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    let check = || {
+        ContractTest::new("contracts::pact::generated", "users", "").pact(
+            "web-users.json",
+            &*text,
+            0,
+        )
+    };
+    let report = check().base_url(spawn().await).provider_states(states).run(|_| async {}).await;
+    report.assert_passed();
+    assert_eq!(report.contract.endpoint, "GET /v1/users/2");
+    let report =
+        check().base_url(spawn().await).provider_states(|_| async {}).run(|_| async {}).await;
+    assert!(!report.passed, "the example is asked for, which is not there");
 }
 
 #[tokio::test]

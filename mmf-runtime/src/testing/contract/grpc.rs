@@ -36,7 +36,7 @@ pub(super) async fn check(
     let names: BTreeSet<_> = services.iter().map(|name| split(name).0).collect();
     for service in names {
         let health = health(channel.clone(), service).await;
-        let health = health.map_err(|why| format!("{owner} is down: {service} {why}"));
+        let health = health.map_err(|why| format!("{owner}: {service} {why}"));
         checked.add_result(format!("serving {service}"), health);
         let methods: Vec<_> = services
             .iter()
@@ -96,7 +96,7 @@ async fn health(channel: Channel, service: &str) -> Result<(), String> {
     match HealthClient::new(channel).check(request).await {
         Ok(response) => match response.into_inner().status() {
             ServingStatus::Serving => Ok(()),
-            other => Err(format!("is {}", other.as_str_name())),
+            other => Err(format!("is down: {}", other.as_str_name())),
         },
         Err(status) if status.code() == Code::NotFound => {
             Err("is not known to the health service".into())

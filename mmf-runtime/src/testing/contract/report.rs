@@ -28,6 +28,7 @@ impl ContractReport {
     /// # Panics
     ///
     /// Where one did not.
+    #[track_caller]
     pub fn assert_passed(&self) {
         assert!(self.passed, "{self}");
     }
@@ -58,7 +59,7 @@ pub(crate) struct Checked {
 impl Checked {
     /// Notes that the test begins. Where it should fail, it is recorded as passed where it does.
     pub(crate) fn begin(name: &str, contract: Contract, should_fail: bool) -> Self {
-        Record::start(name);
+        Record::start(name, "contract");
         Self { name: name.to_owned(), started: Instant::now(), contract, should_fail }
     }
 

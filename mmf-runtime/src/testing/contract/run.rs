@@ -161,9 +161,14 @@ impl ContractTest {
         let name: String = self.service.chars().map(capital).collect();
         let variable = format!("MMF_BASE_URL_{name}");
         let url = std::env::var(&variable).ok().or_else(|| self.base_url.clone());
-        if url.is_none() {
-            let missing = format!("no base_url is given, and {variable} is not set");
-            checked.add("reachable", false, missing);
+        let wrong = match &url {
+            Some(url) if url.contains("://") => None,
+            Some(url) => Some(format!("the base_url {url:?} has no scheme: \"http://{url}\"")),
+            None => Some(format!("no base_url is given, and {variable} is not set")),
+        };
+        if let Some(wrong) = wrong {
+            checked.add("reachable", false, wrong);
+            return None;
         }
         url.map(|url| url.trim_end_matches('/').to_owned())
     }

@@ -37,7 +37,9 @@ impl Schema {
         built: Result<Validator, jsonschema::ValidationError<'static>>,
     ) -> Result<Self, String> {
         built.map(Self).map_err(|error| {
-            format!("the schema is none, at {:?}: {error}", error.instance_path().to_string())
+            let place = error.instance_path().to_string();
+            let place = if place.is_empty() { place } else { format!(" at {place}") };
+            format!("the schema is not valid{place}: {error}")
         })
     }
 
@@ -60,7 +62,7 @@ impl Schema {
     pub(super) fn check_value(&self, value: &Value) -> Result<(), String> {
         let mut errors = self.0.iter_errors(value).map(|error| {
             let place = error.instance_path().to_string();
-            format!("at {}: {error}", if place.is_empty() { "/" } else { &place })
+            if place.is_empty() { error.to_string() } else { format!("at {place}: {error}") }
         });
         let told: Vec<_> = errors.by_ref().take(TOLD).collect();
         if told.is_empty() {
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(schema.check(br#"{"name": "Ada", "tags": [1]}"#), Ok(()));
         let wrong = schema.check(br#"{"name": 7, "tags": ["a"]}"#).unwrap_err();
         assert!(wrong.contains("at /name: ") && wrong.contains("at /tags/0: "), "{wrong}");
-        assert!(schema.check(b"{}").unwrap_err().starts_with("at /: "));
+        assert!(schema.check(b"{}").unwrap_err().starts_with("\"name\" is a required property"));
         assert!(schema.check(b"<html>").unwrap_err().starts_with("the body is no JSON: "));
     }
 
@@ -97,7 +99,9 @@ mod tests {
     fn a_schema_that_is_none_is_told() {
         assert!(Schema::parse("{").unwrap_err().starts_with("the schema is no JSON: "));
         assert!(
-            Schema::parse(r#"{"type": "strin"}"#).unwrap_err().starts_with("the schema is none")
+            Schema::parse(r#"{"type": "strin"}"#)
+                .unwrap_err()
+                .starts_with("the schema is not valid at /type: ")
         );
     }
 }

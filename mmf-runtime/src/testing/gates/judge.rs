@@ -35,6 +35,7 @@ impl QualityGates {
             self.performance_tests(&sums),
             self.failed_contracts(&records),
         ];
+        verdicts.extend(self.unended(&records));
         verdicts.extend(self.point_coverage(&records));
         verdicts.extend(self.p99(&records));
         verdicts.extend(self.flaky(&records));
@@ -51,6 +52,7 @@ impl QualityGates {
             recommendations,
             sums,
             unreadable: results.unreadable.clone(),
+            notes: too_old(&records).into_iter().collect(),
             records,
         }
     }
@@ -89,6 +91,9 @@ impl QualityGates {
                         None => endpoint,
                     })
                 }
+                outcome if outcome.kind() == "contract" && !record.passed => {
+                    Some(format!("{} (it never ended)", record.test))
+                }
                 _ => None,
             })
             .collect();
@@ -100,6 +105,20 @@ impl QualityGates {
             measured <= limit,
             || format!("these endpoints break their contracts: {}", broken.join(", ")),
         )
+    }
+
+    /// Told only where there is one.
+    fn unended(&self, records: &[Record]) -> Option<GateVerdict> {
+        let is_unended = |record: &&Record| matches!(record.outcome, Outcome::Started(_));
+        let unended: Vec<_> = records.iter().filter(is_unended).collect();
+        let (limit, measured) = (self.max_unended, unended.len());
+        let gate = "max_unended";
+        (measured > 0).then(|| {
+            verdict(gate, limit.to_string(), measured.to_string(), measured <= limit, || {
+                let names = names(unended.into_iter());
+                format!("these began and never ended, look for a crash or a time-out: {names}")
+            })
+        })
     }
 
     fn point_coverage(&self, records: &[Record]) -> Option<GateVerdict> {
@@ -132,28 +151,53 @@ impl QualityGates {
 
     fn p99(&self, records: &[Record]) -> Option<GateVerdict> {
         let limit = self.max_p99?;
-        let mut worst = (0.0, String::from("none"));
-        for record in records {
-            if let Outcome::Performance(measured) = &record.outcome
-                && measured.p99_ms > worst.0
-            {
-                worst = (measured.p99_ms, record.test.clone());
-            }
-        }
-        let passed = worst.0 <= limit.as_secs_f64() * 1000.0;
-        let texts = (format!("{limit:?}"), format!("{:.1} ms", worst.0));
-        Some(verdict("max_p99", texts.0, texts.1, passed, || format!("the slowest is {}", worst.1)))
+        let measured = records.iter().filter_map(|record| match &record.outcome {
+            Outcome::Performance(measured) => Some((measured.p99_ms, record)),
+            _ => None,
+        });
+        let slowest = measured.max_by(|(a, _), (b, _)| a.total_cmp(b));
+        let Some((p99_ms, record)) = slowest else {
+            return Some(of_nothing("max_p99", format!("{limit:?}"), "performance"));
+        };
+        let measured = Duration::from_secs_f64(p99_ms / 1000.0);
+        let texts = (format!("{limit:?}"), format!("{measured:.1?}"));
+        Some(verdict("max_p99", texts.0, texts.1, measured <= limit, || {
+            format!("the slowest is {}", record.test)
+        }))
     }
 }
 
+/// Results of tests that are gone count as well, where only `cargo test` has run since.
+fn too_old(records: &[Record]) -> Option<String> {
+    const HOUR_MS: u64 = 3_600_000;
+    let oldest = records.iter().min_by_key(|record| record.at_ms)?;
+    let newest = records.iter().map(|record| record.at_ms).max()?;
+    let hours = (newest - oldest.at_ms) / HOUR_MS;
+    (hours >= 1).then(|| {
+        format!(
+            "some results are older than others by {hours} h, that of {} first: cargo mmf test clears old ones",
+            oldest.test
+        )
+    })
+}
+
 impl KindGates {
+    /// Without any test of the kind, no gate over them holds: nothing is never a pass.
     fn judge(&self, kind: &str, records: &[&Record]) -> Vec<GateVerdict> {
-        let rate = self
-            .min_success_rate
-            .map(|limit| success_rate(format!("{kind}.min_success_rate"), limit, records));
-        let duration = self
-            .max_average_duration
-            .map(|limit| average_duration(format!("{kind}.max_average_duration"), limit, records));
+        let rate = self.min_success_rate.map(|limit| {
+            let gate = format!("{kind}.min_success_rate");
+            match records {
+                [] => of_nothing(gate, limit.to_string(), kind),
+                records => success_rate(gate, limit, records),
+            }
+        });
+        let duration = self.max_average_duration.map(|limit| {
+            let gate = format!("{kind}.max_average_duration");
+            match records {
+                [] => of_nothing(gate, format!("{limit:?}"), kind),
+                records => average_duration(gate, limit, records),
+            }
+        });
         let number = self.min_tests.map(|limit| {
             let measured = records.len();
             let texts = (limit.to_string(), measured.to_string());
@@ -164,6 +208,10 @@ impl KindGates {
         });
         [rate, duration, number].into_iter().flatten().collect()
     }
+}
+
+fn of_nothing(gate: impl Into<String>, limit: String, kind: &str) -> GateVerdict {
+    verdict(gate, limit, "none".into(), false, || format!("there is no {kind} test to look at"))
 }
 
 fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {

@@ -1,6 +1,9 @@
 //! The limits, as code and `mmf.toml` give them.
 
+use std::fmt;
 use std::time::Duration;
+
+use serde::de::Visitor;
 
 /// The limits, with the defaults of the framework that this one follows.
 ///
@@ -29,6 +32,8 @@ pub struct QualityGates {
     pub max_p99: Option<Duration>,
     /// How many contracts may be broken. Default: none.
     pub max_failed_contracts: usize,
+    /// How many tests may begin and never end, because they were killed or their program broke off. Default: none.
+    pub max_unended: usize,
     /// How many tests may pass only when they are tried again. Default: not looked at; nextest tells of it.
     pub max_flaky: Option<usize>,
     /// For contracts alone.
@@ -64,6 +69,7 @@ impl Default for QualityGates {
             min_injection_point_coverage: None,
             max_p99: None,
             max_failed_contracts: 0,
+            max_unended: 0,
             max_flaky: None,
             contract: KindGates::default(),
             performance: KindGates::default(),
@@ -74,10 +80,22 @@ impl Default for QualityGates {
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text: String = serde::Deserialize::deserialize(deserializer)?;
-    crate::duration::parse(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is no duration such as \"250ms\" or \"10s\""))
-    })
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Duration;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a duration with its unit, such as \"250ms\" or \"10s\"")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
+            crate::duration::parse(text)
+                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        }
+    }
+
+    deserializer.deserialize_str(Text)
 }
 
 fn some_duration<'de, D: serde::Deserializer<'de>>(

@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::testing::results::now_ms;
+
 /// So many runs are remembered.
 const REMEMBERED: usize = 10;
 /// With fewer, nothing is decided.
@@ -33,6 +35,9 @@ pub struct BaselineRun {
     pub calibration_ms: f64,
     /// The machine.
     pub machine: String,
+    /// When it was measured, in milliseconds since 1970: no run is accepted twice.
+    #[serde(default)]
+    pub at_ms: u64,
 }
 
 /// What a baseline says of a run.
@@ -42,17 +47,19 @@ pub enum Comparison {
     TooFew,
     /// Within the limit.
     Kept,
-    /// Above it, by a share of the median.
+    /// Above it.
     Slower {
-        /// 0.2 is a fifth slower.
+        /// By this share of the median: 0.2 is a fifth slower.
         by: f64,
+        /// The limit, as this machine would measure it.
+        limit_ms: f64,
     },
 }
 
 impl BaselineRun {
     /// A run on this machine, calibrated now.
     pub fn here(p25_ms: f64) -> Self {
-        Self { p25_ms, calibration_ms: calibrate(), machine: machine() }
+        Self { p25_ms, calibration_ms: calibrate(), machine: machine(), at_ms: now_ms() }
     }
 }
 
@@ -70,11 +77,16 @@ impl Baseline {
         }
     }
 
-    /// Adds a run, and forgets the oldest where there are too many.
-    pub fn accept(&mut self, run: BaselineRun) {
+    /// Adds a run, and forgets the oldest where there are too many. Whether it was new: a run that is there
+    /// already is left out, or it would seem steadier than it is.
+    pub fn accept(&mut self, run: BaselineRun) -> bool {
+        if run.at_ms != 0 && self.runs.iter().any(|known| known.at_ms == run.at_ms) {
+            return false;
+        }
         self.runs.push(run);
         let forgotten = self.runs.len().saturating_sub(REMEMBERED);
         self.runs.drain(..forgotten);
+        true
     }
 
     /// Writes it, with its folder.
@@ -105,10 +117,13 @@ impl Baseline {
         let middle = median(known.clone());
         let deviation = median(known.iter().map(|value| (value - middle).abs()).collect());
         let limit = middle + (3.0 * deviation).max(0.05 * middle);
-        match figure(run) {
-            value if value > limit => Comparison::Slower { by: value / middle - 1.0 },
-            _ => Comparison::Kept,
+        let value = figure(run);
+        if value <= limit {
+            return Comparison::Kept;
         }
+        // Back from the share of the calibration, where it is one.
+        let limit_ms = limit * run.p25_ms / value;
+        Comparison::Slower { by: value / middle - 1.0, limit_ms }
     }
 }
 
@@ -152,12 +167,14 @@ mod tests {
     use super::*;
 
     fn run(p25_ms: f64) -> BaselineRun {
-        BaselineRun { p25_ms, calibration_ms: 2.0, machine: "here".into() }
+        BaselineRun { p25_ms, calibration_ms: 2.0, machine: "here".into(), at_ms: 0 }
     }
 
     fn baseline(values: &[f64]) -> Baseline {
         let mut baseline = Baseline::default();
-        values.iter().for_each(|value| baseline.accept(run(*value)));
+        for value in values {
+            baseline.accept(run(*value));
+        }
         baseline
     }
 
@@ -166,7 +183,7 @@ mod tests {
         let steady = baseline(&[10.0; 6]);
         assert_eq!(steady.compare(&run(10.4)), Comparison::Kept);
         assert!(
-            matches!(steady.compare(&run(12.0)), Comparison::Slower { by } if (by - 0.2).abs() < 1e-9)
+            matches!(steady.compare(&run(12.0)), Comparison::Slower { by, limit_ms } if (by - 0.2).abs() < 1e-9 && (limit_ms - 10.5).abs() < 1e-9)
         );
         let noisy = baseline(&[9.0, 10.0, 11.0, 9.0, 10.0, 11.0]);
         assert_eq!(noisy.compare(&run(12.9)), Comparison::Kept);
@@ -183,14 +200,28 @@ mod tests {
 
     #[test]
     fn another_machine_is_compared_by_its_calibration() {
-        let slow = |p25_ms| BaselineRun { p25_ms, calibration_ms: 4.0, machine: "there".into() };
+        let slow =
+            |p25_ms| BaselineRun { p25_ms, calibration_ms: 4.0, machine: "there".into(), at_ms: 0 };
         let steady = baseline(&[10.0; 6]);
         assert_eq!(
             steady.compare(&slow(20.0)),
             Comparison::Kept,
             "twice as slow, as is the machine"
         );
-        assert!(matches!(steady.compare(&slow(24.0)), Comparison::Slower { .. }));
+        let slower = steady.compare(&slow(24.0));
+        assert!(
+            matches!(slower, Comparison::Slower { limit_ms, .. } if (limit_ms - 21.0).abs() < 1e-9),
+            "{slower:?}"
+        );
+    }
+
+    #[test]
+    fn a_run_is_accepted_once() {
+        let mut baseline = Baseline::default();
+        let measured = |at_ms| BaselineRun { at_ms, ..run(10.0) };
+        assert!(baseline.accept(measured(1)) && baseline.accept(measured(2)));
+        assert!(!baseline.accept(measured(1)));
+        assert_eq!(baseline.runs.len(), 2);
     }
 
     #[test]

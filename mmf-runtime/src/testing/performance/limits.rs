@@ -49,21 +49,19 @@ impl Limits {
             ));
         }
         if let Some(limit) = self.max_response_time {
-            let micros = all.times.value_at_percentile(percentile);
-            if Duration::from_micros(micros) > limit {
+            let measured = Duration::from_nanos(all.times.value_at_percentile(percentile));
+            if measured > limit {
                 report.fail(format!(
-                    "the {}th percentile took {:.1} ms, at most {limit:?} was allowed",
-                    percentile,
-                    micros as f64 / 1000.0
+                    "the {percentile}th percentile took {measured:.1?}, at most {limit:?} was allowed"
                 ));
             }
         }
         if let Some(limit) = self.max_memory {
             match measured.peak_memory_bytes {
                 Some(peak) if peak > limit => report.fail(format!(
-                    "memory rose by {:.1} MiB, at most {:.1} was allowed",
-                    peak as f64 / 1_048_576.0,
-                    limit as f64 / 1_048_576.0
+                    "memory rose by {}, at most {} was allowed",
+                    size(peak),
+                    size(limit)
                 )),
                 Some(_) => {}
                 None => {
@@ -83,5 +81,15 @@ impl Limits {
                 measured.throughput
             ));
         }
+    }
+}
+
+/// Bytes as people read them.
+pub(super) fn size(bytes: u64) -> String {
+    const KIB: f64 = 1024.0;
+    match bytes as f64 {
+        bytes if bytes >= KIB * KIB => format!("{:.1} MiB", bytes / KIB / KIB),
+        bytes if bytes >= KIB => format!("{:.1} KiB", bytes / KIB),
+        bytes => format!("{bytes} bytes"),
     }
 }

@@ -43,7 +43,7 @@ impl Plan {
     }
 }
 
-/// What a worker has measured, in microseconds.
+/// What a worker has measured, in nanoseconds.
 #[derive(Debug)]
 pub(super) struct Worked {
     pub(super) times: Histogram<u64>,
@@ -55,7 +55,7 @@ impl Worked {
     pub(super) fn new() -> Self {
         // Up to an hour, by three digits; what takes longer counts as one.
         let times =
-            Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("these bounds are allowed");
+            Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("these bounds are allowed");
         Self { times, errors: 0, first_error: None }
     }
 
@@ -78,8 +78,8 @@ where
             tokio::time::sleep_until(due).await;
         }
         let outcome = attempt(body.clone()).await;
-        let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
-        worked.times.saturating_record(micros.max(1));
+        let nanos = u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        worked.times.saturating_record(nanos.max(1));
         if let Err(failure) = outcome {
             worked.errors += 1;
             worked.first_error.get_or_insert_with(|| failure.to_string());

@@ -1,7 +1,9 @@
 //! How a measurement went, told and asserted.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::limits::size;
 use crate::testing::results::{Performance, Record};
 
 /// How a measurement went.
@@ -27,7 +29,7 @@ impl PerformanceReport {
             passed: true,
             reasons: Vec::new(),
             measured: Performance::default(),
-            record: Record::start(name),
+            record: Record::start(name, "performance"),
         }
     }
 
@@ -41,6 +43,7 @@ impl PerformanceReport {
     /// # Panics
     ///
     /// Where one was.
+    #[track_caller]
     pub fn assert_passed(&self) {
         println!("{self}");
         assert!(self.passed, "{} failed: {}", self.name, self.reasons.join("; "));
@@ -53,14 +56,24 @@ impl fmt::Display for PerformanceReport {
             &self.measured;
         let verdict = if self.passed { "passed" } else { "FAILED" };
         writeln!(f, "{}: {verdict}", self.name)?;
-        writeln!(
-            f,
-            "  {iterations} runs, {errors} failed, {throughput:.1} a second; p50 {p50_ms:.2} ms, p90 \
-             {p90_ms:.2}, p99 {p99_ms:.2}, max {max_ms:.2}"
-        )?;
-        let memory = self.measured.peak_memory_bytes.map(|bytes| bytes as f64 / 1_048_576.0);
-        if let Some(memory) = memory {
-            writeln!(f, "  memory +{memory:.1} MiB, processor {:.0} %", self.measured.cpu_percent)?;
+        if *iterations > 0 {
+            let time = |ms: &f64| format!("{:.1?}", Duration::from_secs_f64(ms / 1000.0));
+            writeln!(
+                f,
+                "  {iterations} runs, {errors} failed, {throughput:.1} a second; p50 {}, p90 {}, p99 {}, max {}",
+                time(p50_ms),
+                time(p90_ms),
+                time(p99_ms),
+                time(max_ms)
+            )?;
+        }
+        if let Some(memory) = self.measured.peak_memory_bytes {
+            writeln!(
+                f,
+                "  memory +{}, processor {:.0} %",
+                size(memory),
+                self.measured.cpu_percent
+            )?;
         }
         for reason in &self.reasons {
             writeln!(f, "  - {reason}")?;

@@ -15,6 +15,11 @@ use super::usage::Usage;
 use crate::testing::body::{Verdict, attempt};
 use crate::testing::results::{Outcome, Performance, Record};
 
+/// Below this share of its rate, an open model is told of as not held.
+const HELD: f64 = 0.9;
+/// Times are kept in nanoseconds and told in milliseconds.
+const NANOS_A_MS: f64 = 1e6;
+
 /// A body that is run many times and measured; `#[performance_test(…)]` in code.
 ///
 /// ```
@@ -194,8 +199,9 @@ impl PerformanceTest {
                 return report.fail(format!("the baseline {}: {error}", file.display()));
             }
         };
-        let mut by = match baseline.compare(&BaselineRun::here(report.measured.p25_ms)) {
-            Comparison::Slower { by } => by,
+        let p25_ms = report.measured.p25_ms;
+        let (mut by, limit_ms) = match baseline.compare(&BaselineRun::here(p25_ms)) {
+            Comparison::Slower { by, limit_ms } => (by, limit_ms),
             Comparison::Kept => return,
             Comparison::TooFew => {
                 println!("the baseline {} has too few runs to compare with", file.display());
@@ -207,14 +213,16 @@ impl PerformanceTest {
                 PerformanceReport { measured: Performance::default(), ..report.clone() };
             self.measure(&mut fresh, body).await;
             match baseline.compare(&BaselineRun::here(fresh.measured.p25_ms)) {
-                Comparison::Slower { by: again } => by = by.min(again),
+                Comparison::Slower { by: again, .. } => by = by.min(again),
                 Comparison::Kept | Comparison::TooFew => return,
             }
         }
         let runs = CONFIRMATIONS + 1;
         report.fail(format!(
-            "slower than its baseline by {:.0} % or more, in {runs} runs out of {runs}",
-            by * 100.0
+            "slower than its baseline by {:.0} % or more, in {runs} runs out of {runs}: the lower quartile was \
+             {p25_ms:.3} ms, the limit of {} is {limit_ms:.3} ms",
+            by * 100.0,
+            file.display()
         ));
     }
 
@@ -242,6 +250,15 @@ impl PerformanceTest {
             }
         }
         let elapsed = start.elapsed().as_secs_f64();
+        if let Some(rate) = self.rate {
+            let started = all.times.len() as f64 / elapsed;
+            if started < HELD * rate {
+                println!(
+                    "{}: the rate of {rate} a second was not held, {started:.1} ran; concurrency allows {} at once",
+                    self.name, self.concurrency
+                );
+            }
+        }
         if let (Some(pid), None) = (self.pid, usage.cpu()) {
             report.fail(format!("the process {pid} is not there, and was to be measured"));
         }
@@ -250,21 +267,21 @@ impl PerformanceTest {
     }
 
     fn measured(&self, all: &Worked, elapsed: f64, usage: &Usage) -> Performance {
-        let at = |percentile| all.times.value_at_percentile(percentile) as f64 / 1000.0;
+        let at = |percentile| all.times.value_at_percentile(percentile) as f64 / NANOS_A_MS;
         Performance {
             endpoint: self.endpoint.clone(),
             iterations: all.times.len(),
             errors: all.errors,
             concurrency: self.concurrency as u64,
             rate: self.rate,
-            mean_ms: all.times.mean() / 1000.0,
+            mean_ms: all.times.mean() / NANOS_A_MS,
             p25_ms: at(25.0),
             baseline: None,
             p50_ms: at(50.0),
             p90_ms: at(90.0),
             p95_ms: at(95.0),
             p99_ms: at(99.0),
-            max_ms: all.times.max() as f64 / 1000.0,
+            max_ms: all.times.max() as f64 / NANOS_A_MS,
             throughput: all.times.len() as f64 / elapsed.max(1e-9),
             peak_memory_bytes: usage.peak_memory(),
             cpu_percent: usage.cpu().unwrap_or_default(),

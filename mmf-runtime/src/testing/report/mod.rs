@@ -2,7 +2,7 @@
 
 mod html;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
 
@@ -22,6 +22,8 @@ pub struct QualityReport {
     pub sums: Sums,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
     /// Test by test.
     pub records: Vec<Record>,
 }
@@ -33,6 +35,8 @@ pub struct Sums {
     pub tests: usize,
     /// Those that passed.
     pub passed: usize,
+    /// Plain tests.
+    pub plain: usize,
     /// Experiments.
     pub chaos: usize,
     /// Contracts.
@@ -55,8 +59,11 @@ impl Sums {
             sums.passed += usize::from(record.passed);
             sums.duration_ms += record.duration_ms;
             match &record.outcome {
-                Outcome::Started => sums.unended += 1,
-                Outcome::Test(plain) => sums.flaky += usize::from(plain.flaky),
+                Outcome::Started(_) => sums.unended += 1,
+                Outcome::Test(plain) => {
+                    sums.plain += 1;
+                    sums.flaky += usize::from(plain.flaky);
+                }
                 Outcome::Chaos(_) => sums.chaos += 1,
                 Outcome::Contract(_) => sums.contracts += 1,
                 Outcome::Performance(_) => sums.performance += 1,
@@ -73,6 +80,21 @@ impl Sums {
     /// What a test took on average.
     pub fn average_duration_ms(&self) -> f64 {
         self.duration_ms / self.tests.max(1) as f64
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tests, passed, plain, chaos, contracts, performance, unended, .. } = self;
+        write!(
+            f,
+            "{passed} of {tests} tests passed: {contracts} contracts, {performance} measurements, {chaos} \
+             experiments, {plain} plain tests"
+        )?;
+        if *unended > 0 {
+            write!(f, "; {unended} began and never ended")?;
+        }
+        Ok(())
     }
 }
 
@@ -139,15 +161,7 @@ impl QualityReport {
     /// As plain text, for a terminal.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let Sums { tests, passed, chaos, contracts, performance, unended, .. } = self.sums;
-        let _ = writeln!(
-            text,
-            "{passed} of {tests} tests passed: {contracts} contracts, {performance} measurements, {chaos} \
-             experiments"
-        );
-        if unended > 0 {
-            let _ = writeln!(text, "{unended} began and never ended");
-        }
+        let _ = writeln!(text, "{}", self.sums);
         let _ = writeln!(text, "\n{:30} {:>12} {:>12}  verdict", "gate", "limit", "measured");
         for GateVerdict { gate, limit, measured, passed, .. } in &self.verdicts {
             let verdict = if *passed { "ok" } else { "FAILED" };
@@ -158,6 +172,9 @@ impl QualityReport {
         }
         for line in &self.unreadable {
             let _ = writeln!(text, "- not readable: {line}");
+        }
+        for line in &self.notes {
+            let _ = writeln!(text, "- note: {line}");
         }
         text
     }
@@ -174,7 +191,7 @@ impl QualityReport {
             let _ = writeln!(text, "| `{gate}` | {limit} | {measured} | {mark} |");
         }
         text.push('\n');
-        for line in self.recommendations.iter().chain(&self.unreadable) {
+        for line in self.recommendations.iter().chain(&self.unreadable).chain(&self.notes) {
             let _ = writeln!(text, "- {line}");
         }
         text

@@ -13,4 +13,5 @@ pub use read::Results;
 pub(super) use record::now_ms;
 pub use record::{
     Chaos, ChaosCase, Check, Contract, JSON_SCHEMA, Outcome, Performance, Plain, Record, SCHEMA,
+    Started,
 };

@@ -46,7 +46,7 @@ impl Results {
 
     /// Of two records of a test the later one holds; an end goes before a start of the same moment.
     fn add(&mut self, record: Record) {
-        let is_start = |record: &Record| record.outcome == Outcome::Started;
+        let is_start = |record: &Record| matches!(record.outcome, Outcome::Started(_));
         let is_of_another = |known: &Record| known.package != record.package;
         let key = match (&record.package, self.records.get(&record.test)) {
             (Some(package), Some(known)) if is_of_another(known) => {
@@ -77,12 +77,12 @@ mod tests {
             ..Record::new("a", passed, 1.0, Outcome::Chaos(Chaos::default()))
         };
         let line = |record: &Record| serde_json::to_string(record).unwrap();
-        let start = Record { at_ms: 1, ..Record::new("b", false, 0.0, Outcome::Started) };
+        let start = Record { at_ms: 1, ..Record::new("b", false, 0.0, Outcome::started("chaos")) };
         let text = [line(&record(false, 1)), line(&record(true, 2)), line(&start)].join("\n");
         let mut results = Results::default();
         results.read_text("file", &format!("{text}\n{{\"schema\":1,"));
         assert!(results.records["a"].passed);
-        assert_eq!(results.records["b"].outcome, Outcome::Started, "it never ended");
+        assert_eq!(results.records["b"].outcome, start.outcome, "it never ended");
         assert!(results.unreadable[0].starts_with("file, line 4: "), "{:?}", results.unreadable);
     }
 

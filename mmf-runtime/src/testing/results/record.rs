@@ -47,7 +47,7 @@ pub struct Record {
 #[non_exhaustive]
 pub enum Outcome {
     /// It has begun. A start without an end is a test that was killed.
-    Started,
+    Started(Started),
     /// A plain test, as its runner tells of it.
     Test(Plain),
     /// An experiment.
@@ -59,16 +59,30 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The kind by its name in a record: `chaos`, `contract`, `performance`, `test`, or `started`.
-    pub fn kind(&self) -> &'static str {
+    /// The kind by its name in a record: `chaos`, `contract`, `performance` or `test`; of a test that has only begun
+    /// the kind that it is.
+    pub fn kind(&self) -> &str {
         match self {
-            Self::Started => "started",
+            Self::Started(started) => &started.of,
             Self::Test(_) => "test",
             Self::Chaos(_) => "chaos",
             Self::Contract(_) => "contract",
             Self::Performance(_) => "performance",
         }
     }
+
+    /// The outcome of a test of that kind that begins.
+    pub fn started(kind: &str) -> Self {
+        Self::Started(Started { of: kind.to_owned() })
+    }
+}
+
+/// A test that begins.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Started {
+    /// The kind of test that it is.
+    pub of: String,
 }
 
 /// A plain test.

@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use super::record::{Outcome, Record};
 
 impl Record {
-    /// Notes that a test begins, so that one which is killed is missed. What it returns is that note.
-    pub fn start(test: impl Into<String>) -> Self {
+    /// Notes that a test of a kind begins, so that one which is killed is missed. What it returns is that note.
+    pub fn start(test: impl Into<String>, kind: &str) -> Self {
         #[cfg(feature = "pact")]
-        crate::testing::pact::crypto::provide();
-        let record = Self::new(test, false, 0.0, Outcome::Started);
+        crate::crypto::provide();
+        let record = Self::new(test, false, 0.0, Outcome::started(kind));
         record.write_or_say();
         record
     }

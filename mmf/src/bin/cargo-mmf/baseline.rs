@@ -42,18 +42,24 @@ impl Accept {
         let folder = results::folder(self.results)?;
         let results = Results::read(&folder)
             .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
-        let mut accepted = 0;
+        let (mut accepted, mut left_out) = (0, 0);
         for record in results.records.values() {
             let Outcome::Performance(measured) = &record.outcome else { continue };
             let Some(file) = &measured.baseline else { continue };
             if !record.passed && !self.slower {
                 println!("{}: left out, as it failed; --slower accepts it", record.test);
+                left_out += 1;
                 continue;
             }
             let file = Path::new(file);
             let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
             let mut baseline = Baseline::read(file).map_err(wrong)?;
-            baseline.accept(BaselineRun::here(measured.p25_ms));
+            let run = BaselineRun { at_ms: record.at_ms, ..BaselineRun::here(measured.p25_ms) };
+            if !baseline.accept(run) {
+                println!("{}: left out, as this run is accepted already", record.test);
+                left_out += 1;
+                continue;
+            }
             baseline.write(file).map_err(wrong)?;
             println!(
                 "{}: {:.3} ms is run {} of {}",
@@ -64,8 +70,10 @@ impl Accept {
             );
             accepted += 1;
         }
-        if accepted == 0 {
-            return Err("no measurement with a baseline is among the results".into());
+        match (accepted, left_out) {
+            (0, 0) => return Err("no measurement with a baseline is among the results".into()),
+            (0, _) => return Ok(End::Failed),
+            _ => {}
         }
         Ok(End::Passed)
     }

@@ -18,31 +18,34 @@ pub(crate) struct Limits {
     /// The file with the limits in its table gates; mmf.toml without it, and the defaults where there is none
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The share of tests that pass; contract=1.0 is for contracts alone, as are chaos=, performance=, test=
+    /// The share of tests that pass, 0.95 without it; contract=1.0 is for contracts alone, as are chaos=, performance=, test=
     #[arg(long, value_name = "[KIND=]SHARE")]
     min_success_rate: Vec<String>,
-    /// How long a test takes on average, such as 500ms; for one kind as above
+    /// How long a test takes on average, such as 500ms, and 10s without it; for one kind as above
     #[arg(long, value_name = "[KIND=]DURATION")]
     max_average_duration: Vec<String>,
     /// How many tests of a kind there are
     #[arg(long, value_name = "KIND=COUNT")]
     min_tests: Vec<String>,
-    /// The share of tests that are experiments
+    /// The share of tests that are experiments, 0.2 without it
     #[arg(long, value_name = "SHARE")]
     min_chaos_coverage: Option<f64>,
-    /// How many performance tests there are
+    /// How many performance tests there are, 1 without it
     #[arg(long, value_name = "COUNT")]
     min_performance_tests: Option<u32>,
-    /// The share of injection points that an experiment struck
+    /// The share of injection points that an experiment struck; not looked at without it
     #[arg(long, value_name = "SHARE")]
     min_injection_point_coverage: Option<f64>,
-    /// The 99th percentile of every performance test, such as 250ms
+    /// The 99th percentile of every performance test, such as 250ms; not looked at without it
     #[arg(long, value_name = "DURATION")]
     max_p99: Option<String>,
-    /// How many contracts may be broken
+    /// How many contracts may be broken, 0 without it
     #[arg(long, value_name = "COUNT")]
     max_failed_contracts: Option<u32>,
-    /// How many tests may pass only when they are tried again
+    /// How many tests may begin and never end; 0 without it
+    #[arg(long, value_name = "COUNT")]
+    max_unended: Option<u32>,
+    /// How many tests may pass only when they are tried again; not looked at without it
     #[arg(long, value_name = "COUNT")]
     max_flaky: Option<u32>,
 }
@@ -111,6 +114,7 @@ impl Limits {
             ("max_p99", self.max_p99.as_deref().map(Value::from)),
             ("min_performance_tests", self.min_performance_tests.map(Value::from)),
             ("max_failed_contracts", self.max_failed_contracts.map(Value::from)),
+            ("max_unended", self.max_unended.map(Value::from)),
             ("max_flaky", self.max_flaky.map(Value::from)),
         ];
         for (gate, value) in plain {

@@ -77,6 +77,13 @@ fn add(folder: &Path, records: &[Record]) -> io::Result<()> {
     std::fs::write(folder.join("suite.jsonl"), text)
 }
 
+/// The whole suite counts, so that a failure does not end the run; unless the arguments say so themselves.
+fn to_the_end(arguments: &[String]) -> Option<&'static str> {
+    let says =
+        |argument: &String| argument.ends_with("fail-fast") || argument.starts_with("--max-fail");
+    (!arguments.iter().any(says)).then_some("--no-fail-fast")
+}
+
 fn by_nextest(
     cargo: &OsString,
     arguments: &[String],
@@ -87,8 +94,9 @@ fn by_nextest(
     let text = format!("[profile.default.junit]\npath = {:?}\n", junit.display().to_string());
     std::fs::write(&config, text).map_err(|error| error.to_string())?;
     let status = Command::new(cargo)
-        .args(["nextest", "run", "--no-fail-fast", "--tool-config-file"])
+        .args(["nextest", "run", "--tool-config-file"])
         .arg(format!("mmf:{}", config.display()))
+        .args(to_the_end(arguments))
         .args(arguments)
         .env("MMF_RESULTS", folder)
         .status()
@@ -108,7 +116,8 @@ fn by_libtest(
     let (output, input) = io::pipe()?;
     let mut command = Command::new(cargo);
     command
-        .args(["test", "--no-fail-fast"])
+        .arg("test")
+        .args(to_the_end(arguments))
         .args(arguments)
         .env("MMF_RESULTS", folder)
         .stdout(input.try_clone()?)
@@ -128,7 +137,8 @@ fn by_libtest(
     let status = child.wait()?;
     if libtest.untold() > 0 {
         eprintln!(
-            "cargo mmf: {} tests are not counted, as cargo test was quiet about them: leave -q away",
+            "cargo mmf: {} tests are not counted, as cargo test told nothing of them: their program broke off, or \
+             -q was given",
             libtest.untold()
         );
     }

@@ -1,13 +1,9 @@
 //! A test of a consumer, which writes the Pact file when it passes.
 
-use std::path::{Path, PathBuf};
-
-use pact_models::interaction::Interaction as _;
-use pact_models::pact::{ReadWritePact as _, write_pact};
-use pact_models::v4::pact::V4Pact;
-use pact_models::{Consumer, PactSpecification, Provider};
+use std::path::PathBuf;
 
 use super::super::report::{Checked, ContractReport};
+use super::file::PactFile;
 use super::interaction::Interaction;
 use super::server::{Server, Shared};
 use crate::testing::body::{Verdict, attempt};
@@ -34,7 +30,7 @@ impl ConsumerPact {
     pub fn expect(&self, interaction: Interaction) {
         let Interaction { http, wrong } = interaction;
         assert!(wrong.is_empty(), "{:?}: {}", http.description, wrong.join("; "));
-        self.shared.lock().expected.push((http.with_key(), 0));
+        self.shared.lock().expected.push((http, 0));
     }
 }
 
@@ -70,8 +66,8 @@ pub struct ConsumerTest {
 }
 
 impl ConsumerTest {
-    /// A test of `consumer` against `provider`; where it passes, its interactions are merged into
-    /// `consumer-provider.json` in the folder.
+    /// A test of `consumer` against `provider`; where it passes, its interactions go into `consumer-provider.json` in
+    /// the folder, beside those of other tests. Those that it wrote before and has no more are taken out.
     pub fn new(
         name: impl Into<String>,
         consumer: impl Into<String>,
@@ -139,33 +135,10 @@ impl ConsumerTest {
             );
         }
         if checked.contract.checks.iter().all(|check| check.passed) {
-            let mut pact = V4Pact {
-                consumer: Consumer { name: self.consumer.clone() },
-                provider: Provider { name: self.provider.clone() },
-                ..V4Pact::default()
-            };
-            pact.interactions =
-                exchange.expected.iter().filter_map(|(http, _)| http.as_v4()).collect();
-            let file = self.folder.join(pact.default_file_name());
-            checked.add_result("pact file", write(pact, &file));
+            let interactions: Vec<_> =
+                exchange.expected.iter().map(|(http, _)| http.clone()).collect();
+            let file = PactFile::new(&self.folder, &self.consumer, &self.provider);
+            checked.add_result("pact file", file.merge(&self.name, interactions));
         }
     }
-}
-
-/// Merges it into the file; where all is there already the file stays untouched, and what is built of it as well.
-fn write(pact: V4Pact, file: &Path) -> Result<(), String> {
-    if is_in(&pact, file) {
-        return Ok(());
-    }
-    write_pact(Box::new(pact), file, PactSpecification::V4, false)
-        .map_err(|error| format!("{}: {error:#}", file.display()))
-}
-
-fn is_in(pact: &V4Pact, file: &Path) -> bool {
-    let known = std::fs::read_to_string(file).ok();
-    let known = known.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-    let Some(known) = known.as_ref().and_then(|known| known["interactions"].as_array()) else {
-        return false;
-    };
-    pact.interactions.iter().all(|interaction| known.contains(&interaction.to_json()))
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use pact_models::bodies::OptionalBody;
 use pact_models::content_types::ContentType;
-use pact_models::matchingrules::{MatchingRuleCategory, MatchingRules};
+use pact_models::generators::{Generator, GeneratorCategory, Generators};
+use pact_models::matchingrules::MatchingRules;
 use pact_models::path_exp::DocPath;
 use pact_models::provider_states::ProviderState;
 use pact_models::query_strings::parse_query_string;
@@ -12,7 +13,7 @@ use pact_models::v4::synch_http::SynchronousHttp;
 use serde_json::{Map, Value};
 
 use super::super::http::Request;
-use super::pattern::example;
+use super::pattern::{Rules, example};
 
 /// A request of the consumer, and the answer that it expects.
 ///
@@ -65,10 +66,19 @@ impl Interaction {
         self
     }
 
+    /// The path of the request, where a state of the provider gives a part of it: `/users/${id}`. The consumer is
+    /// answered at the path that [`request`](Self::request) says.
+    pub fn path_from_state(mut self, expression: &str) -> Self {
+        let generator = Generator::ProviderStateGenerator(expression.to_owned(), None);
+        self.http.request.generators.add_generator(&GeneratorCategory::PATH, generator);
+        self
+    }
+
     /// A header of the request: a text, or a pattern.
     pub fn request_header(mut self, name: &str, value: impl Into<Value>) -> Self {
         let request = &mut self.http.request;
-        let text = header(name, &value.into(), &mut request.matching_rules, &mut self.wrong);
+        let (matching, generators) = (&mut request.matching_rules, &mut request.generators);
+        let text = header(name, &value.into(), matching, generators, &mut self.wrong);
         request.headers.get_or_insert_with(HashMap::new).insert(name.into(), vec![text]);
         self
     }
@@ -76,7 +86,8 @@ impl Interaction {
     /// A JSON body of the request, with patterns in it, and its `content-type`.
     pub fn request_json(mut self, body: impl Into<Value>) -> Self {
         let request = &mut self.http.request;
-        request.body = json_body(&body.into(), &mut request.matching_rules, &mut self.wrong);
+        let (matching, generators) = (&mut request.matching_rules, &mut request.generators);
+        request.body = json_body(&body.into(), matching, generators, &mut self.wrong);
         self.request_header("Content-Type", "application/json")
     }
 
@@ -89,7 +100,8 @@ impl Interaction {
     /// A header of the answer: a text, or a pattern.
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
         let response = &mut self.http.response;
-        let text = header(name, &value.into(), &mut response.matching_rules, &mut self.wrong);
+        let (matching, generators) = (&mut response.matching_rules, &mut response.generators);
+        let text = header(name, &value.into(), matching, generators, &mut self.wrong);
         response.headers.get_or_insert_with(HashMap::new).insert(name.into(), vec![text]);
         self
     }
@@ -97,32 +109,41 @@ impl Interaction {
     /// A JSON body of the answer, with patterns in it, and its `content-type`.
     pub fn json(mut self, body: impl Into<Value>) -> Self {
         let response = &mut self.http.response;
-        response.body = json_body(&body.into(), &mut response.matching_rules, &mut self.wrong);
+        let (matching, generators) = (&mut response.matching_rules, &mut response.generators);
+        response.body = json_body(&body.into(), matching, generators, &mut self.wrong);
         self.header("Content-Type", "application/json")
     }
 }
 
-fn header(name: &str, value: &Value, rules: &mut MatchingRules, wrong: &mut Vec<String>) -> String {
+fn header(
+    name: &str,
+    value: &Value,
+    matching: &mut MatchingRules,
+    generators: &mut Generators,
+    wrong: &mut Vec<String>,
+) -> String {
     let mut path = DocPath::root();
     path.push_field(name);
-    match taken(value, &path, rules.add_category("header"), wrong) {
+    let mut rules = Rules { matching, generators, part: GeneratorCategory::HEADER };
+    match taken(value, &path, &mut rules, wrong) {
         Value::String(text) => text,
         other => other.to_string(),
     }
 }
 
-fn json_body(body: &Value, rules: &mut MatchingRules, wrong: &mut Vec<String>) -> OptionalBody {
-    let body = taken(body, &DocPath::root(), rules.add_category("body"), wrong);
+fn json_body(
+    body: &Value,
+    matching: &mut MatchingRules,
+    generators: &mut Generators,
+    wrong: &mut Vec<String>,
+) -> OptionalBody {
+    let mut rules = Rules { matching, generators, part: GeneratorCategory::BODY };
+    let body = taken(body, &DocPath::root(), &mut rules, wrong);
     let kind = ContentType::parse("application/json").ok();
     OptionalBody::Present(body.to_string().into(), kind, None)
 }
 
-fn taken(
-    pattern: &Value,
-    path: &DocPath,
-    rules: &mut MatchingRuleCategory,
-    wrong: &mut Vec<String>,
-) -> Value {
+fn taken(pattern: &Value, path: &DocPath, rules: &mut Rules<'_>, wrong: &mut Vec<String>) -> Value {
     example(pattern, path, rules).unwrap_or_else(|why| {
         wrong.push(why);
         Value::Null

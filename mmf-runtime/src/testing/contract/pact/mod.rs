@@ -3,10 +3,10 @@
 //!
 //! `provider` checks a service against an interaction of a file, in the `state` that it presupposes. `consumer` is
 //! the other side: a real `server` on loopback answers by [`Interaction`]s, and what the consumer asked of it
-//! becomes the file. Matching is done by `pact_matching`, of the Pact project.
+//! becomes the `file`. Matching is done by `pact_matching`, of the Pact project.
 
 mod consumer;
-pub(crate) mod crypto;
+mod file;
 mod interaction;
 mod pattern;
 mod provider;
@@ -17,6 +17,6 @@ mod state;
 
 pub use consumer::{ConsumerPact, ConsumerTest};
 pub use interaction::Interaction;
-pub use pattern::{decimal, each_like, integer, like, matching};
+pub use pattern::{decimal, each_like, from_state, integer, like, matching};
 pub(super) use provider::PactContract;
 pub use state::{IntoStateValues, ProviderState, StateAction};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pact_matching::Mismatch;
 use pact_models::bodies::OptionalBody;
 use pact_models::content_types::ContentType;
-use pact_models::generators::GeneratorTestMode;
+use pact_models::generators::{Generator, GeneratorTestMode};
 use pact_models::headers::parse_header;
 use pact_models::interaction::Interaction;
 use pact_models::pact::{Pact, load_pact_from_json};
@@ -47,7 +47,11 @@ impl PactContract {
 
     /// What tells the interaction from others, before it is read.
     pub(in super::super) fn label(&self) -> String {
-        format!("interaction {} of {}", self.interaction, self.file)
+        let json = serde_json::from_str::<Value>(&self.text).unwrap_or_default();
+        match json["interactions"][self.interaction]["description"].as_str() {
+            Some(description) => description.to_owned(),
+            None => format!("interaction {} of {}", self.interaction + 1, self.file),
+        }
     }
 
     pub(in super::super) fn set_states<F, R>(
@@ -89,6 +93,15 @@ impl PactContract {
                 }
             }
             checked.add(check, true, "");
+        }
+        for name in asked_of_states(&http) {
+            if !values.contains_key(&name) {
+                // Pact falls back to the example, which may be meant; the answer will tell.
+                println!(
+                    "{}: no state gave `{name}`: the example is sent in place of it",
+                    self.file
+                );
+            }
         }
         let values = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let request =
@@ -175,13 +188,14 @@ impl PactContract {
             .map_err(|error| told(format!("it is no JSON: {error}")))?;
         let number = self.interaction;
         let Some(interaction) = json["interactions"].get(number).cloned() else {
-            return Err(told(format!("it has no interaction {number}")));
+            return Err(told(format!("it has no interaction {}", number + 1)));
         };
         json["interactions"] = json!([interaction]);
         let pact =
             load_pact_from_json(&self.file, &json).map_err(|error| told(error.to_string()))?;
         let http = pact.interactions().first().and_then(|first| first.as_v4_http());
-        let http = http.ok_or_else(|| told(format!("interaction {number} is not one of HTTP")))?;
+        let http =
+            http.ok_or_else(|| told(format!("interaction {} is not one of HTTP", number + 1)))?;
         Ok((pact, http))
     }
 }
@@ -195,6 +209,22 @@ async fn mismatches(
     pact_matching::match_response(http.response, actual(answer), &pact, &interaction)
         .await
         .map_err(|error| error.to_string())
+}
+
+/// The names that expressions such as `/users/${id}` ask the states for.
+fn asked_of_states(http: &SynchronousHttp) -> Vec<String> {
+    let generators = http.request.generators.categories.values().flat_map(HashMap::values);
+    let expressions = generators.filter_map(|generator| match generator {
+        Generator::ProviderStateGenerator(expression, _) => Some(expression),
+        _ => None,
+    });
+    let mut names: Vec<_> = expressions
+        .flat_map(|expression| expression.split("${").skip(1))
+        .filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn actual(answer: &ContractResponse) -> HttpResponse {

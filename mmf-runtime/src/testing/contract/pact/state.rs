@@ -34,6 +34,9 @@ pub enum StateAction {
 
 /// What a function of states may return: nothing, or values that the request of the interaction is made with
 /// (generators of the kind `ProviderState`, from V3 on); or an error.
+#[diagnostic::on_unimplemented(
+    message = "a function of states returns nothing, a JSON object, or a `Result` of them, not `{Self}`"
+)]
 pub trait IntoStateValues {
     /// The values, or why the state could not be brought about.
     ///

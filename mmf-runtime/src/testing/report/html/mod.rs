@@ -15,7 +15,6 @@ pub(super) fn page(report: &QualityReport, history: &[Run]) -> String {
         true => ("ok", "All gates passed"),
         false => ("bad", "A gate failed"),
     };
-    let sums = &report.sums;
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,9 +30,7 @@ pub(super) fn page(report: &QualityReport, history: &[Run]) -> String {
             body {
                 div class={ "verdict " (class) } {
                     h1 { (verdict) }
-                    (sums.passed) " of " (sums.tests) " tests passed: " (sums.contracts) " contracts, "
-                    (sums.performance) " measurements, " (sums.chaos) " experiments"
-                    @if sums.unended > 0 { ", " (sums.unended) " began and never ended" }
+                    (report.sums)
                 }
                 (sections::recommendations(report))
                 (sections::gates(report))

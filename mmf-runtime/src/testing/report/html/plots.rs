@@ -1,5 +1,7 @@
 //! Plots, as SVG.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::super::Run;
@@ -37,7 +39,7 @@ pub(super) fn latency(measured: &Performance) -> Markup {
                 text x="0" y=(top + 13.0) { (name) }
                 rect x=(LEFT) y=(top) width=(format!("{:.1}", width(value))) height="16" fill="var(--bar)" {}
                 text x=(format!("{:.1}", LEFT + width(value) + 6.0)) y=(top + 13.0) {
-                    (format!("{value:.2} ms"))
+                    (format!("{:.1?}", Duration::from_secs_f64(value / 1000.0)))
                 }
             }
             @if let Some(limit) = drawn {

@@ -1,6 +1,7 @@
 //! The parts of the page, each a table or cards.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use maud::{Markup, html};
 
@@ -12,7 +13,8 @@ use crate::testing::results::{Chaos, Contract, Outcome, Performance, Record};
 const SLOWEST: usize = 10;
 
 pub(super) fn recommendations(report: &QualityReport) -> Markup {
-    let lines: Vec<_> = report.recommendations.iter().chain(&report.unreadable).collect();
+    let lines: Vec<_> =
+        report.recommendations.iter().chain(&report.unreadable).chain(&report.notes).collect();
     html! {
         @if !lines.is_empty() {
             h2 { "What to do" }
@@ -71,15 +73,16 @@ fn endpoint(record: &Record, contract: &Contract) -> Markup {
                 }
                 @for check in failed { div.dim { (check.name) ": " (check.detail) } }
             }
-            td.n { (milliseconds(contract.measured_ms)) }
-            td.n { (milliseconds(contract.sla_ms)) }
+            td.n { (time(contract.measured_ms)) }
+            td.n { (time(contract.sla_ms)) }
             td { (mark(record.passed)) }
         }
     }
 }
 
-fn milliseconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), |value| format!("{value:.1} ms"))
+fn time(value: Option<f64>) -> String {
+    let told = |value: f64| format!("{:.1?}", Duration::from_secs_f64(value / 1000.0));
+    value.map_or_else(|| "–".into(), told)
 }
 
 pub(super) fn measurements(report: &QualityReport) -> Markup {
@@ -139,7 +142,7 @@ fn cases(chaos: &Chaos) -> Markup {
                 tr {
                     td { (case.name) }
                     td.n { (case.successes) " of " (case.calls) }
-                    td.n { (format!("{:.1} ms", case.p99_ms)) }
+                    td.n { (time(Some(case.p99_ms))) }
                     td { (counts(&case.injections)) }
                     td { (counts(&case.policies)) }
                 }
@@ -168,7 +171,7 @@ pub(super) fn slowest(report: &QualityReport) -> Markup {
             @for record in records {
                 tr {
                     td { code { (record.test) } }
-                    td.n { (format!("{:.1} ms", record.duration_ms)) }
+                    td.n { (time(Some(record.duration_ms))) }
                     td { (mark(record.passed)) }
                 }
             }

@@ -1,6 +1,6 @@
 //! Pact's crates turn on the feature `rustls-no-provider` of `reqwest`, for the whole program: a client of the
-//! user's that has no TLS of its own would then panic where it is built. So there is a provider from the start of
-//! every test of ours, unless the user has chosen one.
+//! user's, or that of OTLP, which has no TLS of its own would then panic where it is built. So there is a provider
+//! from the start of every test of ours and of OTLP on, unless the user has chosen one.
 
 /// Installs it, where there is none.
 pub(crate) fn provide() {

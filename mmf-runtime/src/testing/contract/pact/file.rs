@@ -1,0 +1,109 @@
+//! The file that the tests of a consumer write, each its own interactions.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use pact_models::interaction::Interaction as _;
+use pact_models::pact::{Pact as _, ReadWritePact as _, load_pact_from_json};
+use pact_models::v4::interaction::V4Interaction as _;
+use pact_models::v4::pact::V4Pact;
+use pact_models::v4::synch_http::SynchronousHttp;
+use pact_models::{Consumer, PactSpecification, Provider};
+use serde_json::{Value, json};
+
+/// Where V4 has the name of the test that an interaction is of.
+const TEST: &str = "testname";
+
+/// A file of V4.
+pub(super) struct PactFile {
+    path: PathBuf,
+    empty: V4Pact,
+}
+
+impl PactFile {
+    pub(super) fn new(folder: &Path, consumer: &str, provider: &str) -> Self {
+        let empty = V4Pact {
+            consumer: Consumer { name: consumer.to_owned() },
+            provider: Provider { name: provider.to_owned() },
+            ..V4Pact::default()
+        };
+        Self { path: folder.join(empty.default_file_name()), empty }
+    }
+
+    /// Puts the interactions of a test in place of those that it wrote before. The file is locked meanwhile, as
+    /// tests of several processes write it; where nothing changes it is not touched, nor what is built of it.
+    ///
+    /// # Errors
+    ///
+    /// Where another test says something else of the same request in the same state, or where the file cannot be
+    /// read or written.
+    pub(super) fn merge(
+        &self,
+        test: &str,
+        interactions: Vec<SynchronousHttp>,
+    ) -> Result<(), String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
+        }
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&self.path).map_err(|error| wrong(&error))?;
+        file.lock().map_err(|error| wrong(&error))?;
+        let mut known = String::new();
+        file.read_to_string(&mut known).map_err(|error| wrong(&error))?;
+        let mut pact = match known.trim() {
+            "" => self.empty.clone(),
+            text => {
+                let json: Value = serde_json::from_str(text).map_err(|error| wrong(&error))?;
+                let source = self.path.display().to_string();
+                let pact = load_pact_from_json(&source, &json).map_err(|error| wrong(&error))?;
+                pact.as_v4_pact().map_err(|error| wrong(&error))?
+            }
+        };
+        pact.interactions.retain(|known| known.comments().get(TEST) != Some(&json!(test)));
+        for mut interaction in interactions {
+            let mut is_known = false;
+            for known in &pact.interactions {
+                is_known |= is_same(&known.to_json(), &interaction).map_err(|why| wrong(&why))?;
+            }
+            if is_known {
+                continue;
+            }
+            interaction.comments.insert(TEST.into(), json!(test));
+            pact.interactions.extend(interaction.as_v4());
+        }
+        let place =
+            |known: &Value| (known["description"].to_string(), known["providerStates"].to_string());
+        pact.interactions.sort_by_cached_key(|known| place(&known.to_json()));
+        let json = pact.to_json(PactSpecification::V4).map_err(|error| wrong(&error))?;
+        if serde_json::from_str::<Value>(&known).is_ok_and(|known| known == json) {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(&json).map_err(|error| wrong(&error))? + "\n";
+        file.set_len(0)
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(text.as_bytes()))
+            .map_err(|error| wrong(&error))
+    }
+}
+
+/// Whether another test has written the same interaction. Of one description and state there is one: no provider
+/// could fulfil two.
+fn is_same(known: &Value, interaction: &SynchronousHttp) -> Result<bool, String> {
+    let ours = interaction.to_json();
+    let same = |key: &str| known[key] == ours[key];
+    if !(same("description") && same("providerStates")) {
+        return Ok(false);
+    }
+    if same("request") && same("response") {
+        return Ok(true);
+    }
+    let description = &interaction.description;
+    let test = known["comments"][TEST].as_str().unwrap_or("another test");
+    Err(format!(
+        "{test} says something else of {description:?}: give one of them another description, or another state; where \
+         that test is gone, delete the file"
+    ))
+}
