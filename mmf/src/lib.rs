@@ -32,6 +32,15 @@
 //! - [`resilience`] is the same without it, and what is known at run time:
 //!   [`resilience::policies`], breaker control, snapshots.
 //!
+//! | feature | what it is for |
+//! | --- | --- |
+//! | `logging`, on by default | `#[service]`, `mmf::logging`, `mmf::correlation` |
+//! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
+//! | `chaos` | faults on demand, for tests: `#[chaos]`, `mmf::chaos` |
+//! | `testing` | `#[contract_test]`, `#[performance_test]`, quality gates |
+//! | `schema`, `openapi`, `pact`, `grpc`, `tls` | contracts of a JSON Schema, of an OpenAPI document, of a Pact file, of gRPC services, over TLS |
+//! | `cli` | the command `cargo mmf` |
+//!
 //! What follows is the guide: all keys, the order of the policies, errors, tests, and what to look at
 //! when something is wrong.
 #![doc = include_str!("../../README.md")]

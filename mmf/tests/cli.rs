@@ -336,7 +336,7 @@ fn measurements_are_accepted_as_a_baseline() {
     assert_eq!(code, 1);
     assert!(text.contains("left out, as it failed"), "{text}");
     assert_eq!(accept(&["--slower"]).0, 0);
-    let baseline = mmf::testing::Baseline::read(&file).unwrap();
+    let baseline = mmf::testing::PerformanceBaseline::read(&file).unwrap();
     assert_eq!(baseline.runs.iter().map(|run| run.p25_ms).collect::<Vec<_>>(), [1.5; 3]);
     assert!(baseline.runs[0].calibration_ms > 0.0 && !baseline.runs[0].machine.is_empty());
 }

@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use mmf::testing::results::{Contract, Outcome, Performance, Record, Results};
 use mmf::testing::{
-    Baseline, BaselineRun, ContractResponse, ContractTest, KindGates, PerformanceTest,
+    BaselineRun, ContractResponse, ContractTest, KindGates, PerformanceBaseline, PerformanceTest,
     QualityGates, TestRunner,
 };
 use mmf::{contract_test, performance_test};
@@ -294,7 +294,7 @@ fn a_run_is_compared_with_those_before_it() {
             .run_blocking(|| async { tokio::time::sleep(Duration::from_millis(2)).await })
     };
     let remember = |p25_ms| {
-        let mut baseline = Baseline::default();
+        let mut baseline = PerformanceBaseline::default();
         for at_ms in 1..=5 {
             baseline.accept(BaselineRun { at_ms, ..BaselineRun::here(p25_ms) });
         }

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use mmf::testing::{Baseline, BaselineRun, Comparison};
+use mmf::testing::{BaselineRun, Comparison, PerformanceBaseline};
 use mmf_benches::table::rounds;
 
 const REMEMBERED: usize = 10;
@@ -36,7 +36,7 @@ fn run(share: f64) -> BaselineRun {
 
 /// Whether a run of this share is reported as slower than ten of the whole.
 fn is_reported(share: f64) -> bool {
-    let mut baseline = Baseline::default();
+    let mut baseline = PerformanceBaseline::default();
     for _ in 0..REMEMBERED {
         baseline.accept(run(1.0));
     }

@@ -1,10 +1,10 @@
 //! Tests that measure and tests that check a service, the records they leave, and the gates over all of them.
 //!
 //! With the feature `testing`: [`ContractTest`] asks an endpoint and checks its answer, [`PerformanceTest`] runs a
-//! body many times within [`Limits`] and against a [`Baseline`]. Each leaves a [`results::Record`]; [`QualityGates`] decide over all of
-//! them and [`QualityReport`] tells it. [`TestRunner`] is all of that in code, `#[contract_test]`,
-//! `#[performance_test]` and the command `cargo mmf` are the same without. With the feature `pact`, [`pact`] has both
-//! sides of a pact.
+//! body many times within [`Limits`] and against a [`PerformanceBaseline`]. Each leaves a [`results::Record`];
+//! [`QualityGates`] decide over all of them and [`QualityReport`] tells it. [`TestRunner`] is all of that in code,
+//! `#[contract_test]`, `#[performance_test]` and the command `cargo mmf` are the same without. With the feature
+//! `pact`, [`pact`] has both sides of a pact.
 
 mod body;
 #[cfg(feature = "testing")]
@@ -30,7 +30,7 @@ pub use contract::{ContractReport, ContractResponse, ContractTest};
 pub use gates::{GateVerdict, KindGates, QualityGates};
 #[cfg(feature = "testing")]
 pub use performance::{
-    Baseline, BaselineRun, Comparison, Limits, PerformanceReport, PerformanceTest,
+    BaselineRun, Comparison, Limits, PerformanceBaseline, PerformanceReport, PerformanceTest,
 };
 #[cfg(feature = "testing")]
 pub use report::{QualityReport, Run, Sums};

@@ -30,3 +30,18 @@ async fn a_redirect_is_an_answer(response: ContractResponse) {
 #[contract_test(service = "users", base_url("127.0.0.1:1"), endpoint = "/")]
 #[should_panic(expected = "the base_url \"127.0.0.1:1\" has no scheme: \"http://127.0.0.1:1\"")]
 async fn a_base_url_needs_its_scheme(_: ContractResponse) {}
+
+/// A server without TLS, so that what is told shows whether TLS was spoken.
+async fn over_tls() -> String {
+    super::app::spawn().await.replace("http:", "https:")
+}
+
+#[cfg(feature = "tls")]
+#[contract_test(service = "users-by-tls", base_url(over_tls().await), endpoint = "/")]
+#[should_panic(expected = "InvalidContentType")]
+async fn tls_is_spoken(_: ContractResponse) {}
+
+#[cfg(not(feature = "tls"))]
+#[contract_test(service = "users-by-tls", base_url(over_tls().await), endpoint = "/")]
+#[should_panic(expected = "https needs the feature `tls`")]
+async fn tls_needs_its_feature(_: ContractResponse) {}

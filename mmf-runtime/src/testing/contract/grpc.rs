@@ -66,8 +66,18 @@ fn split(name: &str) -> (&str, Option<&str>) {
 }
 
 async fn connected(base: &str, wait_ready: Option<Duration>) -> Result<Channel, String> {
+    if cfg!(not(feature = "tls")) && base.starts_with("https:") {
+        return Err("https needs the feature `tls` of `mmf`".into());
+    }
     let endpoint = Endpoint::from_shared(base.to_owned()).map_err(|error| error.to_string())?;
     let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
+    #[cfg(feature = "tls")]
+    let endpoint = match base.starts_with("https:") {
+        true => endpoint
+            .tls_config(tonic::transport::ClientTlsConfig::new().with_webpki_roots())
+            .map_err(|error| chain(&error))?,
+        false => endpoint,
+    };
     let start = Instant::now();
     loop {
         match endpoint.connect().await {

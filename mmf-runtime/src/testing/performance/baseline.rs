@@ -21,7 +21,7 @@ pub(super) const CONFIRMATIONS: usize = 3;
 
 /// The runs that a new one is compared with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
+pub struct PerformanceBaseline {
     /// The oldest first.
     pub runs: Vec<BaselineRun>,
 }
@@ -63,7 +63,7 @@ impl BaselineRun {
     }
 }
 
-impl Baseline {
+impl PerformanceBaseline {
     /// Reads a baseline; one that is not there is empty.
     ///
     /// # Errors
@@ -170,8 +170,8 @@ mod tests {
         BaselineRun { p25_ms, calibration_ms: 2.0, machine: "here".into(), at_ms: 0 }
     }
 
-    fn baseline(values: &[f64]) -> Baseline {
-        let mut baseline = Baseline::default();
+    fn baseline(values: &[f64]) -> PerformanceBaseline {
+        let mut baseline = PerformanceBaseline::default();
         for value in values {
             baseline.accept(run(*value));
         }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_run_is_accepted_once() {
-        let mut baseline = Baseline::default();
+        let mut baseline = PerformanceBaseline::default();
         let measured = |at_ms| BaselineRun { at_ms, ..run(10.0) };
         assert!(baseline.accept(measured(1)) && baseline.accept(measured(2)));
         assert!(!baseline.accept(measured(1)));
@@ -228,12 +228,12 @@ mod tests {
     fn a_file_comes_back_and_one_that_is_not_there_is_empty() {
         let folder = std::env::temp_dir().join(format!("mmf-baseline-{}", std::process::id()));
         let file = folder.join("deep").join("users.json");
-        assert_eq!(Baseline::read(&file).unwrap(), Baseline::default());
+        assert_eq!(PerformanceBaseline::read(&file).unwrap(), PerformanceBaseline::default());
         let written = baseline(&[1.0, 2.0]);
         written.write(&file).unwrap();
-        assert_eq!(Baseline::read(&file).unwrap(), written);
+        assert_eq!(PerformanceBaseline::read(&file).unwrap(), written);
         std::fs::write(&file, "{").unwrap();
-        assert!(Baseline::read(&file).is_err());
+        assert!(PerformanceBaseline::read(&file).is_err());
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -10,7 +10,7 @@ mod report;
 mod test;
 mod usage;
 
-pub use baseline::{Baseline, BaselineRun, Comparison};
+pub use baseline::{BaselineRun, Comparison, PerformanceBaseline};
 pub use limits::Limits;
 pub use report::PerformanceReport;
 pub use test::PerformanceTest;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::baseline::{Baseline, BaselineRun, CONFIRMATIONS, Comparison};
+use super::baseline::{BaselineRun, CONFIRMATIONS, Comparison, PerformanceBaseline};
 use super::limits::Limits;
 use super::load::{Plan, Worked, work};
 use super::report::PerformanceReport;
@@ -116,7 +116,7 @@ impl PerformanceTest {
     }
 
     /// Fails where it is slower than the runs in this file, which `cargo mmf baseline accept` writes. See
-    /// [`Baseline::compare`](super::Baseline::compare); with fewer than five runs there nothing is decided.
+    /// [`PerformanceBaseline::compare`](super::PerformanceBaseline::compare); with fewer than five runs there nothing is decided.
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
         self
@@ -193,7 +193,7 @@ impl PerformanceTest {
     {
         let Some(file) = &self.baseline else { return };
         report.measured.baseline = Some(file.display().to_string());
-        let baseline = match Baseline::read(file) {
+        let baseline = match PerformanceBaseline::read(file) {
             Ok(baseline) => baseline,
             Err(error) => {
                 return report.fail(format!("the baseline {}: {error}", file.display()));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use mmf::testing::results::{Outcome, Results};
-use mmf::testing::{Baseline, BaselineRun};
+use mmf::testing::{BaselineRun, PerformanceBaseline};
 
 use crate::{End, results};
 
@@ -53,7 +53,7 @@ impl Accept {
             }
             let file = Path::new(file);
             let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
-            let mut baseline = Baseline::read(file).map_err(wrong)?;
+            let mut baseline = PerformanceBaseline::read(file).map_err(wrong)?;
             let run = BaselineRun { at_ms: record.at_ms, ..BaselineRun::here(measured.p25_ms) };
             if !baseline.accept(run) {
                 println!("{}: left out, as this run is accepted already", record.test);
