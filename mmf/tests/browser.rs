@@ -5,9 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use mmf::testing::results::{
-    Chaos, ChaosCase, Check, Contract, Outcome, Performance, Plain, Record,
-};
+use mmf::testing::results::{Chaos, ChaosCase, Check, Contract, Outcome, Performance, Record};
 use serde_json::{Value, json};
 
 /// A session of a browser, closed at its end.
@@ -157,11 +155,7 @@ fn records() -> Vec<Record> {
         record("api::contracts::a_user", false, Outcome::Contract(contract)),
         record("api::list_users", true, Outcome::Performance(performance)),
         record("api::survives", true, Outcome::Chaos(chaos)),
-        record(
-            "api::a_plain_test_with_a_name_that_goes_on_for_quite_a_while",
-            true,
-            Outcome::Test(Plain::default()),
-        ),
+        record("api::a_plain_test_with_a_name_that_goes_on_for_quite_a_while", true, Outcome::Test),
     ]
 }
 
@@ -171,12 +165,17 @@ fn the_page_renders_and_asks_for_nothing() {
     let folder = std::env::temp_dir().join(format!("mmf-browser-{}", std::process::id()));
     let results = folder.join("results");
     std::fs::create_dir_all(&results).unwrap();
-    let lines: Vec<_> =
-        records().iter().map(|record| serde_json::to_string(record).unwrap()).collect();
-    std::fs::write(results.join("a-1.jsonl"), lines.join("\n")).unwrap();
     let page = folder.join("report.html");
     // Twice, so that there is a history.
-    for _ in 0..2 {
+    for run in 0..2 {
+        let lines: Vec<_> = records()
+            .into_iter()
+            .map(|mut record| {
+                record.at_ms += run;
+                serde_json::to_string(&record).unwrap()
+            })
+            .collect();
+        std::fs::write(results.join("a-1.jsonl"), lines.join("\n")).unwrap();
         let status = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
             .args(["report", "--results"])
             .arg(&results)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mmf::testing::results::{Contract, Outcome, Performance, Plain, Record};
+use mmf::testing::results::{Contract, Outcome, Performance, Record};
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
@@ -95,7 +95,7 @@ fn the_file_has_the_limits_and_is_checked() {
 fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
     let folder = Folder::new("kinds");
     let mut records = good();
-    records.push(Record::new("a::plain", false, 30.0, Outcome::Test(Plain::default())));
+    records.push(Record::new("a::plain", false, 30.0, Outcome::Test));
     folder.write("a-1.jsonl", &lines(&records));
     folder.write(
         "mmf.toml",
@@ -139,7 +139,9 @@ fn broken_contracts_and_flaky_tests_are_counted() {
     let folder = Folder::new("counted");
     let mut records = good();
     records[1].passed = false;
-    records.push(Record::new("a::flaky", true, 1.0, Outcome::Test(Plain { flaky: true })));
+    let mut flaky = Record::new("a::flaky", true, 1.0, Outcome::Test);
+    flaky.flaky = true;
+    records.push(flaky);
     folder.write("a-1.jsonl", &lines(&records));
     let lenient = ["--min-chaos-coverage", "0", "--min-success-rate", "0.5"];
     let gate = |more: &[&str]| folder.gate(&[&lenient[..], more].concat());
@@ -293,6 +295,9 @@ fn the_page_tells_everything_and_asks_for_nothing() {
         assert!(!first.contains(foreign), "{foreign}");
     }
     assert!(!first.contains("Last runs"));
+    assert!(!report().contains("Last runs"), "the same run is one run");
+    records[0].at_ms += 1000;
+    std::fs::write(results.join("a-1.jsonl"), lines(&records)).unwrap();
     assert!(report().contains("<h2>Last runs</h2>"), "the second report knows the first");
 }
 
@@ -303,6 +308,8 @@ fn measurements_are_accepted_as_a_baseline() {
     let measured = Performance {
         p25_ms: 1.5,
         baseline: Some(file.display().to_string()),
+        machine: Some("a machine".into()),
+        calibration_ms: Some(2.0),
         ..Performance::default()
     };
     let record =
@@ -338,5 +345,5 @@ fn measurements_are_accepted_as_a_baseline() {
     assert_eq!(accept(&["--slower"]).0, 0);
     let baseline = mmf::testing::PerformanceBaseline::read(&file).unwrap();
     assert_eq!(baseline.runs.iter().map(|run| run.p25_ms).collect::<Vec<_>>(), [1.5; 3]);
-    assert!(baseline.runs[0].calibration_ms > 0.0 && !baseline.runs[0].machine.is_empty());
+    assert_eq!((baseline.runs[0].calibration_ms, &*baseline.runs[0].machine), (2.0, "a machine"));
 }

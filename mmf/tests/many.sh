@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 results=$PWD/target/many/results
 rm -rf "$results"
+mkdir -p "$results"
 set +e
 cargo mmf test --results "$results" -- --locked --workspace --all-features --test many --run-ignored only -j 2 \
     >"$results.log" 2>&1
@@ -20,4 +21,5 @@ ended=$?
 set -e
 echo "$gate"
 [ "$ended" = 1 ] && grep -q '^2000 of 2001 tests passed' <<<"$gate" && grep -q '1 began and never ended' <<<"$gate" &&
-    grep -q 'mend what fails: many::killed' <<<"$gate"
+    grep -q 'mend what fails: many::killed' <<<"$gate" ||
+    { echo "the gates should have failed by the one that was killed alone, exit code $ended"; exit 1; }

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::args::{Args, Pair, pairs};
 use super::parts::{self, Part};
-use crate::common::errors::{Errors, suggestion};
+use crate::common::errors::Errors;
 use crate::common::keys::Text;
 use crate::common::value::Value;
 use crate::performance_test::args::percentile;
@@ -142,12 +142,10 @@ fn path(endpoint: &str, span: Span, errors: &mut Errors) {
     if !path.starts_with('/') {
         errors.push(span, format!("an endpoint begins with `/`: `\"/{path}\"`"));
     }
-    if !METHODS.contains(&method) {
-        let hint = suggestion(method, &METHODS);
-        // Others exist, so that only what looks like a slip is one.
-        if hint.contains("did you mean") {
-            errors.push(span, format!("unknown method `{method}`{hint}"));
-        }
+    // Others exist, so that only what looks like a slip is one.
+    let slip = METHODS.iter().find(|known| strsim::osa_distance(known, method) == 1);
+    if let Some(known) = slip.filter(|_| !METHODS.contains(&method)) {
+        errors.push(span, format!("unknown method `{method}`, did you mean `{known}`?"));
     }
 }
 

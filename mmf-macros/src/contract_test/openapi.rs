@@ -5,6 +5,20 @@ use serde_json::Value;
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
+/// Headers that a document tells of elsewhere than among its parameters.
+const SAID_ELSEWHERE: [&str; 3] = ["accept", "authorization", "content-type"];
+const VALUES: [&str; 5] = ["example", "examples", "default", "enum", "const"];
+const NAMES: [&str; 8] = [
+    "properties",
+    "patternProperties",
+    "schemas",
+    "$defs",
+    "responses",
+    "headers",
+    "parameters",
+    "requestBodies",
+];
+
 /// An operation of a document.
 #[derive(Debug, PartialEq)]
 pub(super) struct Operation {
@@ -33,12 +47,20 @@ impl Operation {
     }
 }
 
+/// What of a request is written by hand, so that no example is missed.
+#[derive(Debug, Default)]
+pub(super) struct ByHand {
+    /// In small letters.
+    pub(super) headers: Vec<String>,
+    pub(super) body: bool,
+}
+
 /// The operations of a document, in its order.
 ///
 /// # Errors
 ///
 /// Where it is no document, with the place.
-pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
+pub(super) fn operations(text: &str, by_hand: &ByHand) -> Result<Vec<Operation>, String> {
     let document: Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| format!("is no JSON: {error}"))?
     } else {
@@ -57,7 +79,7 @@ pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
             let id = operation["operationId"].as_str().map(str::to_owned);
             operations.push(Operation {
                 name: id.unwrap_or_else(|| title.clone()),
-                missing: missing(&document, item, operation),
+                missing: missing(&document, item, operation, by_hand),
                 title,
                 path: path.clone(),
             });
@@ -67,7 +89,7 @@ pub(super) fn operations(text: &str) -> Result<Vec<Operation>, String> {
 }
 
 /// What has no example and needs one.
-fn missing(document: &Value, item: &Value, operation: &Value) -> Option<String> {
+fn missing(document: &Value, item: &Value, operation: &Value, by_hand: &ByHand) -> Option<String> {
     let mut parameters: Vec<&Value> = Vec::new();
     for owner in [operation, item] {
         for parameter in owner["parameters"].as_array().into_iter().flatten() {
@@ -81,32 +103,47 @@ fn missing(document: &Value, item: &Value, operation: &Value) -> Option<String> 
         }
     }
     for parameter in parameters {
+        let name = parameter["name"].as_str().unwrap_or_default().to_ascii_lowercase();
+        let is_given = parameter["in"] == "header"
+            && (by_hand.headers.contains(&name) || SAID_ELSEWHERE.contains(&&*name));
         let is_needed = parameter["required"] == true || parameter["in"] == "path";
-        if is_needed && !has_example(document, parameter) {
+        if is_needed && !is_given && !has_example(document, parameter) {
             let name = parameter["name"].as_str().unwrap_or_default();
             return Some(format!("the parameter `{name}` has no example"));
         }
     }
     let body = followed(document, &operation["requestBody"]);
     let mut content = body["content"].as_object().into_iter().flatten();
-    if body["required"] == true && !content.any(|(_, content)| has_example(document, content)) {
+    let is_writable = |kind: &str, content: &Value| {
+        let is_known = kind.contains("json") || kind.contains("form-urlencoded");
+        has_example(document, content) && (is_known || example(document, content).is_string())
+    };
+    let is_needed = body["required"] == true && !by_hand.body;
+    if is_needed && !content.any(|(kind, content)| is_writable(kind, content)) {
         return Some("its request body has no example".into());
     }
     None
 }
 
 fn has_example(document: &Value, owner: &Value) -> bool {
+    !example(document, owner).is_null()
+}
+
+/// The first example that is written; null where there is none.
+fn example<'d>(document: &'d Value, owner: &'d Value) -> &'d Value {
     let schema = followed(document, &owner["schema"]);
+    let named = owner["examples"].as_object().and_then(|examples| examples.values().next());
+    let named = named.map_or(&Value::Null, |named| &followed(document, named)["value"]);
     let all = [
         &owner["example"],
-        &owner["examples"],
+        named,
         &schema["example"],
-        &schema["examples"],
+        &schema["examples"][0],
         &schema["default"],
         &schema["const"],
-        &schema["enum"],
+        &schema["enum"][0],
     ];
-    all.into_iter().any(|example| !example.is_null())
+    all.into_iter().find(|example| !example.is_null()).unwrap_or(&Value::Null)
 }
 
 /// Looks whether every reference leads somewhere in the document.
@@ -117,11 +154,20 @@ fn references(document: &Value, value: &Value, place: &str) -> Result<(), String
                 return reference_leads(document, reference)
                     .map_err(|why| format!("is wrong at {place}: {why}"));
             }
-            // Values of the user's are no part of the document.
-            let values = ["example", "examples", "default", "enum", "const"];
-            let own = fields.iter().filter(|(key, _)| !values.contains(&key.as_str()));
-            own.into_iter()
-                .try_for_each(|(key, value)| references(document, value, &format!("{place}/{key}")))
+            fields.iter().try_for_each(|(key, value)| {
+                let place = format!("{place}/{key}");
+                match value {
+                    // Values of the user's are no part of the document.
+                    _ if VALUES.contains(&key.as_str()) => Ok(()),
+                    // Names of the user's, which may look like keys.
+                    Value::Object(named) if NAMES.contains(&key.as_str()) => {
+                        named.iter().try_for_each(|(name, value)| {
+                            references(document, value, &format!("{place}/{name}"))
+                        })
+                    }
+                    value => references(document, value, &place),
+                }
+            })
         }
         Value::Array(items) => items.iter().enumerate().try_for_each(|(number, value)| {
             references(document, value, &format!("{place}/{number}"))
@@ -164,7 +210,7 @@ paths:
     delete: { parameters: [{ name: id, in: path, required: true }] }
 components: { parameters: { Id: { name: id, in: path, required: true, example: 1 } } }
 "##;
-        let found = operations(text).unwrap();
+        let found = operations(text, &ByHand::default()).unwrap();
         let missing = |name: &str| {
             let found = found.iter().find(|operation| operation.is(name)).unwrap();
             found.missing.as_deref().unwrap_or_default()
@@ -173,10 +219,17 @@ components: { parameters: { Id: { name: id, in: path, required: true, example: 1
         assert_eq!(missing("GET /users/{id}"), "");
         assert_eq!(missing("PUT /users/{id}"), "its request body has no example");
         assert_eq!(missing("DELETE /users/{id}"), "the parameter `id` has no example");
+        let by_hand = ByHand { headers: Vec::new(), body: true };
+        let given = operations(text, &by_hand).unwrap();
+        assert!(
+            given
+                .iter()
+                .any(|operation| operation.is("PUT /users/{id}") && operation.missing.is_none())
+        );
         assert!(found[0].may_be_at("/users/7?x=1") && !found[0].may_be_at("/users/7/tags"));
         let astray = text.replace("parameters/Id", "parameters/Ident");
         assert_eq!(
-            operations(&astray).unwrap_err(),
+            operations(&astray, &ByHand::default()).unwrap_err(),
             "is wrong at /paths//users/{id}/parameters/0: there is no \"#/components/parameters/Ident\""
         );
         for (wrong, why) in [
@@ -184,7 +237,7 @@ components: { parameters: { Id: { name: id, in: path, required: true, example: 1
             ("a: [", "is no YAML: "),
             ("swagger: '2.0'", "is no OpenAPI document"),
         ] {
-            assert!(operations(wrong).unwrap_err().starts_with(why));
+            assert!(operations(wrong, &ByHand::default()).unwrap_err().starts_with(why));
         }
     }
 }

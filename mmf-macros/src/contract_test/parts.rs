@@ -39,7 +39,14 @@ fn operations(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
 fn operations(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
     let file = args.openapi.as_ref()?;
     let text = super::files::read("document", file, errors)?;
-    let operations = match super::openapi::operations(&text) {
+    let by_hand = super::openapi::ByHand {
+        headers: super::args::pairs(args.request_headers.as_ref())
+            .iter()
+            .map(|pair| pair.name.value().to_ascii_lowercase())
+            .collect(),
+        body: args.request_json.is_some(),
+    };
+    let operations = match super::openapi::operations(&text, &by_hand) {
         Ok(operations) => operations,
         Err(why) => {
             errors.push(file.span, format!("{} {why}", file.text));

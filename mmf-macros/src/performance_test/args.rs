@@ -34,10 +34,13 @@ impl Args {
         if let (Some(iterations), Some(_)) = (&self.iterations, &self.duration) {
             errors.push(iterations.span(), "`iterations` and `duration` exclude each other");
         }
-        for (key, value) in [("iterations", &self.iterations)] {
-            if let Some(value) = value.as_ref().filter(|value| value.literal() == Some(&0)) {
-                errors.push(value.span(), format!("`{key}` must be at least 1"));
-            }
+        if let Some(value) = self.iterations.as_ref().filter(|value| value.literal() == Some(&0)) {
+            errors.push(value.span(), "`iterations` must be at least 1");
+        }
+        if let Some(value) =
+            self.duration.as_ref().filter(|value| value.literal() == Some(&Duration::ZERO))
+        {
+            errors.push(value.span(), "`duration` must be above 0");
         }
         if let Some(value) = self.concurrency.as_ref().filter(|value| value.literal() == Some(&0)) {
             errors.push(value.span(), "`concurrency` must be at least 1");

@@ -92,42 +92,80 @@ impl ContractTest {
         self.endpoint.clone()
     }
 
-    /// The last answer, where there was one.
+    /// The last answer, where each was as it should be or at least came.
     async fn ask(&self, checked: &mut Checked) -> Option<ContractResponse> {
         let base = self.reached(checked).await?;
         #[cfg(feature = "grpc")]
         if !self.grpc_services.is_empty() && !self.serves(&base, checked).await {
             return None;
         }
-        let request = self.request(&base, checked).await?;
-        if self.endpoint.is_empty() {
-            checked.contract.endpoint = request.to_string();
-        }
         let mut times = Vec::new();
         let mut last = None;
-        for _ in 0..self.samples {
-            match request.send(&base).await {
+        let before = checked.contract.checks.len();
+        // Every answer is checked: the checks of the first that fails are kept, or else those of the last.
+        for number in 1..=self.samples {
+            checked.contract.checks.truncate(before);
+            last = self.sample(&base, checked).await;
+            times.extend(last.as_ref().map(ContractResponse::elapsed));
+            let failed = checked.contract.checks[before..].iter_mut().find(|check| !check.passed);
+            if let Some(failed) = failed {
+                if number > 1 {
+                    failed.detail += &format!(" (answer {number} of {})", self.samples);
+                }
+                break;
+            }
+            last.as_ref()?;
+        }
+        checked.time(times, self.sla);
+        last
+    }
+
+    /// Asks once, and checks the answer.
+    async fn sample(&self, base: &str, checked: &mut Checked) -> Option<ContractResponse> {
+        #[cfg(feature = "pact")]
+        let before = checked.contract.checks.len();
+        #[cfg(feature = "pact")]
+        let states = self.states.as_ref();
+        let mut answer = None;
+        if let Some(request) = self.request(base, checked).await {
+            if self.endpoint.is_empty() {
+                checked.contract.endpoint = request.to_string();
+            }
+            match request.send(&self.root(base)).await {
                 Ok(response) => {
-                    times.push(response.elapsed());
-                    last = Some(response);
+                    checked.add("reachable", true, "");
+                    self.check(&request, &response, checked).await;
+                    answer = Some(response);
                 }
                 Err(error) => {
                     checked.add("reachable", false, format!("{base}: {request}: {error}"));
-                    last = None;
-                    break;
                 }
             }
         }
-        if let Some(response) = &last {
-            checked.add("reachable", true, "");
-            self.check(&request, response, checked).await;
-            checked.time(times, self.sla);
-        }
         #[cfg(feature = "pact")]
         if let Some(pact) = &self.pact {
-            pact.tear_down(&base, checked).await;
+            pact.tear_down(base, states, checked).await;
+            if pact.is_pending() {
+                checked.forgive(before, "pending");
+            }
         }
-        last
+        answer
+    }
+
+    /// What paths lie below: a document may say that it is more than the base.
+    fn root(&self, base: &str) -> String {
+        #[cfg(feature = "openapi")]
+        if let (Some(openapi), false) = (&self.openapi, self.is_by_pact()) {
+            return openapi.root(base);
+        }
+        base.to_owned()
+    }
+
+    fn is_by_pact(&self) -> bool {
+        #[cfg(feature = "pact")]
+        return self.pact.is_some();
+        #[cfg(not(feature = "pact"))]
+        false
     }
 
     /// Where the service is, once it can be reached and says that it is well.
@@ -139,7 +177,7 @@ impl ContractTest {
         }
         for endpoint in &self.health {
             let well = match Request::of_endpoint(endpoint).send(&base).await {
-                Ok(response) if response.status() < 400 => Ok(()),
+                Ok(response) if is_success(response.status()) => Ok(()),
                 Ok(response) => Err(format!("{} is down: {}", self.service, response.status())),
                 Err(error) => Err(format!("{} is down: {error}", self.service)),
             };
@@ -192,13 +230,18 @@ impl ContractTest {
     async fn request(&self, base: &str, checked: &mut Checked) -> Option<Request> {
         #[cfg(feature = "pact")]
         if let Some(pact) = &self.pact {
-            let request = pact.request(base, checked).await?;
-            return Some(request.with(&self.request_headers, self.request_body.as_ref()));
+            let request = pact.request(base, self.states.as_ref(), checked).await?;
+            let request = request.with(&self.request_headers, self.request_body.as_ref());
+            #[cfg(feature = "openapi")]
+            if let Some(openapi) = &self.openapi {
+                checked.add_result("documented request", openapi.check_request(&request));
+            }
+            return Some(request);
         }
         #[cfg(feature = "openapi")]
         if let Some(openapi) = &self.openapi {
             let given = (&*self.request_headers, self.request_body.as_ref());
-            let request = openapi.request(base, &self.endpoint, given);
+            let request = openapi.request(&self.endpoint, given);
             checked
                 .add_result("documented request", request.as_ref().map(drop).map_err(Clone::clone));
             return request.ok();
@@ -214,17 +257,15 @@ impl ContractTest {
     )]
     async fn check(&self, request: &Request, response: &ContractResponse, checked: &mut Checked) {
         let status = response.status();
-        #[cfg(feature = "pact")]
-        let is_by_pact = self.pact.is_some();
-        #[cfg(not(feature = "pact"))]
-        let is_by_pact = false;
         match self.status {
             Some(wanted) => {
                 checked.add("status", status == wanted, format!("{status}, expected {wanted}"));
             }
             // An interaction says itself which status it expects.
-            None if is_by_pact => {}
-            None => checked.add("status", status < 400, format!("{status}, expected success")),
+            None if self.is_by_pact() => {}
+            None => {
+                checked.add("status", is_success(status), format!("{status}, expected success"));
+            }
         }
         for (name, wanted) in &self.headers {
             let found = response.header(name);
@@ -268,4 +309,9 @@ impl ContractTest {
             .await;
         checked.contract.checks[before..].iter().all(|check| check.passed)
     }
+}
+
+/// A redirect is an answer of its own, and none of success.
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }

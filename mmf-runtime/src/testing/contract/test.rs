@@ -35,6 +35,8 @@ pub struct ContractTest {
     pub(super) openapi: Option<super::openapi::OpenApiContract>,
     #[cfg(feature = "pact")]
     pub(super) pact: Option<super::pact::PactContract>,
+    #[cfg(feature = "pact")]
+    pub(super) states: Option<super::pact::States>,
     #[cfg(feature = "grpc")]
     pub(super) grpc_services: Vec<String>,
     pub(super) sla: Option<Duration>,
@@ -68,6 +70,8 @@ impl ContractTest {
             openapi: None,
             #[cfg(feature = "pact")]
             pact: None,
+            #[cfg(feature = "pact")]
+            states: None,
             #[cfg(feature = "grpc")]
             grpc_services: Vec::new(),
             sla: None,
@@ -160,9 +164,7 @@ impl ContractTest {
         F: Future<Output = R> + Send + 'static,
         R: super::pact::IntoStateValues,
     {
-        if let Some(pact) = &mut self.pact {
-            pact.set_states(set_up);
-        }
+        self.states = Some(super::pact::States::new(set_up));
         self
     }
 

@@ -130,9 +130,12 @@ impl QualityGates {
                 struck.extend(chaos.cases.iter().flat_map(|case| case.injections.keys()));
             }
         }
+        let gate = "min_injection_point_coverage";
+        if points.is_empty() {
+            return Some(of_nothing(gate, limit.to_string(), "chaos"));
+        }
         let covered = struck.len() as f64 / points.len().max(1) as f64;
         let missed: Vec<_> = points.difference(&struck).map(|point| point.as_str()).collect();
-        let gate = "min_injection_point_coverage";
         Some(verdict(gate, limit.to_string(), share(covered), covered >= limit, || {
             format!("no experiment struck: {}", missed.join(", "))
         }))
@@ -140,9 +143,7 @@ impl QualityGates {
 
     fn flaky(&self, records: &[Record]) -> Option<GateVerdict> {
         let limit = self.max_flaky?;
-        let is_flaky =
-            |record: &&Record| matches!(&record.outcome, Outcome::Test(plain) if plain.flaky);
-        let flaky: Vec<_> = records.iter().filter(is_flaky).collect();
+        let flaky: Vec<_> = records.iter().filter(|record| record.flaky).collect();
         let (measured, passed) = (flaky.len(), flaky.len() <= limit);
         Some(verdict("max_flaky", limit.to_string(), measured.to_string(), passed, || {
             format!("make these deterministic: {}", names(flaky.into_iter()))
@@ -199,7 +200,8 @@ impl KindGates {
             }
         });
         let number = self.min_tests.map(|limit| {
-            let measured = records.len();
+            let has_ended = |record: &&&Record| !matches!(record.outcome, Outcome::Started(_));
+            let measured = records.iter().filter(has_ended).count();
             let texts = (limit.to_string(), measured.to_string());
             let gate = format!("{kind}.min_tests");
             verdict(gate, texts.0, texts.1, measured >= limit, || {
@@ -216,17 +218,20 @@ fn of_nothing(gate: impl Into<String>, limit: String, kind: &str) -> GateVerdict
 
 fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {
     let failed: Vec<_> = records.iter().copied().filter(|record| !record.passed).collect();
-    let rate = 1.0 - failed.len() as f64 / records.len().max(1) as f64;
+    let passed = records.len() - failed.len();
+    let rate = passed as f64 / records.len().max(1) as f64;
     verdict(gate, limit.to_string(), share(rate), rate >= limit, || {
         format!("mend what fails: {}", names(failed.into_iter()))
     })
 }
 
 fn average_duration(gate: String, limit: Duration, records: &[&Record]) -> GateVerdict {
-    let mut slowest = records.to_vec();
+    // What never ended has no time.
+    let has_ended = |record: &&Record| !matches!(record.outcome, Outcome::Started(_));
+    let mut slowest: Vec<_> = records.iter().copied().filter(has_ended).collect();
     slowest.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
-    let sum: f64 = records.iter().map(|record| record.duration_ms).sum();
-    let measured = Duration::from_secs_f64(sum / records.len().max(1) as f64 / 1000.0);
+    let sum: f64 = slowest.iter().map(|record| record.duration_ms).sum();
+    let measured = Duration::from_secs_f64(sum / slowest.len().max(1) as f64 / 1000.0);
     let texts = (format!("{limit:?}"), format!("{measured:.1?}"));
     verdict(gate, texts.0, texts.1, measured <= limit, || {
         format!("shorten the slowest tests: {}", names(slowest.into_iter().take(3)))

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use crate::testing::results::now_ms;
+use crate::testing::results::{Outcome, Record, now_ms};
 
 /// So many runs are remembered.
 const REMEMBERED: usize = 10;
@@ -60,6 +60,17 @@ impl BaselineRun {
     /// A run on this machine, calibrated now.
     pub fn here(p25_ms: f64) -> Self {
         Self { p25_ms, calibration_ms: calibrate(), machine: machine(), at_ms: now_ms() }
+    }
+
+    /// The run of a record, by the machine that measured it; nothing where it was compared with no baseline.
+    pub fn of_record(record: &Record) -> Option<Self> {
+        let Outcome::Performance(measured) = &record.outcome else { return None };
+        Some(Self {
+            p25_ms: measured.p25_ms,
+            calibration_ms: measured.calibration_ms?,
+            machine: measured.machine.clone()?,
+            at_ms: record.at_ms,
+        })
     }
 }
 

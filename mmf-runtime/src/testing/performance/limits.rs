@@ -40,6 +40,9 @@ impl Limits {
     /// What was exceeded becomes a reason of the report.
     pub(super) fn judge(&self, report: &mut PerformanceReport, all: &Worked, percentile: f64) {
         let measured = report.measured.clone();
+        if measured.iterations == 0 {
+            return report.fail("nothing ran, so that nothing was measured".into());
+        }
         let rate = measured.errors as f64 / measured.iterations.max(1) as f64;
         if rate > self.max_error_rate.unwrap_or(0.0) {
             let first = all.first_error.as_deref().unwrap_or_default();

@@ -200,7 +200,10 @@ impl PerformanceTest {
             }
         };
         let p25_ms = report.measured.p25_ms;
-        let (mut by, limit_ms) = match baseline.compare(&BaselineRun::here(p25_ms)) {
+        let run = BaselineRun::here(p25_ms);
+        report.measured.machine = Some(run.machine.clone());
+        report.measured.calibration_ms = Some(run.calibration_ms);
+        let (mut by, limit_ms) = match baseline.compare(&run) {
             Comparison::Slower { by, limit_ms } => (by, limit_ms),
             Comparison::Kept => return,
             Comparison::TooFew => {
@@ -277,6 +280,8 @@ impl PerformanceTest {
             mean_ms: all.times.mean() / NANOS_A_MS,
             p25_ms: at(25.0),
             baseline: None,
+            machine: None,
+            calibration_ms: None,
             p50_ms: at(50.0),
             p90_ms: at(90.0),
             p95_ms: at(95.0),

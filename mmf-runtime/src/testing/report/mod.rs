@@ -57,13 +57,11 @@ impl Sums {
         for record in records {
             sums.tests += 1;
             sums.passed += usize::from(record.passed);
+            sums.flaky += usize::from(record.flaky);
             sums.duration_ms += record.duration_ms;
             match &record.outcome {
                 Outcome::Started(_) => sums.unended += 1,
-                Outcome::Test(plain) => {
-                    sums.plain += 1;
-                    sums.flaky += usize::from(plain.flaky);
-                }
+                Outcome::Test => sums.plain += 1,
                 Outcome::Chaos(_) => sums.chaos += 1,
                 Outcome::Contract(_) => sums.contracts += 1,
                 Outcome::Performance(_) => sums.performance += 1,
@@ -101,7 +99,7 @@ impl fmt::Display for Sums {
 /// One run among others.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Run {
-    /// When it was reported, in milliseconds since 1970.
+    /// When its last test ended, in milliseconds since 1970.
     pub at_ms: u64,
     /// How many tests there were.
     pub tests: usize,
@@ -129,23 +127,26 @@ impl Run {
         }
     }
 
-    /// Appends it to the file.
+    /// Appends it to the file, unless it is there already.
     ///
     /// # Errors
     ///
     /// Where it cannot be written.
     pub fn append(&self, file: &Path) -> io::Result<()> {
         use std::io::Write as _;
+        if Self::history(file)?.iter().any(|known| known.at_ms == self.at_ms) {
+            return Ok(());
+        }
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file)?;
         file.write_all(format!("{}\n", serde_json::to_string(self)?).as_bytes())
     }
 }
 
 impl QualityReport {
-    /// This run, of now.
+    /// This run, in short.
     pub fn as_run(&self) -> Run {
         Run {
-            at_ms: super::results::now_ms(),
+            at_ms: self.records.iter().map(|record| record.at_ms).max().unwrap_or_default(),
             tests: self.sums.tests,
             passed: self.sums.passed,
             success_rate: self.sums.success_rate(),

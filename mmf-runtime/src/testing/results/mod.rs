@@ -12,6 +12,5 @@ pub use read::Results;
 #[cfg(feature = "testing")]
 pub(super) use record::now_ms;
 pub use record::{
-    Chaos, ChaosCase, Check, Contract, JSON_SCHEMA, Outcome, Performance, Plain, Record, SCHEMA,
-    Started,
+    Chaos, ChaosCase, Check, Contract, JSON_SCHEMA, Outcome, Performance, Record, SCHEMA, Started,
 };

@@ -9,7 +9,7 @@ use super::record::{Outcome, Record};
 /// What the files of a folder hold.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
-    /// The last record of each test, by its name; with its package before it where another has one of that name.
+    /// The last record of each test, by its name; with its program behind it where another has one of that name.
     pub records: BTreeMap<String, Record>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
@@ -47,10 +47,10 @@ impl Results {
     /// Of two records of a test the later one holds; an end goes before a start of the same moment.
     fn add(&mut self, record: Record) {
         let is_start = |record: &Record| matches!(record.outcome, Outcome::Started(_));
-        let is_of_another = |known: &Record| known.package != record.package;
-        let key = match (&record.package, self.records.get(&record.test)) {
-            (Some(package), Some(known)) if is_of_another(known) => {
-                format!("{package}::{}", record.test)
+        let is_of_another = |known: &Record| known.program != record.program;
+        let key = match (&record.program, self.records.get(&record.test)) {
+            (Some(program), Some(known)) if is_of_another(known) => {
+                format!("{} ({program})", record.test)
             }
             _ => record.test.clone(),
         };
@@ -67,7 +67,7 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Chaos, Plain};
+    use super::super::record::Chaos;
     use super::*;
 
     #[test]
@@ -87,10 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn tests_of_one_name_are_told_apart_by_their_package() {
-        let record = |package: &str, passed| Record {
-            package: Some(package.into()),
-            ..Record::new("it::works", passed, 1.0, Outcome::Test(Plain::default()))
+    fn tests_of_one_name_are_told_apart_by_their_program() {
+        let record = |program: &str, passed| Record {
+            program: Some(program.into()),
+            ..Record::new("it::works", passed, 1.0, Outcome::Test)
         };
         let mut results = Results::default();
         for record in [record("a", false), record("b", true), record("a", true)] {
@@ -98,6 +98,6 @@ mod tests {
         }
         let seen: Vec<_> =
             results.records.iter().map(|(name, record)| (name.as_str(), record.passed)).collect();
-        assert_eq!(seen, [("b::it::works", true), ("it::works", true)]);
+        assert_eq!(seen, [("it::works", true), ("it::works (b)", true)]);
     }
 }

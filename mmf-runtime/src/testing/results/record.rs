@@ -20,9 +20,9 @@ pub struct Record {
     pub schema: u32,
     /// The test by its path.
     pub test: String,
-    /// The package of the test, which tells tests of one path apart; known where cargo or nextest runs it.
+    /// The program it ran in, which tells tests of one path apart: by nextest's name for it, or by its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub package: Option<String>,
+    pub program: Option<String>,
     /// The run that nextest gave a number; none under `cargo test`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
@@ -30,6 +30,9 @@ pub struct Record {
     pub at_ms: u64,
     /// Whether it passed.
     pub passed: bool,
+    /// Whether it passed only when it was tried again, as nextest tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaky: bool,
     /// How long it took.
     pub duration_ms: f64,
     /// Why it passed or failed, in words.
@@ -49,7 +52,7 @@ pub enum Outcome {
     /// It has begun. A start without an end is a test that was killed.
     Started(Started),
     /// A plain test, as its runner tells of it.
-    Test(Plain),
+    Test,
     /// An experiment.
     Chaos(Chaos),
     /// A contract of an endpoint.
@@ -64,7 +67,7 @@ impl Outcome {
     pub fn kind(&self) -> &str {
         match self {
             Self::Started(started) => &started.of,
-            Self::Test(_) => "test",
+            Self::Test => "test",
             Self::Chaos(_) => "chaos",
             Self::Contract(_) => "contract",
             Self::Performance(_) => "performance",
@@ -83,14 +86,6 @@ impl Outcome {
 pub struct Started {
     /// The kind of test that it is.
     pub of: String,
-}
-
-/// A plain test.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Plain {
-    /// Whether it passed only when it was tried again.
-    pub flaky: bool,
 }
 
 /// A contract of an endpoint.
@@ -150,6 +145,12 @@ pub struct Performance {
     /// The baseline it was compared with, by its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
+    /// What the baseline knows a machine by, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// How long the baseline's calibration took there and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_ms: Option<f64>,
     /// Percentiles of the time.
     pub p50_ms: f64,
     /// The 90th.
@@ -219,14 +220,20 @@ impl Record {
         Self {
             schema: SCHEMA,
             test: test.into(),
-            package: std::env::var("CARGO_PKG_NAME").ok(),
+            program: program(),
             run: std::env::var("NEXTEST_RUN_ID").ok(),
             at_ms: now_ms(),
             passed,
+            flaky: false,
             duration_ms,
             reasons: Vec::new(),
             outcome,
         }
+    }
+
+    /// The path of the test in its program.
+    pub fn path(&self) -> &str {
+        self.test.split_once("::").map_or(&self.test, |(_, path)| path)
     }
 
     /// With the reasons.
@@ -235,6 +242,15 @@ impl Record {
         self.reasons.extend_from_slice(reasons);
         self
     }
+}
+
+/// What tells this program from others.
+fn program() -> Option<String> {
+    let by_nextest = std::env::var("NEXTEST_BINARY_ID").ok();
+    by_nextest.or_else(|| {
+        let file = std::env::current_exe().ok()?;
+        Some(file.file_stem()?.to_string_lossy().into_owned())
+    })
 }
 
 pub(in super::super) fn now_ms() -> u64 {
@@ -270,6 +286,6 @@ mod tests {
             std::fs::write(file, &text).unwrap();
         }
         let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(parsed(&text), parsed(JSON_SCHEMA), "MMF_UPDATE_SCHEMA=1 writes it anew");
+        assert!(parsed(&text) == parsed(JSON_SCHEMA), "MMF_UPDATE_SCHEMA=1 writes it anew");
     }
 }

@@ -53,8 +53,16 @@ impl Accept {
             }
             let file = Path::new(file);
             let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+            let package = file.parent().and_then(Path::parent);
+            if !package.is_some_and(Path::exists) {
+                return Err(format!(
+                    "{} is not on this machine: accept where it was measured",
+                    file.display()
+                ));
+            }
             let mut baseline = PerformanceBaseline::read(file).map_err(wrong)?;
-            let run = BaselineRun { at_ms: record.at_ms, ..BaselineRun::here(measured.p25_ms) };
+            let run = BaselineRun::of_record(record)
+                .ok_or_else(|| format!("{}: it was recorded without its machine", record.test))?;
             if !baseline.accept(run) {
                 println!("{}: left out, as this run is accepted already", record.test);
                 left_out += 1;

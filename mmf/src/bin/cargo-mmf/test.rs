@@ -9,8 +9,12 @@ use clap::Args;
 use mmf::testing::results::{Record, Results};
 
 use crate::progress::Progress;
-use crate::suite::{Libtest, of_junit};
+use crate::suite::{Libtest, joined, of_junit};
 use crate::{End, results};
+
+/// What nextest is told and tells, beside the results.
+const CONFIG: &str = "nextest.toml";
+const JUNIT: &str = "junit.xml";
 
 #[derive(Args)]
 pub(crate) struct Test {
@@ -36,13 +40,7 @@ impl Test {
 
     fn tested(self) -> Result<ExitStatus, String> {
         let folder = results::folder(self.results)?;
-        // Of tests that are gone no result may stay.
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)
-                .map_err(|error| format!("old results cannot be removed: {error}"))?;
-        }
-        std::fs::create_dir_all(&folder)
-            .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+        clear(&folder).map_err(|error| format!("old results cannot be removed: {error}"))?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let nextest = !self.no_nextest
             && Command::new(&cargo)
@@ -55,23 +53,30 @@ impl Test {
             by_libtest(&cargo, &self.arguments, &folder)
                 .map_err(|error| format!("cargo test cannot be run: {error}"))?
         };
-        add(&folder, &records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
+        add(&folder, records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
         Ok(status)
     }
 }
 
-/// Adds the plain tests to the results; those of MMF have told more of themselves.
-fn add(folder: &Path, records: &[Record]) -> io::Result<()> {
-    let known = Results::read(folder)?;
-    let is_known = |record: &Record| {
-        known.records.values().any(|known| {
-            let is_same = record.package.is_none() || known.package == record.package;
-            known.test == record.test && is_same
-        })
-    };
+/// Of tests that are gone no result may stay. What is not ours stays.
+fn clear(folder: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        let is_ours = path.extension().is_some_and(|end| end == "jsonl")
+            || path.file_name().is_some_and(|name| name == JUNIT || name == CONFIG);
+        if is_ours {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds what the runner says to the results.
+fn add(folder: &Path, records: Vec<Record>) -> io::Result<()> {
     let mut text = String::new();
-    for record in records.iter().filter(|record| !is_known(record)) {
-        text.push_str(&serde_json::to_string(record)?);
+    for record in joined(&Results::read(folder)?, records) {
+        text.push_str(&serde_json::to_string(&record)?);
         text.push('\n');
     }
     std::fs::write(folder.join("suite.jsonl"), text)
@@ -89,8 +94,8 @@ fn by_nextest(
     arguments: &[String],
     folder: &Path,
 ) -> Result<(ExitStatus, Vec<Record>), String> {
-    let junit = folder.join("junit.xml");
-    let config = folder.join("nextest.toml");
+    let junit = folder.join(JUNIT);
+    let config = folder.join(CONFIG);
     let text = format!("[profile.default.junit]\npath = {:?}\n", junit.display().to_string());
     std::fs::write(&config, text).map_err(|error| error.to_string())?;
     let status = Command::new(cargo)
@@ -102,7 +107,13 @@ fn by_nextest(
         .status()
         .map_err(|error| format!("cargo nextest cannot be run: {error}"))?;
     let xml = std::fs::read_to_string(&junit)
-        .map_err(|error| format!("nextest has left no report of the suite: {error}"))?;
+        .map_err(|error| {
+            format!(
+                "nextest has left no report at {}: {error}; a junit.path of the repository's own goes before ours: take \
+                 it out, or use --no-nextest",
+                junit.display()
+            )
+        })?;
     let records = of_junit(&xml).map_err(|error| format!("{}: {error}", junit.display()))?;
     Ok((status, records))
 }

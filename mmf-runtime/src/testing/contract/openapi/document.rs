@@ -65,7 +65,9 @@ impl Document {
             Some((_, rest)) => rest.find('/').map_or("", |start| &rest[start..]),
             None => &url,
         };
-        path.trim_end_matches('/').to_owned()
+        // Relative ones are relative to where the document is, which is taken to be the root.
+        let path = path.trim_start_matches('.').trim_matches('/');
+        if path.is_empty() { String::new() } else { format!("/{path}") }
     }
 
     /// An operation by its `operationId`, or by method and path as the document writes them.
@@ -82,12 +84,14 @@ impl Document {
         }
     }
 
-    /// The operation that a request belongs to. A path without parameters goes before one with.
+    /// The operation that a request belongs to. The path is found first, one without parameters before one with.
     pub(super) fn operation_of(&self, request: &Request) -> Result<Operation<'_>, String> {
         let path = request.path.split('?').next().unwrap_or_default();
         let mut at_path: Vec<_> =
             self.operations()?.into_iter().filter(|known| known.captures(path).is_some()).collect();
         at_path.sort_by_key(|known| known.template.matches('{').count());
+        let template = at_path.first().map(|first| first.template.clone());
+        at_path.retain(|known| Some(&known.template) == template.as_ref());
         let methods: Vec<_> = at_path.iter().map(|known| known.method.to_uppercase()).collect();
         at_path
             .into_iter()
@@ -162,26 +166,43 @@ impl<'d> Operation<'d> {
 
     /// What stands in a path in place of the parameters; nothing where it is another path.
     pub(super) fn captures(&self, path: &str) -> Option<Vec<(&str, String)>> {
-        let (mut template, mut path) = (self.template.as_str(), path);
-        let mut captures = Vec::new();
-        while let Some((before, rest)) = template.split_once('{') {
-            let (name, after) = rest.split_once('}')?;
-            path = path.strip_prefix(before)?;
-            let literal = after.split('{').next().unwrap_or_default();
-            let end = match literal {
-                "" => path.find('/').unwrap_or(path.len()),
-                literal => path.find(literal)?,
-            };
-            let (value, rest) = path.split_at(end);
-            if value.is_empty() || value.contains('/') {
-                return None;
-            }
-            let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
-            captures.push((name, value.into_owned()));
-            (template, path) = (after, rest);
+        let (wanted, parts) = (self.template.split('/'), path.split('/'));
+        if wanted.clone().count() != parts.clone().count() {
+            return None;
         }
-        (template == path).then_some(captures)
+        let mut captures = Vec::new();
+        for (template, part) in wanted.zip(parts) {
+            captures.extend(captures_of_part(template, part)?);
+        }
+        Some(captures)
     }
+
+    /// Names in the query that are of no parameter: keys of an API.
+    pub(super) fn keys_in_query(&self) -> Vec<&'d str> {
+        let schemes = &self.place.document.root["components"]["securitySchemes"];
+        let schemes = schemes.as_object().into_iter().flatten().map(|(_, scheme)| scheme);
+        schemes
+            .filter(|scheme| scheme["in"] == "query")
+            .filter_map(|scheme| scheme["name"].as_str())
+            .collect()
+    }
+}
+
+/// Of `{name}.json` and `a.b.json`: the last that fits, since what follows is more telling than what it may be.
+fn captures_of_part<'t>(template: &'t str, part: &str) -> Option<Vec<(&'t str, String)>> {
+    let Some((before, rest)) = template.split_once('{') else {
+        return (template == part).then(Vec::new);
+    };
+    let (name, after) = rest.split_once('}')?;
+    let part = part.strip_prefix(before)?;
+    let ends = part.char_indices().map(|(start, letter)| start + letter.len_utf8());
+    ends.rev().find_map(|end| {
+        let (value, left) = part.split_at(end);
+        let mut captures = captures_of_part(after, left)?;
+        let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
+        captures.insert(0, (name, value.into_owned()));
+        Some(captures)
+    })
 }
 
 #[cfg(test)]
@@ -200,6 +221,8 @@ paths:
     get: { operationId: getUser, parameters: [{ $ref: "#/components/parameters/Verbose" }] }
   /users/me:
     get: {}
+  /users/{name}:
+    delete: {}
   /files/{name}.{ending}:
     get: { operationId: file }
 components:
@@ -221,10 +244,16 @@ components:
         assert_eq!(of("/users/7?verbose=true").unwrap().name(), "getUser");
         assert_eq!(of("/users/me").unwrap().template, "/users/me");
         assert_eq!(of("/files/a.b").unwrap().captures("/files/a.b").unwrap()[1].1, "b");
+        let one = of("/files/a.b.c").unwrap();
+        assert_eq!(one.captures("/files/a.b.c").unwrap()[0].1, "a.b");
+        assert_eq!(of("DELETE /users/me").unwrap_err(), "/users/me is documented for GET only");
         assert_eq!(of("POST /users/7").unwrap_err(), "/users/7 is documented for GET only");
         assert_eq!(of("/user").unwrap_err(), "no path of the document is /user");
         let unknown = document.operation("getUsr").unwrap_err();
-        assert!(unknown.ends_with("there are: GET /users/me, file, getUser"), "{unknown}");
+        assert!(
+            unknown.ends_with("there are: DELETE /users/{name}, GET /users/me, file, getUser"),
+            "{unknown}"
+        );
     }
 
     #[test]

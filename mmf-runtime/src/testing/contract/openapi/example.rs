@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::http::Request;
 use super::document::Operation;
 use super::place::Place;
+use super::request::is_said_elsewhere;
 
 /// The request of an operation: its required parameters, and its body. What was written by hand goes before
 /// the examples.
@@ -29,8 +30,8 @@ pub(super) fn request(
     let mut query = String::new();
     for parameter in operation.parameters()? {
         let (name, place) = (parameter.text("name"), parameter.text("in"));
-        let is_by_hand =
-            place == "header" && headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let is_given = headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let is_by_hand = place == "header" && (is_given || is_said_elsewhere(name));
         if is_by_hand || !(parameter.is("required") || place == "path") {
             continue;
         }
@@ -44,7 +45,13 @@ pub(super) fn request(
             }
             "query" => write_query(&mut query, &parameter, name, example),
             "header" => request.set_header(name, &flat(example)),
-            _ => request.set_header("cookie", &format!("{name}={}", flat(example))),
+            _ => {
+                let cookie = format!("{name}={}", flat(example));
+                match request.headers.iter_mut().find(|(known, _)| known == "cookie") {
+                    Some((_, cookies)) => *cookies = format!("{cookies}; {cookie}"),
+                    None => request.set_header("cookie", &cookie),
+                }
+            }
         }
     }
     if !query.is_empty() {
@@ -60,7 +67,9 @@ fn add_body(operation: &Operation<'_>, request: &mut Request) -> Result<(), Stri
     let Some(body) = operation.place.get("requestBody")? else { return Ok(()) };
     let content = body.get("content")?.map(|content| content.entries()).transpose()?;
     for (kind, content) in content.into_iter().flatten() {
-        let Some(example) = content.example()? else { continue };
+        let Some(example) = content.example()?.filter(|example| is_writable(kind, example)) else {
+            continue;
+        };
         request.set_header("content-type", kind);
         request.body = Some(match (kind, example) {
             ("application/x-www-form-urlencoded", Value::Object(fields)) => {
@@ -78,6 +87,12 @@ fn add_body(operation: &Operation<'_>, request: &mut Request) -> Result<(), Stri
         return Err(format!("{}: its request body has no example", operation.name()));
     }
     Ok(())
+}
+
+/// Whether an example can be sent as a body of a type: others than these have forms of their own.
+fn is_writable(kind: &str, example: &Value) -> bool {
+    let is_form = kind == "application/x-www-form-urlencoded" && example.is_object();
+    is_form || kind.contains("json") || example.is_string()
 }
 
 /// A list is written item by item, unless the document says otherwise.

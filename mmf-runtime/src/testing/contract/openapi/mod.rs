@@ -1,10 +1,11 @@
 //! OpenAPI 3.0 and 3.1: what a document says of an operation, asked and checked.
 //!
 //! `document` knows its operations, `place` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example` makes a request of the
-//! document's own examples, `request` checks one written by hand, `response` checks the answer.
+//! document's own examples, `request` checks one written by hand, `parameter` reads what is in it, `response` checks the answer.
 
 mod document;
 mod example;
+mod parameter;
 mod place;
 mod request;
 mod response;
@@ -33,16 +34,23 @@ impl OpenApiContract {
         &self.operation
     }
 
+    /// Where the document's paths lie below: those of its first server, which the base may end with already.
+    pub(super) fn root(&self, base: &str) -> String {
+        let below = self.document().map(|document| document.base_path()).unwrap_or_default();
+        let path = base.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
+        let is_there = path.is_some_and(|path| path == below || path.ends_with(&below));
+        if is_there { base.to_owned() } else { format!("{base}{below}") }
+    }
+
     /// The request: the endpoint where one is given, else that of the operation's examples; with what was
     /// written by hand. Checked against the document.
     pub(super) fn request(
         &self,
-        base: &str,
         endpoint: &str,
         (headers, body): (&[(String, String)], Option<&Vec<u8>>),
     ) -> Result<Request, String> {
         let document = self.document()?;
-        let mut request = if endpoint.is_empty() {
+        let request = if endpoint.is_empty() {
             let operation = document.operation(&self.operation).map_err(|why| self.told(&why))?;
             example::request(&operation, headers, body).map_err(|why| self.told(&why))?
         } else {
@@ -50,12 +58,16 @@ impl OpenApiContract {
         };
         let operation = self.operation(&document, &request)?;
         request::check(&operation, &request).map_err(|why| self.told(&why))?;
-        // Paths are below that of the first server, which the base may have already.
-        let below = document.base_path();
-        if !base.ends_with(&below) {
-            request.path.insert_str(0, &below);
-        }
         Ok(request)
+    }
+
+    /// Checks a request of somebody else's, whose path is that of the service as a whole.
+    #[cfg(feature = "pact")]
+    pub(super) fn check_request(&self, request: &Request) -> Result<(), String> {
+        let document = self.document()?;
+        let request = in_document(&document, request);
+        let operation = self.operation(&document, &request)?;
+        request::check(&operation, &request).map_err(|why| self.told(&why))
     }
 
     /// Checks an answer, part by part.
@@ -69,10 +81,7 @@ impl OpenApiContract {
             Ok(document) => document,
             Err(why) => return checked.add("documented status", false, why),
         };
-        let below = document.base_path();
-        let path = request.path.strip_prefix(&below).unwrap_or(&request.path);
-        let request = Request { path: path.to_owned(), ..request.clone() };
-        match self.operation(&document, &request) {
+        match self.operation(&document, &in_document(&document, request)) {
             Ok(operation) => response::check(&operation, answer, checked),
             Err(why) => checked.add("documented status", false, why),
         }
@@ -99,4 +108,14 @@ impl OpenApiContract {
     fn told(&self, why: &str) -> String {
         format!("{}: {why}", self.file)
     }
+}
+
+/// A request by the document's path: without that of its server.
+fn in_document(document: &Document, request: &Request) -> Request {
+    let below = document.base_path();
+    let path = match request.path.strip_prefix(&below) {
+        Some(path) if path.starts_with('/') => path,
+        _ => &request.path,
+    };
+    Request { path: path.to_owned(), ..request.clone() }
 }

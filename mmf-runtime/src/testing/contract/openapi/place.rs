@@ -21,6 +21,11 @@ impl<'d> Place<'d> {
         self.value.get(key).map(|value| self.at(key, value).followed()).transpose()
     }
 
+    /// The schema behind `schema`, references not followed: from 3.1 on keys may stand beside them.
+    pub(super) fn schema(&self) -> Option<Self> {
+        self.value.get("schema").map(|schema| self.at("schema", schema))
+    }
+
     /// What is behind each key, references followed.
     pub(super) fn entries(&self) -> Result<Vec<(&'d str, Self)>, String> {
         let object = self.value.as_object().into_iter().flatten();
@@ -71,7 +76,7 @@ impl<'d> Place<'d> {
         Self { document: self.document, pointer: format!("{}/{key}", self.pointer), value }
     }
 
-    fn followed(self) -> Result<Self, String> {
+    pub(super) fn followed(self) -> Result<Self, String> {
         let mut place = self;
         for _ in 0..MOST_REFERENCES {
             let Some(reference) = place.value.get("$ref").and_then(Value::as_str) else {

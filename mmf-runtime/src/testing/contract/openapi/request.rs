@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::super::http::Request;
 use super::document::Operation;
+use super::parameter;
 use super::place::Place;
-use super::response::media_type;
-use super::schema::{Direction, check as check_schema, value_of};
+use super::response::{is_json, media_type};
+use super::schema::{Direction, check as check_schema};
 
 /// Checks path, parameters and body.
 ///
@@ -26,55 +27,92 @@ pub(super) fn check(operation: &Operation<'_>, request: &Request) -> Result<(), 
     })?;
     let mut wrong = Vec::new();
     let query = parsed(query);
-    let parameters = operation.parameters()?;
-    for parameter in &parameters {
+    let mut known: Vec<String> = operation.keys_in_query().into_iter().map(str::to_owned).collect();
+    for parameter in operation.parameters()? {
         let name = parameter.text("name");
         let given = match parameter.text("in") {
-            "path" => {
-                captures.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
-            }
-            "query" => query.get(name).map(|values| values.join(",")),
-            "header" => header(request, name).map(str::to_owned),
-            _ => header(request, "cookie").and_then(|cookies| cookie(cookies, name)),
+            "path" => captures
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| Given::Texts(vec![value.clone()])),
+            "query" => in_query(&parameter, &query, &mut known)?,
+            // Said elsewhere in a document (OpenAPI 3.1.1, 4.8.12.2.1).
+            "header" if is_said_elsewhere(name) => continue,
+            "header" => header(request, name).map(|value| Given::Texts(vec![value.to_owned()])),
+            _ => header(request, "cookie")
+                .and_then(|cookies| cookie(cookies, name))
+                .map(|value| Given::Texts(vec![value])),
         };
-        match given {
-            Some(text) => {
-                wrong.extend(
-                    parameter_is(parameter, &text)
-                        .err()
-                        .map(|why| format!("the parameter `{name}` is not as documented: {why}")),
-                );
+        let is = match &given {
+            Some(Given::Texts(texts)) => parameter::check(&parameter, texts, Direction::Request),
+            Some(Given::Fields(fields)) => {
+                parameter::check_fields(&parameter, fields, Direction::Request)
             }
-            None if parameter.is("required") && !is_deep(parameter) => {
+            None if parameter.is("required") => {
                 wrong.push(format!("the parameter `{name}` is required"));
+                continue;
             }
-            None => {}
-        }
+            None => Ok(()),
+        };
+        let told = |why| format!("the parameter `{name}` is not as documented: {why}");
+        wrong.extend(is.err().map(told));
     }
-    let is_known = |name: &str| {
-        parameters.iter().any(|parameter| {
-            let object = parameter.value["schema"]["type"] == "object";
-            parameter.text("in") == "query" && (parameter.text("name") == name || object)
-        })
-    };
-    wrong.extend(
-        query
-            .keys()
-            .filter(|name| !is_known(name))
-            .map(|name| format!("there is no parameter `{name}` in the query")),
-    );
+    let unknown = query.keys().filter(|name| !known.contains(name));
+    wrong.extend(unknown.map(|name| format!("there is no parameter `{name}` in the query")));
     wrong.extend(body(operation, request).err());
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
-/// Whether its parts are written one by one.
-fn is_deep(parameter: &Place<'_>) -> bool {
-    parameter.value["style"] == "deepObject" || parameter.value["schema"]["type"] == "object"
+/// What stands for a parameter.
+enum Given {
+    Texts(Vec<String>),
+    /// An object, field by field.
+    Fields(Vec<(String, String)>),
 }
 
-fn parameter_is(parameter: &Place<'_>, text: &str) -> Result<(), String> {
-    let Some(schema) = parameter.get("schema")? else { return Ok(()) };
-    check_schema(&schema, &value_of(text, &schema), Direction::Request)
+/// Whether a document says it elsewhere than among its parameters.
+pub(super) fn is_said_elsewhere(header: &str) -> bool {
+    ["accept", "authorization", "content-type"].iter().any(|name| header.eq_ignore_ascii_case(name))
+}
+
+/// What the query has of a parameter; its names become known.
+fn in_query(
+    parameter: &Place<'_>,
+    query: &BTreeMap<String, Vec<String>>,
+    known: &mut Vec<String>,
+) -> Result<Option<Given>, String> {
+    let name = parameter.text("name");
+    let is_object = parameter.schema().is_some_and(|schema| parameter::is_of(&schema, "object"));
+    let is_deep = parameter.text("style") == "deepObject";
+    if !is_deep && (!is_object || parameter.value["explode"] == false) {
+        known.push(name.to_owned());
+        return Ok(query.get(name).cloned().map(Given::Texts));
+    }
+    let own = match parameter.schema() {
+        Some(schema) => schema.followed()?.get("properties")?,
+        None => None,
+    };
+    let own: Vec<&str> = own
+        .iter()
+        .flat_map(|own| own.value.as_object())
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let mut fields = Vec::new();
+    for (key, values) in query {
+        let field = match is_deep {
+            true => key
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('['))
+                .and_then(|rest| rest.strip_suffix(']')),
+            false => Some(key.as_str()).filter(|key| own.contains(key)),
+        };
+        if let Some(field) = field {
+            known.push(key.clone());
+            fields.push((field.to_owned(), values.join(",")));
+        }
+    }
+    Ok((!fields.is_empty()).then_some(Given::Fields(fields)))
 }
 
 fn body(operation: &Operation<'_>, request: &Request) -> Result<(), String> {
@@ -92,10 +130,7 @@ fn body(operation: &Operation<'_>, request: &Request) -> Result<(), String> {
     let content = documented.get("content")?;
     let content = content.as_ref().map(|content| media_type(content, kind)).transpose()?.flatten();
     let content = content.ok_or_else(|| format!("a request body of {kind} is not documented"))?;
-    let Some(schema) = content.get("schema")? else { return Ok(()) };
-    if !kind.contains("json") {
-        return Ok(());
-    }
+    let Some(schema) = content.schema().filter(|_| is_json(kind)) else { return Ok(()) };
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| format!("the request body is no JSON: {error}"))?;
     check_schema(&schema, &value, Direction::Request)
@@ -171,5 +206,36 @@ paths:
         }
         assert_eq!(wrong("POST /users/7", None), "the parameter `tag` is required");
         assert!(wrong("POST /users/x?tag=a", None).contains("\"x\" is not of type \"integer\""));
+    }
+
+    #[test]
+    fn objects_in_the_query_have_their_fields_and_no_others() {
+        let text = r##"
+openapi: 3.0.3
+paths:
+  /users:
+    get:
+      operationId: list
+      parameters:
+        - { name: filter, in: query, style: deepObject, schema: { $ref: "#/components/schemas/Filter" } }
+        - { name: page, in: query, schema: { type: object, properties: { limit: { type: integer } } } }
+        - { name: Authorization, in: header, required: true }
+components:
+  schemas: { Filter: { type: object, properties: { age: { type: integer } }, required: [age] } }
+  securitySchemes: { key: { type: apiKey, in: query, name: api_key } }
+"##;
+        let document = Document::parse(text).unwrap();
+        let operation = document.operation("list").unwrap();
+        let wrong = |query: &str| {
+            let request = Request::of_endpoint(&format!("/users?{query}"));
+            check(&operation, &request).err().unwrap_or_default()
+        };
+        assert_eq!(wrong("filter[age]=7&limit=5&api_key=x"), "");
+        assert_eq!(wrong("limti=5"), "there is no parameter `limti` in the query");
+        assert!(wrong("limit=many").contains("`page` is not as documented: at /limit: "));
+        assert!(
+            wrong("filter[name]=a")
+                .contains("`filter` is not as documented: \"age\" is a required")
+        );
     }
 }

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::super::http::ContractResponse;
 use super::super::report::Checked;
 use super::document::Operation;
+use super::parameter;
 use super::place::Place;
-use super::schema::{Direction, check as check_schema, value_of};
+use super::schema::{Direction, check as check_schema};
 
 /// Checks status, content type, body and headers. What is not documented fails.
 pub(super) fn check(operation: &Operation<'_>, answer: &ContractResponse, checked: &mut Checked) {
@@ -73,30 +74,40 @@ fn content<'d>(
 
 /// The entry of a type: the same, its class, or any.
 pub(super) fn media_type<'d>(kinds: &Place<'d>, kind: &str) -> Result<Option<Place<'d>>, String> {
-    let main = |kind: &str| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let kind = main(kind);
+    let kind = main_type(kind);
     let class = format!("{}/*", kind.split('/').next().unwrap_or_default());
     let entries = kinds.entries()?;
     for wanted in [kind.as_str(), &class, "*/*"] {
-        if let Some((_, found)) = entries.iter().find(|(name, _)| main(name) == wanted) {
+        if let Some((_, found)) = entries.iter().find(|(name, _)| main_type(name) == wanted) {
             return Ok(Some(found.clone()));
         }
     }
     Ok(None)
 }
 
+/// Whether bodies of a type are JSON.
+pub(super) fn is_json(kind: &str) -> bool {
+    let kind = main_type(kind);
+    kind == "application/json" || kind == "text/json" || kind.ends_with("+json")
+}
+
+/// The type without its parameters, in small letters.
+fn main_type(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 fn body(content: &Place<'_>, answer: &ContractResponse) -> Result<(), String> {
-    let Some(schema) = content.get("schema")? else { return Ok(()) };
+    let Some(schema) = content.schema() else { return Ok(()) };
     let kind = answer.header("content-type").unwrap_or_default();
-    let value: Value = if kind.contains("json") {
-        serde_json::from_slice(answer.bytes())
-            .map_err(|error| format!("the body is no JSON: {error}"))?
-    } else if kind.starts_with("text/") {
-        value_of(&answer.text(), &schema)
-    } else {
-        return Ok(());
-    };
-    check_schema(&schema, &value, Direction::Response)
+    if is_json(kind) {
+        let value: Value = serde_json::from_slice(answer.bytes())
+            .map_err(|error| format!("the body is no JSON: {error}"))?;
+        return check_schema(&schema, &value, Direction::Response);
+    }
+    if main_type(kind).starts_with("text/") {
+        return parameter::check(content, &[answer.text()], Direction::Response);
+    }
+    Ok(())
 }
 
 fn headers(documented: &Place<'_>, answer: &ContractResponse) -> Result<(), String> {
@@ -107,13 +118,13 @@ fn headers(documented: &Place<'_>, answer: &ContractResponse) -> Result<(), Stri
         if name.eq_ignore_ascii_case("content-type") {
             continue;
         }
-        match (answer.header(name), header.get("schema")?) {
-            (None, _) if header.is("required") => wrong.push(format!("{name} is missing")),
-            (Some(text), Some(schema)) => {
-                let is = check_schema(&schema, &value_of(text, &schema), Direction::Response);
+        match answer.header(name) {
+            None if header.is("required") => wrong.push(format!("{name} is missing")),
+            None => {}
+            Some(text) => {
+                let is = parameter::check(&header, &[text.to_owned()], Direction::Response);
                 wrong.extend(is.err().map(|why| format!("{name}: {why}")));
             }
-            _ => {}
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }

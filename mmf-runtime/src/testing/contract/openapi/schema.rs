@@ -1,8 +1,8 @@
-//! Schemas of a document, as JSON Schemas.
+//! Schemas of a document, as JSON Schemas of 2020-12.
 //!
-//! A document of 3.1 has JSON Schemas of 2020-12. Those of 3.0 are near to draft 4, but for `nullable`. It is
-//! taken to allow null also where the schema says no `type`, as most tools do: 3.0.3 would have it mean nothing
-//! there.
+//! A document of 3.1 has such schemas. Those of 3.0 are translated: `nullable`, bounds that are `exclusive` by
+//! `true`, and keys beside a `$ref`, which mean nothing there. `nullable` is taken to allow null also where the
+//! schema says no `type`, as most tools do: 3.0.3 would have it mean nothing there.
 
 use serde_json::{Map, Value, json};
 
@@ -10,13 +10,23 @@ use super::super::schema::Schema;
 use super::document::Version;
 use super::place::Place;
 
-/// Who sends the value: properties of the other direction need not be there.
+/// Who sends the value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Direction {
-    /// `readOnly` properties are never required.
+    /// `readOnly` properties are not required.
     Request,
-    /// `writeOnly` properties are never required.
+    /// `writeOnly` properties are not required, nor allowed.
     Response,
+}
+
+impl Direction {
+    /// What marks a property of the other direction.
+    fn foreign(self) -> &'static str {
+        match self {
+            Self::Request => "readOnly",
+            Self::Response => "writeOnly",
+        }
+    }
 }
 
 /// Checks a value against the schema at a place.
@@ -25,42 +35,19 @@ pub(super) enum Direction {
 ///
 /// What is wrong with the value, or with the schema, and where.
 pub(super) fn check(schema: &Place<'_>, value: &Value, direction: Direction) -> Result<(), String> {
-    let document = schema.document;
-    let mut root = translated(&document.root, document.version, direction);
-    if let Value::Object(root) = &mut root {
-        // The document is the root that references are resolved in, and the schema a reference into it: a
-        // document that is a schema itself would accept everything.
-        root.insert("$ref".into(), Value::String(fragment(&schema.pointer)));
-    }
-    let draft = match document.version {
-        Version::V3_0 => jsonschema::Draft::Draft4,
-        Version::V3_1 => jsonschema::Draft::Draft202012,
-    };
-    Schema::of(&root, draft)?.check_value(value)
+    compiled(schema, direction)?.check_value(value)
 }
 
-/// The value that a text in a path, a query or a header stands for, by the type of its schema.
-pub(super) fn value_of(text: &str, schema: &Place<'_>) -> Value {
-    let is = |name: &str| match &schema.value["type"] {
-        Value::String(kind) => kind == name,
-        Value::Array(kinds) => kinds.iter().any(|kind| kind == name),
-        _ => false,
-    };
-    let number = || text.parse::<Value>().ok().filter(Value::is_number);
-    if is("array") {
-        let items = text.split(',').filter(|item| !item.is_empty());
-        let schema = schema.get("items").ok().flatten();
-        return items
-            .map(|item| {
-                schema.as_ref().map_or_else(|| json!(item), |schema| value_of(item, schema))
-            })
-            .collect();
+/// The schema at a place. The document is the root that references are resolved in, and the schema a reference
+/// into it: a document that is a schema itself would accept everything.
+pub(super) fn compiled(schema: &Place<'_>, direction: Direction) -> Result<Schema, String> {
+    let document = schema.document;
+    let translation = Translation { root: &document.root, version: document.version, direction };
+    let mut root = translation.of(&document.root);
+    if let Value::Object(root) = &mut root {
+        root.insert("$ref".into(), Value::String(fragment(&schema.pointer)));
     }
-    match text {
-        "true" | "false" if is("boolean") => Value::Bool(text == "true"),
-        _ if is("integer") || is("number") => number().unwrap_or_else(|| json!(text)),
-        _ => json!(text),
-    }
+    Schema::of(&root, jsonschema::Draft::Draft202012)
 }
 
 fn fragment(pointer: &str) -> String {
@@ -70,38 +57,123 @@ fn fragment(pointer: &str) -> String {
     format!("#{}", encoded.to_string().replace("%2F", "/").replace("%7E", "~"))
 }
 
-/// The document, with its schemas as JSON Schema has them.
-fn translated(value: &Value, version: Version, direction: Direction) -> Value {
-    match value {
-        Value::Object(object) => {
-            let mut result: Map<String, Value> = object
-                .iter()
-                .map(|(key, value)| (key.clone(), below(key, value, version, direction)))
-                .collect();
-            if version == Version::V3_0 {
-                allow_null(&mut result);
+/// A document with its schemas as JSON Schema has them.
+struct Translation<'d> {
+    root: &'d Value,
+    version: Version,
+    direction: Direction,
+}
+
+impl Translation<'_> {
+    fn of(&self, value: &Value) -> Value {
+        match value {
+            Value::Object(object) => self.of_object(object),
+            Value::Array(items) => items.iter().map(|item| self.of(item)).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn of_object(&self, object: &Map<String, Value>) -> Value {
+        if self.version == Version::V3_0
+            && let Some(reference) = object.get("$ref").filter(|reference| reference.is_string())
+        {
+            return json!({ "$ref": reference });
+        }
+        let mut result: Map<String, Value> =
+            object.iter().map(|(key, value)| (key.clone(), self.below(key, value))).collect();
+        self.drop_foreign(&mut result, object);
+        if self.version == Version::V3_0 {
+            exclude_bounds(&mut result);
+            allow_null(&mut result);
+        }
+        Value::Object(result)
+    }
+
+    fn below(&self, key: &str, value: &Value) -> Value {
+        match (key, value) {
+            // Values of the user's, which may look like schemas.
+            ("example" | "examples" | "default" | "enum" | "const", _) => value.clone(),
+            // Names of the user's, which may look like keys.
+            (
+                "properties" | "patternProperties" | "schemas" | "$defs" | "responses" | "headers"
+                | "parameters" | "requestBodies",
+                Value::Object(named),
+            ) => {
+                let named = named.iter().map(|(name, value)| (name.clone(), self.of(value)));
+                named.collect::<Map<_, _>>().into()
             }
-            drop_required(&mut result, direction);
-            Value::Object(result)
+            _ => self.of(value),
         }
-        Value::Array(items) => {
-            items.iter().map(|item| translated(item, version, direction)).collect()
+    }
+
+    /// Properties of the other direction are not required; in an answer they are not allowed either.
+    fn drop_foreign(&self, result: &mut Map<String, Value>, schema: &Map<String, Value>) {
+        let mut foreign = self.foreign_of(schema);
+        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            foreign.extend(part.as_object().map(|part| self.foreign_of(part)).unwrap_or_default());
         }
-        other => other.clone(),
+        if foreign.is_empty() {
+            return;
+        }
+        drop_required(result, &foreign);
+        for part in result.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Value::Object(part) = part {
+                drop_required(part, &foreign);
+            }
+        }
+        if self.direction == Direction::Response
+            && let Some(Value::Object(properties)) = result.get_mut("properties")
+        {
+            for name in
+                foreign.iter().filter(|name| properties.contains_key(*name)).collect::<Vec<_>>()
+            {
+                properties.insert(name.clone(), json!({ "not": {} }));
+            }
+        }
+    }
+
+    /// The properties of a schema that only the other side sends.
+    fn foreign_of(&self, schema: &Map<String, Value>) -> Vec<String> {
+        let mark = self.direction.foreign();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let is_foreign = |property: &Value| {
+            let target =
+                property["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+            let target = target.and_then(|pointer| self.root.pointer(pointer));
+            property[mark] == true || target.is_some_and(|target| target[mark] == true)
+        };
+        let properties = properties.into_iter().flatten();
+        properties
+            .filter(|(_, property)| is_foreign(property))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
-fn below(key: &str, value: &Value, version: Version, direction: Direction) -> Value {
-    match (key, value) {
-        // Values of the user's, which may look like schemas.
-        ("example" | "examples" | "default" | "enum" | "const", _) => value.clone(),
-        // Names of the user's, which may look like keys.
-        ("properties" | "patternProperties" | "schemas" | "$defs", Value::Object(named)) => named
-            .iter()
-            .map(|(name, schema)| (name.clone(), translated(schema, version, direction)))
-            .collect::<Map<_, _>>()
-            .into(),
-        _ => translated(value, version, direction),
+fn drop_required(schema: &mut Map<String, Value>, names: &[String]) {
+    if let Some(Value::Array(required)) = schema.get_mut("required") {
+        required.retain(|name| {
+            name.as_str().is_none_or(|name| !names.iter().any(|known| known == name))
+        });
+    }
+}
+
+// Input:  { "minimum": 5, "exclusiveMinimum": true }
+// Output: { "exclusiveMinimum": 5 }
+fn exclude_bounds(schema: &mut Map<String, Value>) {
+    for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
+        match schema.get(exclusive) {
+            Some(Value::Bool(true)) => {
+                schema.remove(exclusive);
+                if let Some(value) = schema.remove(bound) {
+                    schema.insert(exclusive.into(), value);
+                }
+            }
+            Some(Value::Bool(false)) => {
+                schema.remove(exclusive);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -119,22 +191,6 @@ fn allow_null(schema: &mut Map<String, Value>) {
     } else {
         let rest = Value::Object(std::mem::take(schema));
         schema.insert("anyOf".into(), json!([{ "enum": [null] }, rest]));
-    }
-}
-
-fn drop_required(schema: &mut Map<String, Value>, direction: Direction) {
-    let mark = match direction {
-        Direction::Request => "readOnly",
-        Direction::Response => "writeOnly",
-    };
-    let Some(Value::Array(mut required)) = schema.get("required").cloned() else { return };
-    let Some(properties) = schema.get("properties") else { return };
-    required.retain(|name| name.as_str().is_none_or(|name| properties[name][mark] != true));
-    // Draft 4 knows no empty list here.
-    if required.is_empty() {
-        schema.remove("required");
-    } else {
-        schema.insert("required".into(), Value::Array(required));
     }
 }
 
@@ -165,7 +221,7 @@ mod tests {
     ) -> Result<(), String> {
         let document = document(version, schema);
         let operation = document.operation("GET /a").unwrap();
-        check(&operation.place.get("schema").unwrap().unwrap(), value, direction)
+        check(&operation.place.schema().unwrap(), value, direction)
     }
 
     #[test]
@@ -231,7 +287,44 @@ mod tests {
     }
 
     #[test]
+    fn keys_beside_a_reference_count_from_3_1_on() {
+        let beside = json!({ "$ref": "#/components/schemas/S", "minimum": 5 });
+        assert!(accepts("3.1.0", &beside, &json!(4)).is_err());
+        assert_eq!(accepts("3.0.3", &beside, &json!(4)), Ok(()));
+    }
+
+    #[test]
+    fn marks_count_wherever_they_stand() {
+        let parts = json!({ "allOf": [
+            { "properties": { "id": { "type": "integer", "readOnly": true } } },
+            { "required": ["id", "name"] },
+        ], "nullable": true });
+        let asked = |value: &Value| accepts_in("3.0.3", &parts, value, Direction::Request);
+        assert_eq!(asked(&json!({ "name": "a" })), Ok(()));
+        assert!(asked(&json!({ "id": 1 })).is_err());
+        assert_eq!(asked(&json!(null)), Ok(()));
+        let secret =
+            json!({ "properties": { "password": { "type": "string", "writeOnly": true } } });
+        let leaked = accepts("3.1.0", &secret, &json!({ "password": "x" })).unwrap_err();
+        assert!(leaked.starts_with("at /password: "), "{leaked}");
+    }
+
+    #[test]
+    fn what_is_said_of_a_default_response_counts() {
+        let mut root = json!({ "openapi": "3.0.3", "paths": { "/a": { "get": { "responses": { "default": {
+            "schema": { "type": "string", "nullable": true } } } } } } });
+        root["components"] = json!({});
+        let document = Document::parse(&root.to_string()).unwrap();
+        let operation = document.operation("GET /a").unwrap();
+        let responses = operation.place.get("responses").unwrap().unwrap();
+        let default = responses.get("default").unwrap().unwrap();
+        assert_eq!(check(&default.schema().unwrap(), &json!(null), Direction::Response), Ok(()));
+    }
+
+    #[test]
     fn formats_are_checked() {
+        let id = json!({ "type": "string", "format": "uuid" });
+        assert!(accepts("3.0.3", &id, &json!("seven")).is_err());
         let when = json!({ "type": "string", "format": "date-time" });
         for version in ["3.0.3", "3.1.0"] {
             assert_eq!(accepts(version, &when, &json!("2026-11-27T10:00:00Z")), Ok(()));

@@ -1,5 +1,6 @@
 //! The file that the tests of a consumer write, each its own interactions.
 
+use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use pact_models::v4::synch_http::SynchronousHttp;
 use pact_models::{Consumer, PactSpecification, Provider};
 use serde_json::{Value, json};
 
-/// Where V4 has the name of the test that an interaction is of.
-const TEST: &str = "testname";
+/// The comment with the names of the tests that an interaction is of: it goes when the last of them has it no more.
+const TESTS: &str = "tests";
 
 /// A file of V4.
 pub(super) struct PactFile {
@@ -62,17 +63,23 @@ impl PactFile {
                 pact.as_v4_pact().map_err(|error| wrong(&error))?
             }
         };
-        pact.interactions.retain(|known| known.comments().get(TEST) != Some(&json!(test)));
+        for known in &mut pact.interactions {
+            disown(known.comments_mut(), test);
+        }
+        pact.interactions.retain(|known| known.comments().get(TESTS) != Some(&json!([])));
         for mut interaction in interactions {
-            let mut is_known = false;
-            for known in &pact.interactions {
-                is_known |= is_same(&known.to_json(), &interaction).map_err(|why| wrong(&why))?;
+            let mut owned = None;
+            for (number, known) in pact.interactions.iter().enumerate() {
+                if is_same(&known.to_json(), &interaction).map_err(|why| wrong(&why))? {
+                    owned = Some(number);
+                }
             }
-            if is_known {
-                continue;
+            if let Some(number) = owned {
+                own(pact.interactions[number].comments_mut(), test);
+            } else {
+                own(&mut interaction.comments, test);
+                pact.interactions.extend(interaction.as_v4());
             }
-            interaction.comments.insert(TEST.into(), json!(test));
-            pact.interactions.extend(interaction.as_v4());
         }
         let place =
             |known: &Value| (known["description"].to_string(), known["providerStates"].to_string());
@@ -89,6 +96,24 @@ impl PactFile {
     }
 }
 
+type Comments = HashMap<String, Value>;
+
+fn own(comments: &mut Comments, test: &str) {
+    let tests = comments.get(TESTS).and_then(Value::as_array).cloned();
+    let mut tests = tests.unwrap_or_default();
+    if !tests.contains(&json!(test)) {
+        tests.push(json!(test));
+        tests.sort_by_key(Value::to_string);
+    }
+    comments.insert(TESTS.into(), tests.into());
+}
+
+fn disown(comments: &mut Comments, test: &str) {
+    if let Some(Value::Array(tests)) = comments.get_mut(TESTS) {
+        tests.retain(|known| known != test);
+    }
+}
+
 /// Whether another test has written the same interaction. Of one description and state there is one: no provider
 /// could fulfil two.
 fn is_same(known: &Value, interaction: &SynchronousHttp) -> Result<bool, String> {
@@ -101,9 +126,9 @@ fn is_same(known: &Value, interaction: &SynchronousHttp) -> Result<bool, String>
         return Ok(true);
     }
     let description = &interaction.description;
-    let test = known["comments"][TEST].as_str().unwrap_or("another test");
+    let test = known["comments"][TESTS][0].as_str().unwrap_or("another test");
     Err(format!(
         "{test} says something else of {description:?}: give one of them another description, or another state; where \
-         that test is gone, delete the file"
+         that test was changed as well, run it first, and where it is gone, delete the file"
     ))
 }

@@ -19,4 +19,5 @@ pub use consumer::{ConsumerPact, ConsumerTest};
 pub use interaction::Interaction;
 pub use pattern::{decimal, each_like, from_state, integer, like, matching};
 pub(super) use provider::PactContract;
+pub(super) use state::States;
 pub use state::{IntoStateValues, ProviderState, StateAction};

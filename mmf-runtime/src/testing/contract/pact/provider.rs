@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::super::http::{ContractResponse, Request};
 use super::super::report::Checked;
-use super::state::{IntoStateValues, ProviderState, StateAction, States};
+use super::state::{ProviderState, StateAction, States};
 
 /// What a path cannot hold as it is; what is encoded already stays.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS
@@ -37,12 +37,11 @@ pub(in super::super) struct PactContract {
     file: String,
     text: String,
     interaction: usize,
-    states: Option<States>,
 }
 
 impl PactContract {
     pub(in super::super) fn new(file: String, text: String, interaction: usize) -> Self {
-        Self { file, text, interaction, states: None }
+        Self { file, text, interaction }
     }
 
     /// What tells the interaction from others, before it is read.
@@ -54,20 +53,16 @@ impl PactContract {
         }
     }
 
-    pub(in super::super) fn set_states<F, R>(
-        &mut self,
-        set_up: impl Fn(ProviderState) -> F + Send + Sync + 'static,
-    ) where
-        F: Future<Output = R> + Send + 'static,
-        R: IntoStateValues,
-    {
-        self.states = Some(States::new(set_up));
+    /// Whether it is one that never fails, as V4 has it.
+    pub(in super::super) fn is_pending(&self) -> bool {
+        self.parsed().is_ok_and(|(_, http)| http.pending)
     }
 
     /// Brings the states about, and makes the request.
     pub(in super::super) async fn request(
         &self,
         base: &str,
+        states: Option<&States>,
         checked: &mut Checked,
     ) -> Option<Request> {
         let (_, http) = match self.parsed() {
@@ -80,7 +75,7 @@ impl PactContract {
         let mut values = HashMap::new();
         for state in self.states_of(&http, StateAction::SetUp, base) {
             let check = format!("state {}", state.name);
-            let Some(states) = &self.states else {
+            let Some(states) = states else {
                 let why = "provider_states(a function) brings it about, and is not given";
                 checked.add(check, false, why);
                 return None;
@@ -97,10 +92,9 @@ impl PactContract {
         for name in asked_of_states(&http) {
             if !values.contains_key(&name) {
                 // Pact falls back to the example, which may be meant; the answer will tell.
-                println!(
-                    "{}: no state gave `{name}`: the example is sent in place of it",
-                    self.file
-                );
+                let why = format!("no state gave `{name}`: the example is sent in place of it");
+                println!("{}: {why}", self.file);
+                checked.add("state values", true, why);
             }
         }
         let values = values.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
@@ -125,35 +119,31 @@ impl PactContract {
         Some(Request { method: request.method.clone(), path, headers, body })
     }
 
-    /// Checks an answer by the rules of the interaction. One that is pending, as V4 has it, never fails.
+    /// Checks an answer by the rules of the interaction.
     pub(in super::super) async fn check(&self, answer: &ContractResponse, checked: &mut Checked) {
         let mismatches = match self.parsed() {
-            Ok((pact, http)) => mismatches(pact, http.clone(), answer).await.map(|all| (all, http)),
+            Ok((pact, http)) => mismatches(pact, http, answer).await,
             Err(why) => Err(why),
         };
-        let (mismatches, http) = match mismatches {
+        let mismatches = match mismatches {
             Ok(found) => found,
             Err(why) => return checked.add("interaction", false, why),
         };
-        let is_pending = http.pending;
         for part in ["status", "headers", "body"] {
-            let wrong: Vec<_> = mismatches
-                .iter()
-                .filter(|mismatch| part_of(mismatch) == part)
-                .map(Mismatch::description)
-                .collect();
-            let mut detail = wrong.join("; ");
-            if is_pending && !wrong.is_empty() {
-                detail = format!("pending: {detail}");
-                println!("{}: {}: pact {part}: {detail}", self.file, http.description);
-            }
-            checked.add(format!("pact {part}"), wrong.is_empty() || is_pending, detail);
+            let wrong = mismatches.iter().filter(|mismatch| part_of(mismatch) == part);
+            let wrong: Vec<_> = wrong.map(Mismatch::description).collect();
+            checked.add(format!("pact {part}"), wrong.is_empty(), wrong.join("; "));
         }
     }
 
     /// Undoes the states.
-    pub(in super::super) async fn tear_down(&self, base: &str, checked: &mut Checked) {
-        let (Some(states), Ok((_, http))) = (&self.states, self.parsed()) else { return };
+    pub(in super::super) async fn tear_down(
+        &self,
+        base: &str,
+        states: Option<&States>,
+        checked: &mut Checked,
+    ) {
+        let (Some(states), Ok((_, http))) = (states, self.parsed()) else { return };
         for state in self.states_of(&http, StateAction::TearDown, base) {
             let check = format!("tear-down {}", state.name);
             if let Err(why) = states.call(state).await {

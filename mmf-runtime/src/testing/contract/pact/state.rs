@@ -73,10 +73,12 @@ type Values = Pin<Box<dyn Future<Output = Result<Map<String, Value>, String>> + 
 
 /// The user's function of states.
 #[derive(Clone)]
-pub(super) struct States(Arc<dyn Fn(ProviderState) -> Values + Send + Sync>);
+pub(in super::super) struct States(Arc<dyn Fn(ProviderState) -> Values + Send + Sync>);
 
 impl States {
-    pub(super) fn new<F, R>(set_up: impl Fn(ProviderState) -> F + Send + Sync + 'static) -> Self
+    pub(in super::super) fn new<F, R>(
+        set_up: impl Fn(ProviderState) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = R> + Send + 'static,
         R: IntoStateValues,
