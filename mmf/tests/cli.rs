@@ -11,12 +11,17 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("mmf-cli-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(folder.join("results")).unwrap();
         Self(folder)
     }
 
+    fn results(&self) -> PathBuf {
+        self.0.join("results")
+    }
+
     fn write(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.0.join(name);
+        let folder = if name.ends_with(".jsonl") { self.results() } else { self.0.clone() };
+        let file = folder.join(name);
         std::fs::write(&file, text).unwrap();
         file
     }
@@ -25,7 +30,7 @@ impl Folder {
     fn gate(&self, arguments: &[&str]) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
             .args(["mmf", "gate", "--results"])
-            .arg(&self.0)
+            .arg(self.results())
             .args(arguments)
             .current_dir(&self.0)
             .output()
@@ -230,7 +235,11 @@ fn reports_are_written() {
     let (markdown, json, junit) = (file("gate.md"), file("gate.json"), file("gate.xml"));
     let arguments =
         ["--markdown", markdown.as_str(), "--json", json.as_str(), "--junit", junit.as_str()];
-    assert_eq!(folder.gate(&arguments).0, 1);
+    let (code, text) = folder.gate(&arguments);
+    assert_eq!(code, 1);
+    assert!(text.contains("report: "), "{text}");
+    let page = std::fs::read_to_string(folder.0.join("report.html")).unwrap();
+    assert!(page.contains("A gate failed"), "{page}");
     let markdown = std::fs::read_to_string(markdown).unwrap();
     assert!(markdown.starts_with("## A gate failed"), "{markdown}");
     assert!(markdown.contains("| `min_chaos_coverage` | 0.2 | 0.000 | ❌ |"), "{markdown}");
@@ -252,8 +261,7 @@ fn reports_are_written() {
 #[test]
 fn the_page_tells_everything_and_asks_for_nothing() {
     let folder = Folder::new("page");
-    let results = folder.0.join("results");
-    std::fs::create_dir_all(&results).unwrap();
+    let results = folder.results();
     let mut records = good();
     let broken = Contract {
         service: "users".into(),
@@ -317,7 +325,7 @@ fn measurements_are_accepted_as_a_baseline() {
     let accept = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
             .args(["mmf", "baseline", "accept", "--results"])
-            .arg(&folder.0)
+            .arg(folder.results())
             .args(arguments)
             .output()
             .unwrap();

@@ -7,11 +7,15 @@ use mmf::testing::QualityReport;
 
 use crate::End;
 use crate::limits::Limits;
+use crate::report::page;
 
 #[derive(Args)]
 pub(crate) struct Gate {
     #[command(flatten)]
     limits: Limits,
+    /// Where the report is written as a page of HTML; report.html beside the results without it
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Writes the report as Markdown, for a pull request
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -29,8 +33,10 @@ impl Gate {
     }
 
     fn decide(self) -> Result<End, String> {
-        let (report, _) = self.limits.judge()?;
+        let (report, folder) = self.limits.judge()?;
         print!("{}", report.text());
+        let page = page(&report, &folder, self.html)?;
+        println!("report: {}", page.display());
         if let Some(file) = self.markdown {
             write(&file, &report.markdown())?;
         }

@@ -31,14 +31,14 @@ enum Command {
                       cargo mmf test --no-nextest -- -p users --test contracts"
     )]
     Test(test::Test),
-    /// Checks the gates of mmf.toml over the results, and says what to do; 1 where one fails, 2 where it
-    /// cannot decide
+    /// Checks the gates of mmf.toml over the results, says what to do and writes the report; 1 where one fails,
+    /// 2 where it cannot decide
     #[command(
         after_help = "Examples:\n  cargo mmf gate\n  cargo mmf gate --min-chaos-coverage 0 --markdown gate.md\n  \
                       cargo mmf gate --min-success-rate contract=1.0 --max-average-duration test=100ms"
     )]
     Gate(gate::Gate),
-    /// Writes the report as one page of HTML, with the history of the last runs
+    /// Writes the report alone, as one page of HTML with the history of the last runs
     #[command(after_help = "Examples:\n  cargo mmf report\n  cargo mmf report --html quality.html")]
     Report(report::Report),
     /// Keeps what was measured, for later runs to be compared with

@@ -1,9 +1,9 @@
 //! `cargo mmf report`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mmf::testing::Run;
+use mmf::testing::{QualityReport, Run};
 
 use crate::End;
 use crate::gate::write;
@@ -14,7 +14,7 @@ pub(crate) struct Report {
     #[command(flatten)]
     limits: Limits,
     /// Where the page is written; report.html beside the results without it
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
@@ -25,15 +25,24 @@ impl Report {
 
     fn write(self) -> Result<End, String> {
         let (report, folder) = self.limits.judge()?;
-        // Beside the results, which are cleared.
-        let beside = folder.parent().unwrap_or(&folder);
-        let history = beside.join("history.jsonl");
-        let unreadable = |error: std::io::Error| format!("{}: {error}", history.display());
-        report.as_run().append(&history).map_err(unreadable)?;
-        let runs = Run::history(&history).map_err(unreadable)?;
-        let file = self.html.unwrap_or_else(|| beside.join("report.html"));
-        write(&file, &report.html(&runs))?;
+        let file = page(&report, &folder, self.html)?;
         println!("{}", file.display());
         Ok(End::Passed)
     }
+}
+
+/// Writes the page with the runs before this one, where it is said or beside the results, which are cleared.
+pub(crate) fn page(
+    report: &QualityReport,
+    folder: &Path,
+    file: Option<PathBuf>,
+) -> Result<PathBuf, String> {
+    let beside = folder.parent().unwrap_or(folder);
+    let history = beside.join("history.jsonl");
+    let unreadable = |error: std::io::Error| format!("{}: {error}", history.display());
+    report.as_run().append(&history).map_err(unreadable)?;
+    let runs = Run::history(&history).map_err(unreadable)?;
+    let file = file.unwrap_or_else(|| beside.join("report.html"));
+    write(&file, &report.html(&runs))?;
+    Ok(file)
 }
