@@ -1,4 +1,4 @@
-//! `1m30s`: a duration as variables and files have it, with the units of the attributes.
+//! `1m30s`: a duration as variables and files have it, with the units of the attributes; and as reports tell it.
 
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
         rest = after;
     }
     Some(total)
+}
+
+/// Milliseconds of a record as people read them: `1.5ms`.
+#[cfg(feature = "testing")]
+pub(crate) fn text_of_ms(ms: f64) -> String {
+    format!("{:.1?}", Duration::from_secs_f64(ms / 1000.0))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use prost::Message as _;
 use prost_types::FileDescriptorProto;
-use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -14,9 +13,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::report::Checked;
+use super::run::until_ready;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Checks each service (`users.v1.Users`), and each method (`users.v1.Users/Get`).
 pub(super) async fn check(
@@ -66,9 +65,6 @@ fn split(name: &str) -> (&str, Option<&str>) {
 }
 
 async fn connected(base: &str, wait_ready: Option<Duration>) -> Result<Channel, String> {
-    if cfg!(not(feature = "tls")) && base.starts_with("https:") {
-        return Err("https needs the feature `tls` of `mmf`".into());
-    }
     let endpoint = Endpoint::from_shared(base.to_owned()).map_err(|error| error.to_string())?;
     let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
     #[cfg(feature = "tls")]
@@ -78,16 +74,7 @@ async fn connected(base: &str, wait_ready: Option<Duration>) -> Result<Channel, 
             .map_err(|error| chain(&error))?,
         false => endpoint,
     };
-    let start = Instant::now();
-    loop {
-        match endpoint.connect().await {
-            Ok(channel) => return Ok(channel),
-            Err(error) if wait_ready.is_none_or(|limit| start.elapsed() >= limit) => {
-                return Err(chain(&error));
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+    until_ready(wait_ready, || endpoint.connect()).await.map_err(|error| chain(&error))
 }
 
 /// An error with its causes: that of a transport says nothing by itself.

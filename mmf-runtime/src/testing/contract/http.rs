@@ -50,9 +50,6 @@ impl Request {
     }
 
     fn send_blocking(self, base: &str) -> Result<ContractResponse, String> {
-        if cfg!(not(feature = "tls")) && base.starts_with("https:") {
-            return Err("https needs the feature `tls` of `mmf`".into());
-        }
         let agent = ureq::Agent::new_with_config(
             ureq::config::Config::builder()
                 .http_status_as_error(false)

@@ -1,8 +1,8 @@
 //! Contracts: what an endpoint has to answer, and how soon.
 //!
-//! `test` is what is said of an endpoint, `run` asks and checks it, `http` is the request and its answer, `report` what was checked. What is right is said
-//! by hand, by a JSON Schema (`schema`), by an OpenAPI document (`openapi`) or by a Pact file (`pact`), which a
-//! test of the consumer writes; gRPC services are asked for their health (`grpc`).
+//! `test` is what is said of an endpoint, `run` asks and checks it, `http` is the request and its answer, `report`
+//! what was checked. What is right is said by hand, by a JSON Schema (`schema`), by an OpenAPI document (`openapi`) or
+//! by a Pact file (`pact`), which a test of the consumer writes; gRPC services are asked for their health (`grpc`).
 
 #[cfg(feature = "grpc")]
 mod grpc;

@@ -87,7 +87,7 @@ impl ContractTest {
         }
         #[cfg(feature = "pact")]
         if let (true, Some(pact)) = (self.endpoint.is_empty(), &self.pact) {
-            return pact.label();
+            return pact.label().to_owned();
         }
         self.endpoint.clone()
     }
@@ -171,7 +171,8 @@ impl ContractTest {
     /// Where the service is, once it can be reached and says that it is well.
     async fn reached(&self, checked: &mut Checked) -> Option<String> {
         let base = self.located(checked)?;
-        if let Err(error) = self.wait_until_ready(&base).await {
+        let request = Request::of_endpoint(self.health.first().map_or("/", |health| health));
+        if let Err(error) = until_ready(self.wait_ready, || request.send(&base)).await {
             checked.add("reachable", false, format!("nothing answers at {base}: {error}"));
             return None;
         }
@@ -200,6 +201,9 @@ impl ContractTest {
         let variable = format!("MMF_BASE_URL_{name}");
         let url = std::env::var(&variable).ok().or_else(|| self.base_url.clone());
         let wrong = match &url {
+            Some(url) if cfg!(not(feature = "tls")) && url.starts_with("https:") => {
+                Some("https needs the feature `tls` of `mmf`".into())
+            }
             Some(url) if url.contains("://") => None,
             Some(url) => Some(format!("the base_url {url:?} has no scheme: \"http://{url}\"")),
             None => Some(format!("no base_url is given, and {variable} is not set")),
@@ -209,21 +213,6 @@ impl ContractTest {
             return None;
         }
         url.map(|url| url.trim_end_matches('/').to_owned())
-    }
-
-    async fn wait_until_ready(&self, base: &str) -> Result<(), String> {
-        let endpoint = self.health.first().map_or("/", |health| health);
-        let request = Request::of_endpoint(endpoint);
-        let start = Instant::now();
-        loop {
-            match request.send(base).await {
-                Ok(_) => return Ok(()),
-                Err(error) if self.wait_ready.is_none_or(|limit| start.elapsed() >= limit) => {
-                    return Err(error);
-                }
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        }
     }
 
     /// What to ask: of the Pact file, the OpenAPI document, or by hand.
@@ -276,11 +265,12 @@ impl ContractTest {
             checked.add(format!("header {name}"), is_met, detail);
         }
         #[cfg(feature = "schema")]
-        if let Some((file, text)) = &self.schema {
-            let outcome = super::schema::Schema::parse(text)
-                .and_then(|schema| schema.check(response.bytes()))
-                .map_err(|error| format!("{file}: {error}"));
-            checked.add_result("schema", outcome);
+        if let Some((file, schema)) = &self.schema {
+            let outcome = match schema {
+                Ok(schema) => schema.check(response.bytes()),
+                Err(why) => Err(why.clone()),
+            };
+            checked.add_result("schema", outcome.map_err(|why| format!("{file}: {why}")));
         }
         #[cfg(feature = "openapi")]
         if let Some(openapi) = &self.openapi {
@@ -308,6 +298,25 @@ impl ContractTest {
         super::grpc::check(base, &self.service, &self.grpc_services, self.wait_ready, checked)
             .await;
         checked.contract.checks[before..].iter().all(|check| check.passed)
+    }
+}
+
+/// Tries again until it succeeds, for so long; without a limit once.
+pub(super) async fn until_ready<T, E, F>(
+    limit: Option<Duration>,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let start = Instant::now();
+    loop {
+        match attempt().await {
+            Err(_) if limit.is_some_and(|limit| start.elapsed() < limit) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            ended => return ended,
+        }
     }
 }
 

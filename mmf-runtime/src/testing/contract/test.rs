@@ -1,6 +1,11 @@
 //! What is said of one endpoint.
 
+#[cfg(feature = "schema")]
+use std::sync::Arc;
 use std::time::Duration;
+
+#[cfg(feature = "schema")]
+use super::schema::Schema;
 
 /// A contract of one endpoint; `#[contract_test(…)]` in code.
 ///
@@ -30,7 +35,7 @@ pub struct ContractTest {
     pub(super) status: Option<u16>,
     pub(super) headers: Vec<(String, String)>,
     #[cfg(feature = "schema")]
-    pub(super) schema: Option<(String, String)>,
+    pub(super) schema: Option<(String, Result<Arc<Schema>, String>)>,
     #[cfg(feature = "openapi")]
     pub(super) openapi: Option<super::openapi::OpenApiContract>,
     #[cfg(feature = "pact")]
@@ -121,7 +126,7 @@ impl ContractTest {
     /// The JSON Schema of the body: the name of its file, and its text.
     #[cfg(feature = "schema")]
     pub fn schema(mut self, file: impl Into<String>, text: impl Into<String>) -> Self {
-        self.schema = Some((file.into(), text.into()));
+        self.schema = Some((file.into(), Schema::parse(&text.into()).map(Arc::new)));
         self
     }
 
@@ -138,7 +143,7 @@ impl ContractTest {
         operation: impl Into<String>,
     ) -> Self {
         self.openapi =
-            Some(super::openapi::OpenApiContract::new(file.into(), text.into(), operation.into()));
+            Some(super::openapi::OpenApiContract::new(file.into(), &text.into(), operation.into()));
         self
     }
 
@@ -150,7 +155,7 @@ impl ContractTest {
         text: impl Into<String>,
         interaction: usize,
     ) -> Self {
-        self.pact = Some(super::pact::PactContract::new(file.into(), text.into(), interaction));
+        self.pact = Some(super::pact::PactContract::new(file.into(), &text.into(), interaction));
         self
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::limits::{KindGates, QualityGates};
+use crate::duration::text_of_ms;
 use crate::testing::report::{QualityReport, Sums};
 use crate::testing::results::{Outcome, Record, Results};
 
@@ -109,8 +110,7 @@ impl QualityGates {
 
     /// Told only where there is one.
     fn unended(&self, records: &[Record]) -> Option<GateVerdict> {
-        let is_unended = |record: &&Record| matches!(record.outcome, Outcome::Started(_));
-        let unended: Vec<_> = records.iter().filter(is_unended).collect();
+        let unended: Vec<_> = records.iter().filter(|record| !record.has_ended()).collect();
         let (limit, measured) = (self.max_unended, unended.len());
         let gate = "max_unended";
         (measured > 0).then(|| {
@@ -134,7 +134,7 @@ impl QualityGates {
         if points.is_empty() {
             return Some(of_nothing(gate, limit.to_string(), "chaos"));
         }
-        let covered = struck.len() as f64 / points.len().max(1) as f64;
+        let covered = struck.len() as f64 / points.len() as f64;
         let missed: Vec<_> = points.difference(&struck).map(|point| point.as_str()).collect();
         Some(verdict(gate, limit.to_string(), share(covered), covered >= limit, || {
             format!("no experiment struck: {}", missed.join(", "))
@@ -160,9 +160,9 @@ impl QualityGates {
         let Some((p99_ms, record)) = slowest else {
             return Some(of_nothing("max_p99", format!("{limit:?}"), "performance"));
         };
-        let measured = Duration::from_secs_f64(p99_ms / 1000.0);
-        let texts = (format!("{limit:?}"), format!("{measured:.1?}"));
-        Some(verdict("max_p99", texts.0, texts.1, measured <= limit, || {
+        let texts = (format!("{limit:?}"), text_of_ms(p99_ms));
+        let holds = Duration::from_secs_f64(p99_ms / 1000.0) <= limit;
+        Some(verdict("max_p99", texts.0, texts.1, holds, || {
             format!("the slowest is {}", record.test)
         }))
     }
@@ -200,8 +200,7 @@ impl KindGates {
             }
         });
         let number = self.min_tests.map(|limit| {
-            let has_ended = |record: &&&Record| !matches!(record.outcome, Outcome::Started(_));
-            let measured = records.iter().filter(has_ended).count();
+            let measured = records.iter().filter(|record| record.has_ended()).count();
             let texts = (limit.to_string(), measured.to_string());
             let gate = format!("{kind}.min_tests");
             verdict(gate, texts.0, texts.1, measured >= limit, || {
@@ -227,8 +226,7 @@ fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {
 
 fn average_duration(gate: String, limit: Duration, records: &[&Record]) -> GateVerdict {
     // What never ended has no time.
-    let has_ended = |record: &&Record| !matches!(record.outcome, Outcome::Started(_));
-    let mut slowest: Vec<_> = records.iter().copied().filter(has_ended).collect();
+    let mut slowest: Vec<_> = records.iter().copied().filter(|record| record.has_ended()).collect();
     slowest.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
     let sum: f64 = slowest.iter().map(|record| record.duration_ms).sum();
     let measured = Duration::from_secs_f64(sum / slowest.len().max(1) as f64 / 1000.0);

@@ -1,9 +1,9 @@
 //! How a measurement went, told and asserted.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::limits::size;
+use crate::duration::text_of_ms;
 use crate::testing::results::{Performance, Record};
 
 /// How a measurement went.
@@ -57,14 +57,13 @@ impl fmt::Display for PerformanceReport {
         let verdict = if self.passed { "passed" } else { "FAILED" };
         writeln!(f, "{}: {verdict}", self.name)?;
         if *iterations > 0 {
-            let time = |ms: &f64| format!("{:.1?}", Duration::from_secs_f64(ms / 1000.0));
             writeln!(
                 f,
                 "  {iterations} runs, {errors} failed, {throughput:.1} a second; p50 {}, p90 {}, p99 {}, max {}",
-                time(p50_ms),
-                time(p90_ms),
-                time(p99_ms),
-                time(max_ms)
+                text_of_ms(*p50_ms),
+                text_of_ms(*p90_ms),
+                text_of_ms(*p99_ms),
+                text_of_ms(*max_ms)
             )?;
         }
         if let Some(memory) = self.measured.peak_memory_bytes {

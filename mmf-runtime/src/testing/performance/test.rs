@@ -116,7 +116,8 @@ impl PerformanceTest {
     }
 
     /// Fails where it is slower than the runs in this file, which `cargo mmf baseline accept` writes. See
-    /// [`PerformanceBaseline::compare`](super::PerformanceBaseline::compare); with fewer than five runs there nothing is decided.
+    /// [`PerformanceBaseline::compare`](super::PerformanceBaseline::compare); with fewer than five runs there nothing is
+    /// decided.
     pub fn baseline(mut self, file: impl Into<PathBuf>) -> Self {
         self.baseline = Some(file.into());
         self
@@ -262,14 +263,19 @@ impl PerformanceTest {
                 );
             }
         }
-        if let (Some(pid), None) = (self.pid, usage.cpu()) {
+        let cpu = usage.cpu();
+        if let (Some(pid), None) = (self.pid, cpu) {
             report.fail(format!("the process {pid} is not there, and was to be measured"));
         }
-        report.measured = self.measured(&all, elapsed, &usage);
+        report.measured = Performance {
+            peak_memory_bytes: usage.peak_memory(),
+            cpu_percent: cpu.unwrap_or_default(),
+            ..self.measured(&all, elapsed)
+        };
         all
     }
 
-    fn measured(&self, all: &Worked, elapsed: f64, usage: &Usage) -> Performance {
+    fn measured(&self, all: &Worked, elapsed: f64) -> Performance {
         let at = |percentile| all.times.value_at_percentile(percentile) as f64 / NANOS_A_MS;
         Performance {
             endpoint: self.endpoint.clone(),
@@ -279,18 +285,14 @@ impl PerformanceTest {
             rate: self.rate,
             mean_ms: all.times.mean() / NANOS_A_MS,
             p25_ms: at(25.0),
-            baseline: None,
-            machine: None,
-            calibration_ms: None,
             p50_ms: at(50.0),
             p90_ms: at(90.0),
             p95_ms: at(95.0),
             p99_ms: at(99.0),
             max_ms: all.times.max() as f64 / NANOS_A_MS,
             throughput: all.times.len() as f64 / elapsed.max(1e-9),
-            peak_memory_bytes: usage.peak_memory(),
-            cpu_percent: usage.cpu().unwrap_or_default(),
             limits: self.limits.by_key(),
+            ..Performance::default()
         }
     }
 }

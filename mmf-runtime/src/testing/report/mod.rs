@@ -74,11 +74,6 @@ impl Sums {
     pub fn success_rate(&self) -> f64 {
         self.passed as f64 / self.tests.max(1) as f64
     }
-
-    /// What a test took on average.
-    pub fn average_duration_ms(&self) -> f64 {
-        self.duration_ms / self.tests.max(1) as f64
-    }
 }
 
 impl fmt::Display for Sums {

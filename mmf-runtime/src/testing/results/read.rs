@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::record::{Outcome, Record};
+use super::record::Record;
 
 /// What the files of a folder hold.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,6 @@ impl Results {
 
     /// Of two records of a test the later one holds; an end goes before a start of the same moment.
     fn add(&mut self, record: Record) {
-        let is_start = |record: &Record| matches!(record.outcome, Outcome::Started(_));
         let is_of_another = |known: &Record| known.program != record.program;
         let key = match (&record.program, self.records.get(&record.test)) {
             (Some(program), Some(known)) if is_of_another(known) => {
@@ -55,8 +54,8 @@ impl Results {
             _ => record.test.clone(),
         };
         match self.records.get_mut(&key) {
-            Some(known) if (known.at_ms, !is_start(known)) > (record.at_ms, !is_start(&record)) => {
-            }
+            Some(known)
+                if (known.at_ms, known.has_ended()) > (record.at_ms, record.has_ended()) => {}
             Some(known) => *known = record,
             None => {
                 self.records.insert(key, record);
@@ -67,7 +66,7 @@ impl Results {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::Chaos;
+    use super::super::record::{Chaos, Outcome};
     use super::*;
 
     #[test]

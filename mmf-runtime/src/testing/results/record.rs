@@ -231,6 +231,11 @@ impl Record {
         }
     }
 
+    /// Whether it has ended, and not only begun.
+    pub fn has_ended(&self) -> bool {
+        !matches!(self.outcome, Outcome::Started(_))
+    }
+
     /// The path of the test in its program.
     pub fn path(&self) -> &str {
         self.test.split_once("::").map_or(&self.test, |(_, path)| path)

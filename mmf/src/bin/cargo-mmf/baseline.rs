@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mmf::testing::results::{Outcome, Results};
+use mmf::testing::results::Outcome;
 use mmf::testing::{BaselineRun, PerformanceBaseline};
 
 use crate::{End, results};
@@ -39,9 +39,7 @@ impl Command {
 
 impl Accept {
     fn run(self) -> Result<End, String> {
-        let folder = results::folder(self.results)?;
-        let results = Results::read(&folder)
-            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+        let (results, _) = results::read(self.results)?;
         let (mut accepted, mut left_out) = (0, 0);
         for record in results.records.values() {
             let Outcome::Performance(measured) = &record.outcome else { continue };

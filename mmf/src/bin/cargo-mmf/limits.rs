@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mmf::testing::results::Results;
 use mmf::testing::{QualityGates, QualityReport};
 use toml::{Table, Value};
 
@@ -66,9 +65,7 @@ impl Limits {
     /// Where nothing can be decided.
     pub(crate) fn judge(self) -> Result<(QualityReport, PathBuf), String> {
         let gates = self.gates()?;
-        let folder = results::folder(self.results)?;
-        let results = Results::read(&folder)
-            .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+        let (results, folder) = results::read(self.results)?;
         if results.records.is_empty() {
             return Err(format!("no result is in {}: run the tests first", folder.display()));
         }

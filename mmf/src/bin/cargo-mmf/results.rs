@@ -3,6 +3,20 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use mmf::testing::results::Results;
+
+/// What the results folder holds, and where it is.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub(crate) fn read(given: Option<PathBuf>) -> Result<(Results, PathBuf), String> {
+    let folder = folder(given)?;
+    let results = Results::read(&folder)
+        .map_err(|error| format!("there are no results in {}: {error}", folder.display()))?;
+    Ok((results, folder))
+}
+
 /// The folder of the results: the one given, that of `MMF_RESULTS`, or that of the target folder of this
 /// workspace.
 ///

@@ -1,5 +1,7 @@
 //! A document, and the operations in it.
 
+use std::sync::OnceLock;
+
 use serde_json::Value;
 
 use super::super::http::Request;
@@ -12,6 +14,9 @@ const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "
 pub(super) struct Document {
     pub(super) root: Value,
     pub(super) version: Version,
+    /// With its schemas as JSON Schema has them, made when first asked for.
+    pub(super) for_requests: OnceLock<Value>,
+    pub(super) for_responses: OnceLock<Value>,
 }
 
 /// Which JSON Schema the schemas of a document are.
@@ -46,7 +51,7 @@ impl Document {
             }
             None => return Err("it says no version: `openapi: 3.1.0`".into()),
         };
-        Ok(Self { root, version })
+        Ok(Self { root, version, for_requests: OnceLock::new(), for_responses: OnceLock::new() })
     }
 
     fn place(&self) -> Place<'_> {

@@ -1,7 +1,8 @@
 //! OpenAPI 3.0 and 3.1: what a document says of an operation, asked and checked.
 //!
-//! `document` knows its operations, `place` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example` makes a request of the
-//! document's own examples, `request` checks one written by hand, `parameter` reads what is in it, `response` checks the answer.
+//! `document` knows its operations, `place` finds its way in it, `schema` makes JSON Schemas of OpenAPI's, `example`
+//! makes a request of the document's own examples, `request` checks one written by hand, `parameter` reads what is in
+//! it, `response` checks the answer.
 
 mod document;
 mod example;
@@ -11,6 +12,8 @@ mod request;
 mod response;
 mod schema;
 
+use std::sync::Arc;
+
 use super::http::{ContractResponse, Request};
 use super::report::Checked;
 use document::{Document, Operation};
@@ -19,14 +22,14 @@ use document::{Document, Operation};
 #[derive(Clone, Debug)]
 pub(super) struct OpenApiContract {
     file: String,
-    text: String,
+    document: Arc<Result<Document, String>>,
     /// By its id, or by method and path; empty where the request tells.
     operation: String,
 }
 
 impl OpenApiContract {
-    pub(super) fn new(file: String, text: String, operation: String) -> Self {
-        Self { file, text, operation }
+    pub(super) fn new(file: String, text: &str, operation: String) -> Self {
+        Self { document: Arc::new(Document::parse(text)), file, operation }
     }
 
     /// Empty where the request tells it.
@@ -36,7 +39,7 @@ impl OpenApiContract {
 
     /// Where the document's paths lie below: those of its first server, which the base may end with already.
     pub(super) fn root(&self, base: &str) -> String {
-        let below = self.document().map(|document| document.base_path()).unwrap_or_default();
+        let below = self.document().map(Document::base_path).unwrap_or_default();
         let path = base.split_once("://").and_then(|(_, rest)| Some(&rest[rest.find('/')?..]));
         let is_there = path.is_some_and(|path| path == below || path.ends_with(&below));
         if is_there { base.to_owned() } else { format!("{base}{below}") }
@@ -56,7 +59,7 @@ impl OpenApiContract {
         } else {
             Request::of_endpoint(endpoint).with(headers, body)
         };
-        let operation = self.operation(&document, &request)?;
+        let operation = self.operation(document, &request)?;
         request::check(&operation, &request).map_err(|why| self.told(&why))?;
         Ok(request)
     }
@@ -65,8 +68,8 @@ impl OpenApiContract {
     #[cfg(feature = "pact")]
     pub(super) fn check_request(&self, request: &Request) -> Result<(), String> {
         let document = self.document()?;
-        let request = in_document(&document, request);
-        let operation = self.operation(&document, &request)?;
+        let request = in_document(document, request);
+        let operation = self.operation(document, &request)?;
         request::check(&operation, &request).map_err(|why| self.told(&why))
     }
 
@@ -81,14 +84,14 @@ impl OpenApiContract {
             Ok(document) => document,
             Err(why) => return checked.add("documented status", false, why),
         };
-        match self.operation(&document, &in_document(&document, request)) {
+        match self.operation(document, &in_document(document, request)) {
             Ok(operation) => response::check(&operation, answer, checked),
             Err(why) => checked.add("documented status", false, why),
         }
     }
 
-    fn document(&self) -> Result<Document, String> {
-        Document::parse(&self.text).map_err(|why| self.told(&why))
+    fn document(&self) -> Result<&Document, String> {
+        self.document.as_ref().as_ref().map_err(|why| self.told(why))
     }
 
     fn operation<'d>(

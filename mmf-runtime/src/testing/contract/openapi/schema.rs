@@ -42,8 +42,16 @@ pub(super) fn check(schema: &Place<'_>, value: &Value, direction: Direction) -> 
 /// into it: a document that is a schema itself would accept everything.
 pub(super) fn compiled(schema: &Place<'_>, direction: Direction) -> Result<Schema, String> {
     let document = schema.document;
-    let translation = Translation { root: &document.root, version: document.version, direction };
-    let mut root = translation.of(&document.root);
+    let translated = match direction {
+        Direction::Request => &document.for_requests,
+        Direction::Response => &document.for_responses,
+    };
+    let mut root = translated
+        .get_or_init(|| {
+            let (root, version) = (&document.root, document.version);
+            Translation { root, version, direction }.of(root)
+        })
+        .clone();
     if let Value::Object(root) = &mut root {
         root.insert("$ref".into(), Value::String(fragment(&schema.pointer)));
     }

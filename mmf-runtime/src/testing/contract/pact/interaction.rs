@@ -9,6 +9,7 @@ use pact_models::matchingrules::MatchingRules;
 use pact_models::path_exp::DocPath;
 use pact_models::provider_states::ProviderState;
 use pact_models::query_strings::parse_query_string;
+use pact_models::v4::http_parts::{HttpRequest, HttpResponse};
 use pact_models::v4::synch_http::SynchronousHttp;
 use serde_json::{Map, Value};
 
@@ -76,19 +77,14 @@ impl Interaction {
 
     /// A header of the request: a text, or a pattern.
     pub fn request_header(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let request = &mut self.http.request;
-        let (matching, generators) = (&mut request.matching_rules, &mut request.generators);
-        let text = header(name, &value.into(), matching, generators, &mut self.wrong);
-        request.headers.get_or_insert_with(HashMap::new).insert(name.into(), vec![text]);
+        Side::of_request(&mut self.http.request).header(name, &value.into(), &mut self.wrong);
         self
     }
 
     /// A JSON body of the request, with patterns in it, and its `content-type`.
     pub fn request_json(mut self, body: impl Into<Value>) -> Self {
-        let request = &mut self.http.request;
-        let (matching, generators) = (&mut request.matching_rules, &mut request.generators);
-        request.body = json_body(&body.into(), matching, generators, &mut self.wrong);
-        self.request_header("Content-Type", "application/json")
+        Side::of_request(&mut self.http.request).json(&body.into(), &mut self.wrong);
+        self
     }
 
     /// The status of the answer. Default: 200.
@@ -99,53 +95,73 @@ impl Interaction {
 
     /// A header of the answer: a text, or a pattern.
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let response = &mut self.http.response;
-        let (matching, generators) = (&mut response.matching_rules, &mut response.generators);
-        let text = header(name, &value.into(), matching, generators, &mut self.wrong);
-        response.headers.get_or_insert_with(HashMap::new).insert(name.into(), vec![text]);
+        Side::of_response(&mut self.http.response).header(name, &value.into(), &mut self.wrong);
         self
     }
 
     /// A JSON body of the answer, with patterns in it, and its `content-type`.
     pub fn json(mut self, body: impl Into<Value>) -> Self {
-        let response = &mut self.http.response;
-        let (matching, generators) = (&mut response.matching_rules, &mut response.generators);
-        response.body = json_body(&body.into(), matching, generators, &mut self.wrong);
-        self.header("Content-Type", "application/json")
+        Side::of_response(&mut self.http.response).json(&body.into(), &mut self.wrong);
+        self
     }
 }
 
-fn header(
-    name: &str,
-    value: &Value,
-    matching: &mut MatchingRules,
-    generators: &mut Generators,
-    wrong: &mut Vec<String>,
-) -> String {
-    let mut path = DocPath::root();
-    path.push_field(name);
-    let mut rules = Rules { matching, generators, part: GeneratorCategory::HEADER };
-    match taken(value, &path, &mut rules, wrong) {
-        Value::String(text) => text,
-        other => other.to_string(),
+/// What a request and an answer have in common.
+struct Side<'s> {
+    headers: &'s mut Option<HashMap<String, Vec<String>>>,
+    body: &'s mut OptionalBody,
+    matching: &'s mut MatchingRules,
+    generators: &'s mut Generators,
+}
+
+impl<'s> Side<'s> {
+    fn of_request(request: &'s mut HttpRequest) -> Self {
+        Self {
+            headers: &mut request.headers,
+            body: &mut request.body,
+            matching: &mut request.matching_rules,
+            generators: &mut request.generators,
+        }
     }
-}
 
-fn json_body(
-    body: &Value,
-    matching: &mut MatchingRules,
-    generators: &mut Generators,
-    wrong: &mut Vec<String>,
-) -> OptionalBody {
-    let mut rules = Rules { matching, generators, part: GeneratorCategory::BODY };
-    let body = taken(body, &DocPath::root(), &mut rules, wrong);
-    let kind = ContentType::parse("application/json").ok();
-    OptionalBody::Present(body.to_string().into(), kind, None)
-}
+    fn of_response(response: &'s mut HttpResponse) -> Self {
+        Self {
+            headers: &mut response.headers,
+            body: &mut response.body,
+            matching: &mut response.matching_rules,
+            generators: &mut response.generators,
+        }
+    }
 
-fn taken(pattern: &Value, path: &DocPath, rules: &mut Rules<'_>, wrong: &mut Vec<String>) -> Value {
-    example(pattern, path, rules).unwrap_or_else(|why| {
-        wrong.push(why);
-        Value::Null
-    })
+    fn header(&mut self, name: &str, value: &Value, wrong: &mut Vec<String>) {
+        let mut path = DocPath::root();
+        path.push_field(name);
+        let text = match self.taken(value, &path, GeneratorCategory::HEADER, wrong) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        self.headers.get_or_insert_with(HashMap::new).insert(name.into(), vec![text]);
+    }
+
+    fn json(&mut self, body: &Value, wrong: &mut Vec<String>) {
+        let body = self.taken(body, &DocPath::root(), GeneratorCategory::BODY, wrong);
+        let kind = ContentType::parse("application/json").ok();
+        *self.body = OptionalBody::Present(body.to_string().into(), kind, None);
+        self.header("Content-Type", &"application/json".into(), wrong);
+    }
+
+    /// The example of a pattern, whose rules it takes.
+    fn taken(
+        &mut self,
+        pattern: &Value,
+        path: &DocPath,
+        part: GeneratorCategory,
+        wrong: &mut Vec<String>,
+    ) -> Value {
+        let mut rules = Rules { matching: self.matching, generators: self.generators, part };
+        example(pattern, path, &mut rules).unwrap_or_else(|why| {
+            wrong.push(why);
+            Value::Null
+        })
+    }
 }

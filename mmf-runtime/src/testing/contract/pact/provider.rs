@@ -1,6 +1,8 @@
 //! A service against an interaction of a Pact file.
 
 use std::collections::HashMap;
+use std::panic::RefUnwindSafe;
+use std::sync::Arc;
 
 use pact_matching::Mismatch;
 use pact_models::bodies::OptionalBody;
@@ -35,27 +37,77 @@ const NOT_IN_PATH: &AsciiSet = &CONTROLS
 #[derive(Clone, Debug)]
 pub(in super::super) struct PactContract {
     file: String,
-    text: String,
-    interaction: usize,
+    label: String,
+    parsed: Result<Arc<Parsed>, String>,
+}
+
+/// A file with one interaction alone.
+#[derive(Debug)]
+struct Parsed {
+    pact: Box<dyn Pact + Send + Sync + RefUnwindSafe>,
+    http: SynchronousHttp,
+}
+
+impl Parsed {
+    fn new(
+        file: &str,
+        json: Result<Value, serde_json::Error>,
+        number: usize,
+    ) -> Result<Self, String> {
+        let told = |why: String| format!("{file}: {why}");
+        let mut json = json.map_err(|error| told(format!("it is no JSON: {error}")))?;
+        let Some(interaction) = json["interactions"].get(number).cloned() else {
+            return Err(told(format!("it has no interaction {}", number + 1)));
+        };
+        json["interactions"] = json!([interaction]);
+        let pact = load_pact_from_json(file, &json).map_err(|error| told(error.to_string()))?;
+        let http = pact.interactions().first().and_then(|first| first.as_v4_http());
+        let http =
+            http.ok_or_else(|| told(format!("interaction {} is not one of HTTP", number + 1)))?;
+        Ok(Self { pact, http })
+    }
+
+    fn states(&self, action: StateAction, base: &str) -> Vec<ProviderState> {
+        let states = self.http.provider_states.iter();
+        let states = states.map(|state| ProviderState {
+            name: state.name.clone(),
+            params: state.params.clone().into_iter().collect(),
+            action,
+            base_url: base.to_owned(),
+        });
+        states.collect()
+    }
+
+    async fn mismatches(&self, answer: &ContractResponse) -> Result<Vec<Mismatch>, String> {
+        let expected = self.http.response.clone();
+        pact_matching::match_response(expected, actual(answer), &self.pact, &self.http.boxed())
+            .await
+            .map_err(|error| error.to_string())
+    }
 }
 
 impl PactContract {
-    pub(in super::super) fn new(file: String, text: String, interaction: usize) -> Self {
-        Self { file, text, interaction }
+    pub(in super::super) fn new(file: String, text: &str, interaction: usize) -> Self {
+        let json = serde_json::from_str::<Value>(text);
+        let description = json.as_ref().ok();
+        let description =
+            description.and_then(|json| json["interactions"][interaction]["description"].as_str());
+        let label = match description {
+            Some(description) => description.to_owned(),
+            None => format!("interaction {} of {file}", interaction + 1),
+        };
+        let parsed = Parsed::new(&file, json, interaction).map(Arc::new);
+        Self { file, label, parsed }
     }
 
-    /// What tells the interaction from others, before it is read.
-    pub(in super::super) fn label(&self) -> String {
-        let json = serde_json::from_str::<Value>(&self.text).unwrap_or_default();
-        match json["interactions"][self.interaction]["description"].as_str() {
-            Some(description) => description.to_owned(),
-            None => format!("interaction {} of {}", self.interaction + 1, self.file),
-        }
+    /// What tells the interaction from others, before it is asked.
+    pub(in super::super) fn label(&self) -> &str {
+        &self.label
     }
 
     /// Whether it is one that never fails, as V4 has it.
     pub(in super::super) fn is_pending(&self) -> bool {
-        self.parsed().is_ok_and(|(_, http)| http.pending)
+        self.parsed.as_ref().is_ok_and(|parsed| parsed.http.pending)
     }
 
     /// Brings the states about, and makes the request.
@@ -65,15 +117,16 @@ impl PactContract {
         states: Option<&States>,
         checked: &mut Checked,
     ) -> Option<Request> {
-        let (_, http) = match self.parsed() {
+        let parsed = match &self.parsed {
             Ok(parsed) => parsed,
             Err(why) => {
-                checked.add("interaction", false, why);
+                checked.add("interaction", false, why.clone());
                 return None;
             }
         };
+        let http = &parsed.http;
         let mut values = HashMap::new();
-        for state in self.states_of(&http, StateAction::SetUp, base) {
+        for state in parsed.states(StateAction::SetUp, base) {
             let check = format!("state {}", state.name);
             let Some(states) = states else {
                 let why = "provider_states(a function) brings it about, and is not given";
@@ -89,7 +142,7 @@ impl PactContract {
             }
             checked.add(check, true, "");
         }
-        for name in asked_of_states(&http) {
+        for name in asked_of_states(http) {
             if !values.contains_key(&name) {
                 // Pact falls back to the example, which may be meant; the answer will tell.
                 let why = format!("no state gave `{name}`: the example is sent in place of it");
@@ -121,9 +174,9 @@ impl PactContract {
 
     /// Checks an answer by the rules of the interaction.
     pub(in super::super) async fn check(&self, answer: &ContractResponse, checked: &mut Checked) {
-        let mismatches = match self.parsed() {
-            Ok((pact, http)) => mismatches(pact, http, answer).await,
-            Err(why) => Err(why),
+        let mismatches = match &self.parsed {
+            Ok(parsed) => parsed.mismatches(answer).await,
+            Err(why) => Err(why.clone()),
         };
         let mismatches = match mismatches {
             Ok(found) => found,
@@ -143,62 +196,14 @@ impl PactContract {
         states: Option<&States>,
         checked: &mut Checked,
     ) {
-        let (Some(states), Ok((_, http))) = (states, self.parsed()) else { return };
-        for state in self.states_of(&http, StateAction::TearDown, base) {
+        let (Some(states), Ok(parsed)) = (states, &self.parsed) else { return };
+        for state in parsed.states(StateAction::TearDown, base) {
             let check = format!("tear-down {}", state.name);
             if let Err(why) = states.call(state).await {
                 checked.add(check, false, why);
             }
         }
     }
-
-    fn states_of(
-        &self,
-        http: &SynchronousHttp,
-        action: StateAction,
-        base: &str,
-    ) -> Vec<ProviderState> {
-        let states = http.provider_states.iter();
-        let states = states.map(|state| ProviderState {
-            name: state.name.clone(),
-            params: state.params.clone().into_iter().collect(),
-            action,
-            base_url: base.to_owned(),
-        });
-        states.collect()
-    }
-
-    /// The file with this interaction alone.
-    fn parsed(
-        &self,
-    ) -> Result<(Box<dyn Pact + Send + Sync + std::panic::RefUnwindSafe>, SynchronousHttp), String>
-    {
-        let told = |why: String| format!("{}: {why}", self.file);
-        let mut json: Value = serde_json::from_str(&self.text)
-            .map_err(|error| told(format!("it is no JSON: {error}")))?;
-        let number = self.interaction;
-        let Some(interaction) = json["interactions"].get(number).cloned() else {
-            return Err(told(format!("it has no interaction {}", number + 1)));
-        };
-        json["interactions"] = json!([interaction]);
-        let pact =
-            load_pact_from_json(&self.file, &json).map_err(|error| told(error.to_string()))?;
-        let http = pact.interactions().first().and_then(|first| first.as_v4_http());
-        let http =
-            http.ok_or_else(|| told(format!("interaction {} is not one of HTTP", number + 1)))?;
-        Ok((pact, http))
-    }
-}
-
-async fn mismatches(
-    pact: Box<dyn Pact + Send + Sync + std::panic::RefUnwindSafe>,
-    http: SynchronousHttp,
-    answer: &ContractResponse,
-) -> Result<Vec<Mismatch>, String> {
-    let interaction = http.boxed();
-    pact_matching::match_response(http.response, actual(answer), &pact, &interaction)
-        .await
-        .map_err(|error| error.to_string())
 }
 
 /// The names that expressions such as `/users/${id}` ask the states for.

@@ -71,7 +71,7 @@ async fn answers_are_judged_as_by_pact_matching() {
             "interactions": [{ "type": "Synchronous/HTTP", "description": "case", "request": {}, "response": expected }],
             "metadata": { "pactSpecification": { "version": version } },
         });
-        let contract = PactContract::new("case".into(), text.to_string(), 0);
+        let contract = PactContract::new("case".into(), &text.to_string(), 0);
         let mut checked = Checked::begin("case", Contract::default(), false);
         let answer = Request::of_endpoint("/").send(&server.url).await.unwrap();
         contract.check(&answer, &mut checked).await;

@@ -1,10 +1,9 @@
 //! Plots, as SVG.
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 
 use super::super::Run;
+use crate::duration::text_of_ms;
 use crate::testing::results::Performance;
 
 const WIDTH: f64 = 640.0;
@@ -39,7 +38,7 @@ pub(super) fn latency(measured: &Performance) -> Markup {
                 text x="0" y=(top + 13.0) { (name) }
                 rect x=(LEFT) y=(top) width=(format!("{:.1}", width(value))) height="16" fill="var(--bar)" {}
                 text x=(format!("{:.1}", LEFT + width(value) + 6.0)) y=(top + 13.0) {
-                    (format!("{:.1?}", Duration::from_secs_f64(value / 1000.0)))
+                    (text_of_ms(value))
                 }
             }
             @if let Some(limit) = drawn {

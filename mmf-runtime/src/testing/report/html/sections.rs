@@ -1,12 +1,12 @@
 //! The parts of the page, each a table or cards.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use maud::{Markup, html};
 
 use super::super::QualityReport;
 use super::{mark, plots};
+use crate::duration::text_of_ms;
 use crate::testing::results::{Chaos, Contract, Outcome, Performance, Record};
 
 /// So many of the slowest tests are shown.
@@ -73,16 +73,11 @@ fn endpoint(record: &Record, contract: &Contract) -> Markup {
                 }
                 @for check in failed { div.dim { (check.name) ": " (check.detail) } }
             }
-            td.n { (time(contract.measured_ms)) }
-            td.n { (time(contract.sla_ms)) }
+            td.n { (contract.measured_ms.map_or("–".into(), text_of_ms)) }
+            td.n { (contract.sla_ms.map_or("–".into(), text_of_ms)) }
             td { (mark(record.passed)) }
         }
     }
-}
-
-fn time(value: Option<f64>) -> String {
-    let told = |value: f64| format!("{:.1?}", Duration::from_secs_f64(value / 1000.0));
-    value.map_or_else(|| "–".into(), told)
 }
 
 pub(super) fn measurements(report: &QualityReport) -> Markup {
@@ -142,7 +137,7 @@ fn cases(chaos: &Chaos) -> Markup {
                 tr {
                     td { (case.name) }
                     td.n { (case.successes) " of " (case.calls) }
-                    td.n { (time(Some(case.p99_ms))) }
+                    td.n { (text_of_ms(case.p99_ms)) }
                     td { (counts(&case.injections)) }
                     td { (counts(&case.policies)) }
                 }
@@ -171,7 +166,7 @@ pub(super) fn slowest(report: &QualityReport) -> Markup {
             @for record in records {
                 tr {
                     td { code { (record.test) } }
-                    td.n { (time(Some(record.duration_ms))) }
+                    td.n { (text_of_ms(record.duration_ms)) }
                     td { (mark(record.passed)) }
                 }
             }
