@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Where [`nanos`] begins to count, in the middle of its range: a paused clock may stand before the
 /// instant at which this process first asked.
-const ORIGIN: u64 = 1 << 62;
+pub(crate) const ORIGIN: u64 = 1 << 62;
 
 /// The instant at which this process first asked.
 static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -75,6 +75,13 @@ pub(crate) fn suspect() {
     }
 }
 
+/// Whether an instant of [`nanos`] that was kept lies so far ahead of now that the clock has run back since, or
+/// is another one: the paused clock of an earlier test. Clocks of two threads are never so far apart.
+#[inline]
+pub(crate) fn ran_back(kept: u64, now: u64) -> bool {
+    kept > now.saturating_add(1_000_000_000)
+}
+
 /// A duration in whole nanoseconds; one above 584 years becomes 584 years.
 pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -87,7 +94,7 @@ pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
 }
 
 /// Whether tokio is built with `test-util`.
-const PAUSABLE: bool = {
+pub(crate) const PAUSABLE: bool = {
     // In the inner scope, the name is tokio's function where that exists, and the one of the module
     // below where it does not.
     #[allow(unused_imports, reason = "one of the two imports is")]

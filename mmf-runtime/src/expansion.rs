@@ -21,12 +21,40 @@ pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
-pub use crate::resilience::registry::{Origin, Parts, Registration, Site, shared_breaker};
-pub use crate::resilience::retry::{Retry, Retrying};
+pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
+pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
 pub use crate::resilience::{
     Backoff, Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, RateLimiter, Refusal, Refusals,
-    RetryPolicy,
+    RetryBudget, RetryPolicy,
 };
+
+/// What a hook of the user's returned: nothing, or the future of nothing.
+///
+/// The inherent method is found for nothing, the one of [`HookLater`] for a future.
+#[derive(Debug)]
+pub struct Hooked<R>(pub R);
+
+impl Hooked<()> {
+    /// Nothing is left to do.
+    #[expect(clippy::unused_async, reason = "called like its twin in `HookLater`")]
+    pub async fn finish(self) {}
+
+    /// The same where nothing can be awaited.
+    pub fn finish_blocking(self) {}
+}
+
+/// An `async` hook.
+#[expect(async_fn_in_trait, reason = "implemented once, below")]
+pub trait HookLater {
+    /// Waits for it.
+    async fn finish(self);
+}
+
+impl<F: Future<Output = ()>> HookLater for Hooked<F> {
+    async fn finish(self) {
+        self.0.await;
+    }
+}
 
 /// A duration, so that an expression of another type is an error at its own place.
 #[inline]

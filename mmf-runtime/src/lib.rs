@@ -24,6 +24,8 @@ mod otel;
 pub mod resilience;
 #[cfg(feature = "logging")]
 pub mod service;
+#[cfg(feature = "logging")]
+mod stderr;
 mod sync;
 mod tally;
 #[cfg(feature = "logging")]
@@ -31,6 +33,8 @@ pub mod task;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
 mod timer;
+#[cfg(all(feature = "logging", unix))]
+mod writable;
 
 #[doc(hidden)]
 pub mod expansion;

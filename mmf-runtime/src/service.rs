@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, watch};
 
-use crate::logging::{Chain, Logging, LoggingConfig, ServiceLogger, init};
+use crate::logging::{Chain, LoggingConfig, ServiceLogger, init};
+use crate::stderr;
 
 /// A running service, as `#[service]` hands it to `main`. Clones are the same service.
 #[derive(Clone, Debug)]
@@ -24,8 +25,9 @@ struct Shared {
     ended: AtomicBool,
     /// Why the service is to end, once it is.
     shutdown: watch::Sender<Option<&'static str>>,
-    /// When that was logged.
+    /// When its end began, which is logged then.
     told: OnceLock<Instant>,
+    shutdown_timeout: Duration,
 }
 
 /// The operations that run in this process, which has one service.
@@ -83,8 +85,9 @@ pub(crate) fn is_named(name: &str) -> bool {
 }
 
 impl Service {
-    fn new(name: &'static str) -> Self {
+    fn new(name: &'static str, shutdown_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
+            shutdown_timeout,
             logger: ServiceLogger::new(name),
             ready: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -140,13 +143,13 @@ impl Service {
         self.0.shutdown.send_if_modified(|known| known.replace(reason).is_none());
     }
 
-    /// Runs `main` to its end; nothing where that is later than `at_most` after a requested shutdown.
-    async fn until_end<F: Future>(&self, main: F, at_most: Duration) -> Option<F::Output> {
+    /// Runs `main` to its end; nothing where that is later than `shutdown_timeout` after a requested shutdown.
+    async fn until_end<F: Future>(&self, main: F) -> Option<F::Output> {
         let limit = async {
             self.shutdown_requested().await;
             let reason = self.0.shutdown.borrow().unwrap_or("requested");
             self.tell_shutdown(reason);
-            tokio::time::sleep(at_most).await;
+            tokio::time::sleep(self.time_left()).await;
         };
         tokio::select! {
             biased;
@@ -155,17 +158,29 @@ impl Service {
         }
     }
 
+    /// From now on the process ends, and everything on its way out has the rest of `shutdown_timeout`; whether it
+    /// had not begun to.
+    fn begin_end(&self, reason: &'static str) -> bool {
+        self.request(reason);
+        let now = Instant::now();
+        let begins = self.0.told.set(now).is_ok();
+        if begins && let Some(end) = now.checked_add(self.0.shutdown_timeout) {
+            crate::logging::end_waits_at(end);
+        }
+        begins
+    }
+
     /// Logs that the service ends, once.
-    fn tell_shutdown(&self, reason: &str) {
-        if self.0.told.set(Instant::now()).is_ok() {
+    fn tell_shutdown(&self, reason: &'static str) {
+        if self.begin_end(reason) {
             self.0.logger.service_shutdown(reason);
         }
     }
 
-    /// What is left of the time since the shutdown was told.
-    fn time_left(&self, shutdown_timeout: Duration) -> Duration {
+    /// What is left of the time since the end began.
+    fn time_left(&self) -> Duration {
         let since = self.0.told.get().map(Instant::elapsed).unwrap_or_default();
-        shutdown_timeout.saturating_sub(since)
+        self.0.shutdown_timeout.saturating_sub(since)
     }
 
     /// Runs a future as an operation that the end of the service waits for.
@@ -243,14 +258,14 @@ where
     let logging = match init(config) {
         Ok(logging) => logging,
         Err(error) => {
-            eprintln!("{} cannot log: {}", settings.name, Chain(&error));
+            stderr::tell(format_args!("{} cannot log: {}", settings.name, Chain(&error)));
             return ExitCode::FAILURE;
         }
     };
     CURRENT.get_or_init(|| settings.name);
     #[cfg(feature = "chaos")]
     crate::chaos::read_environment();
-    let service = Service::new(settings.name);
+    let service = Service::new(settings.name, settings.shutdown_timeout);
     crate::service_startup!(
         service.0.logger,
         settings.version,
@@ -265,13 +280,11 @@ where
     if let Threads::Many(threads) = settings.threads {
         builder.worker_threads(threads);
     }
+    watch_for_the_end(&service);
     let code = match builder.enable_all().build() {
         Ok(runtime) => {
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                runtime.block_on(async {
-                    listen(&service);
-                    service.until_end(main(service.clone()), settings.shutdown_timeout).await
-                })
+                runtime.block_on(async { service.until_end(main(service.clone())).await })
             }));
             let code = match ended {
                 Ok(None) => {
@@ -285,8 +298,7 @@ where
                 Ok(Some(ended)) => end(&service, Ok(ended.error())),
                 Err(panic) => end(&service, Err(panic)),
             };
-            let left =
-                runtime.block_on(RUNNING.drained(service.time_left(settings.shutdown_timeout)));
+            let left = runtime.block_on(RUNNING.drained(service.time_left()));
             if left > 0 {
                 tracing::warn!(target: "mmf::service", left, "operations had to be left running");
             }
@@ -296,33 +308,72 @@ where
         }
         Err(error) => end(&service, Ok(Some(error.into()))),
     };
-    flush(logging);
+    logging.end_within(service.time_left().max(LEAST_FOR_THE_LAST_LINES));
     code
 }
 
-fn flush(logging: Logging) {
-    drop(logging);
+/// Lines that a reader takes at once are written, also where `shutdown_timeout` is over.
+const LEAST_FOR_THE_LAST_LINES: Duration = Duration::from_millis(250);
+
+/// Turns signals into a requested shutdown, from here on and until the very end, and sees to it that there is
+/// one: on a thread that neither logs nor depends on the runtime of `main`, all of whose threads may stand still.
+/// A second signal, or a process that still lives after `shutdown_timeout`, ends it at once and without a word.
+fn watch_for_the_end(service: &Service) {
+    let (caught, is_caught) = std::sync::mpsc::sync_channel(1);
+    let watched = service.clone();
+    let thread = std::thread::Builder::new().name("mmf-signals".into()).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let watching = runtime.map(|runtime| runtime.block_on(watch(watched, &caught)));
+        if let Err(error) = watching {
+            // Whoever waits for it may be gone.
+            let _ = caught.send(Err(error));
+        }
+    });
+    let watching = thread.and_then(|_| is_caught.recv().unwrap_or_else(|_| Ok(())));
+    if let Err(error) = watching {
+        tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
+    }
 }
 
-/// Turns signals into a requested shutdown. They are caught from here on, before `main` says that it
-/// is ready.
-fn listen(service: &Service) {
-    match Signals::catch() {
-        Ok(mut signals) => {
-            let service = service.clone();
-            tokio::spawn(async move {
-                service.request(signals.next().await);
-                // Whoever asks again does not want to wait.
-                let signal = signals.next().await;
-                tracing::warn!(target: "mmf::service", "{signal} again: ending at once");
-                crate::logging::flush_all();
-                std::process::exit(1);
-            });
-        }
+async fn watch(service: Service, caught: &std::sync::mpsc::SyncSender<std::io::Result<()>>) {
+    let mut signals = match Signals::catch() {
+        Ok(signals) => Some(signals),
         Err(error) => {
-            tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
+            let _ = caught.send(Err(error));
+            None
         }
+    };
+    if signals.is_some() {
+        let _ = caught.send(Ok(()));
     }
+    let mut next_signal = async || match &mut signals {
+        Some(signals) => signals.next().await,
+        None => std::future::pending().await,
+    };
+    let mut signal_came = false;
+    tokio::select! {
+        signal = next_signal() => {
+            signal_came = true;
+            service.request(signal);
+        }
+        () = service.shutdown_requested() => {}
+    }
+    if let Some(end) = Instant::now().checked_add(service.0.shutdown_timeout) {
+        crate::logging::end_waits_at(end);
+    }
+    let again = async {
+        if !signal_came {
+            next_signal().await;
+        }
+        next_signal().await;
+    };
+    /// What is left to do after `shutdown_timeout` takes less.
+    const GRACE: Duration = Duration::from_secs(1);
+    tokio::select! {
+        () = again => {}
+        () = tokio::time::sleep(service.0.shutdown_timeout.saturating_add(GRACE)) => {}
+    }
+    std::process::exit(1);
 }
 
 #[cfg(unix)]
@@ -372,10 +423,12 @@ fn end(
     service.0.ended.store(true, Ordering::Relaxed);
     match ended {
         Ok(None) => {
-            service.tell_shutdown(service.0.shutdown.borrow().unwrap_or("completed"));
+            let reason = service.0.shutdown.borrow().unwrap_or("completed");
+            service.tell_shutdown(reason);
             ExitCode::SUCCESS
         }
         Ok(Some(error)) => {
+            service.begin_end("error");
             tracing::error!(
                 target: "mmf::service", status = "shutting_down", reason = "error",
                 error = &*error as &(dyn Error + 'static),
@@ -384,6 +437,7 @@ fn end(
             ExitCode::FAILURE
         }
         Err(_panic) => {
+            service.begin_end("panic");
             tracing::error!(
                 target: "mmf::service", status = "shutting_down", reason = "panic",
                 "{} is shutting down", logger.name()

@@ -12,6 +12,15 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+/// Wakes a thread that waits for its turn.
+pub(crate) struct Unpark(pub(crate) std::thread::Thread);
+
+impl std::task::Wake for Unpark {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// Locks, also after a panic elsewhere: no lock of this crate is held while user code runs, so the
 /// state behind it is never half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,8 +4,13 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::correlation;
+use crate::resilience::deadline;
 
-/// [`tokio::spawn`] that carries the correlation id, the trace and the span over to the new task.
+/// [`tokio::spawn`] that carries the correlation id, the trace, the span and the deadline over to the new task.
+///
+/// The task is not cut by the deadline, nor ended with the call that started it: it goes on, and its own
+/// resilient calls are bounded by that deadline, so that one which is made past it is refused at once. What is
+/// to outlive the request belongs into a plain [`tokio::spawn`].
 ///
 /// ```
 /// use mmf_runtime::correlation::{self, CorrelationId};
@@ -22,7 +27,7 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let future = future.in_current_span();
+    let future = deadline::carrying(future.in_current_span());
     #[cfg(feature = "chaos")]
     let future = crate::chaos::carrying(future);
     match correlation::current_context() {
@@ -38,6 +43,7 @@ where
     W: FnOnce() -> T + Send + 'static,
 {
     let (context, span) = (correlation::current_context(), tracing::Span::current());
+    let work = deadline::carrying_sync(work);
     tokio::task::spawn_blocking(move || {
         let work = || span.in_scope(work);
         match context {

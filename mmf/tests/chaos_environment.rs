@@ -1,7 +1,8 @@
 //! `MMF_CHAOS`: this program starts itself again with the variable set, and reads what that says and does.
 
 use std::io;
-use std::process::{Command, Output};
+use std::process::Command;
+use std::sync::Barrier;
 
 use mmf::chaos;
 
@@ -15,28 +16,58 @@ fn other() -> Result<u32, io::Error> {
     Ok(7)
 }
 
-/// Calls both, and says how many calls failed.
+/// Its number is code, which makes a call at a point while the variable is read.
+#[chaos(name = "odd.fetch", random_errors(probability = share()))]
+fn odd() -> Result<u32, io::Error> {
+    Ok(7)
+}
+
+fn share() -> f64 {
+    if other().is_ok() { 1.0 } else { 0.0 }
+}
+
+/// Calls all of them, the first from several threads at once, and says how many calls failed.
 fn child() -> ! {
-    let logging = mmf::logging::init(mmf::logging::LoggingConfig::new("child")).unwrap();
+    let logs = std::env::var_os("MMF_TEST_SILENT").is_none();
+    let logging =
+        logs.then(|| mmf::logging::init(mmf::logging::LoggingConfig::new("child")).unwrap());
+    let barrier = Barrier::new(8);
+    let together = std::thread::scope(|scope| {
+        let call = || {
+            barrier.wait();
+            fetch().is_err()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(call)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).filter(|failed| *failed).count()
+    });
+    let odd = odd().is_err();
     let failed = (0..100).filter(|_| fetch().is_err()).count();
     let others = (0..100).filter(|_| other().is_err()).count();
     drop(logging);
-    eprintln!("failed={failed} others={others}");
+    eprintln!("together={together} odd={odd} failed={failed} others={others}");
     std::process::exit(0);
 }
 
-fn run(test: &str, chaos: &str) -> (String, String) {
-    let output: Output = Command::new(std::env::current_exe().unwrap())
+fn command(test: &str, chaos: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([test, "--exact", "--nocapture"])
         .env("MMF_TEST_CHILD", "1")
         .env("MMF_CHAOS", chaos)
         .env("MMF_CHAOS_SEED", "42")
-        .env("MMF_CHAOS_ALLOW_RELEASE", "1")
-        .output()
-        .unwrap();
+        .env("MMF_CHAOS_ALLOW_RELEASE", "1");
+    command
+}
+
+fn outcome(command: &mut Command) -> (String, String) {
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr))
+}
+
+fn run(test: &str, chaos: &str) -> (String, String) {
+    outcome(&mut command(test, chaos))
 }
 
 fn is_child() -> bool {
@@ -76,4 +107,60 @@ fn what_is_not_understood_arms_nothing_and_has_its_place() {
     let (lines, errors) = run(name, "nowhere.*: disk_full");
     assert!(lines.contains("matches no point of this program"), "{lines}");
     assert!(errors.contains("failed=0 others=0"), "{errors}");
+}
+
+#[test]
+fn the_first_calls_of_several_threads_are_all_struck() {
+    if is_child() {
+        child();
+    }
+    let name = "the_first_calls_of_several_threads_are_all_struck";
+    let (_, errors) = run(name, "users.*: disk_full(p=1)");
+    assert!(errors.contains("together=8 odd=false failed=100 others=0"), "{errors}");
+}
+
+#[test]
+fn a_point_whose_numbers_are_code_may_call_other_points_there() {
+    if is_child() {
+        child();
+    }
+    let name = "a_point_whose_numbers_are_code_may_call_other_points_there";
+    let (_, errors) = run(name, "odd.*");
+    assert!(errors.contains("together=0 odd=true failed=0 others=0"), "{errors}");
+}
+
+#[test]
+fn a_mistake_far_along_is_shown_with_what_stands_around_it() {
+    if is_child() {
+        child();
+    }
+    let name = "a_mistake_far_along_is_shown_with_what_stands_around_it";
+    let (_, errors) = run(name, &format!("users.*: {}disk_ful", "hang, ".repeat(12_000)));
+    assert!(errors.contains("nothing is armed: unknown kind \"disk_ful\""), "{errors}");
+    assert!(errors.contains("failed=0 others=0"), "{errors}");
+    let lines: Vec<_> = errors.lines().collect();
+    let mark = lines.iter().position(|line| line.trim() == "^").expect("a mark");
+    let (piece, mark) = (lines[mark - 1], lines[mark]);
+    assert!(piece.chars().count() < 80, "{piece}");
+    let under: String = piece.chars().skip(mark.chars().count() - 1).collect();
+    assert_eq!(under, "disk_ful");
+}
+
+#[test]
+fn what_steers_a_terminal_does_not_reach_it() {
+    if is_child() {
+        child();
+    }
+    let name = "what_steers_a_terminal_does_not_reach_it";
+    for (chaos, part) in [
+        ("users.*: \u{1b}[31mdisk_ful\u{7}", "nothing is armed: unknown kind"),
+        ("users.*: hang(\u{1b}[31m\u{202e}=1)", "nothing is armed: unknown key"),
+        ("\u{1b}[31m\u{202e}*: hang", "FAULTS ARE INJECTED"),
+    ] {
+        let (_, errors) = outcome(command(name, chaos).env("MMF_TEST_SILENT", "1"));
+        assert!(errors.contains(part), "{errors:?}");
+        let is_raw = |letter: char| letter != '\n' && letter.is_control() || letter == '\u{202e}';
+        assert!(!errors.contains(is_raw), "{errors:?}");
+        assert!(errors.contains("failed=0 others=0"), "{errors:?}");
+    }
 }

@@ -15,6 +15,36 @@ use crate::common::value::{Literal, Value};
 
 type Integer = Value<u32>;
 type Share = Value<f64>;
+
+/// `max_attempts = 5` or `max_attempts = "unlimited"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Attempts(pub(crate) u32);
+
+impl Attempts {
+    const UNLIMITED: Self = Self(u32::MAX);
+}
+
+impl Literal for Attempts {
+    fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
+        match lit {
+            Lit::Str(text) if text.value() == "unlimited" => Ok(Self::UNLIMITED),
+            Lit::Str(text) => Err(error(
+                text.span(),
+                format!("expected a whole number or `\"unlimited\"`: `{key} = 5`"),
+            )),
+            other => u32::from_lit(other, key).map(Self),
+        }
+    }
+
+    fn text(&self) -> String {
+        if *self == Self::UNLIMITED { "\"unlimited\"".into() } else { self.0.text() }
+    }
+
+    fn code(&self, span: Span) -> TokenStream {
+        self.0.code(span)
+    }
+}
+
 pub(crate) type Time = Value<Duration>;
 
 /// A group: its keys, or a ready policy.
@@ -29,6 +59,13 @@ impl<K> Group<K> {
         match self {
             Self::Keys(keys, _) => Some(keys),
             Self::Policy(_) => None,
+        }
+    }
+
+    pub(crate) fn policy(&self) -> Option<&Expr> {
+        match self {
+            Self::Keys(..) => None,
+            Self::Policy(expr) => Some(expr),
         }
     }
 
@@ -61,13 +98,14 @@ pub(crate) struct Args {
 keys! {
     /// `retry(…)`
     struct Retry {
-        max_attempts: Integer,
+        max_attempts: Value<Attempts>,
         backoff: Backoff,
         base_delay: Time,
         max_delay: Time,
         multiplier: Share,
         jitter: Share,
         max_duration: Time,
+        before_retry: Code,
         retry_on: Patterns,
         abort_on: Patterns,
         retry_if: Code,
@@ -95,6 +133,7 @@ keys! {
         fail_on: Patterns,
         skip_on: Patterns,
         fail_if: Code,
+        fail_if_ok: Code,
         on_refusal: Refusals,
         shared: Text,
         key: Code,
@@ -127,6 +166,7 @@ keys! {
         delay: Time,
         percentile: Share,
         max_hedges: Integer,
+        budget: Share,
     }
 }
 
@@ -457,7 +497,7 @@ mod tests {
         let (args, errors) = read(quote!(retry = 5, breaker = &PAYMENTS, bulkhead));
         assert!(errors.is_empty());
         let retry = args.retry.unwrap();
-        assert_eq!(retry.keys().unwrap().max_attempts.as_ref().unwrap().literal(), Some(&5));
+        assert_eq!(retry.keys().unwrap().max_attempts.as_ref().unwrap().literal(), Some(&Attempts(5)));
         assert!(matches!(args.breaker, Some(Group::Policy(_))));
         assert!(args.bulkhead.unwrap().keys().unwrap().max_concurrent.is_none());
     }

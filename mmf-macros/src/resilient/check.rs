@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 use super::args::{Args, Breaker, Fallback, Group, Refusals, Window};
 use crate::chaos::Kind;
 use crate::common::duration;
-use crate::common::errors::{Errors, suggestion};
+use crate::common::errors::{Errors, error, suggestion};
 use crate::common::function::{Anatomy, Function, SelfKind};
 use crate::common::names::first_use;
 use crate::common::value::Value;
@@ -66,6 +66,7 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
     arguments(&args, &anatomy, errors);
     handed_over(&args, &anatomy, errors);
     state(&args, &anatomy, errors);
+    ready_policies(&args, &anatomy, errors);
     Some(Model { anatomy, args, ident: function.sig.ident.clone(), point: None })
 }
 
@@ -120,10 +121,12 @@ fn durations(args: &Args, errors: &mut Errors) {
 
 fn retry(args: &Args, errors: &mut Errors) {
     let Some(keys) = args.retry.as_ref().and_then(Group::keys) else { return };
-    at_least_one(keys.max_attempts.as_ref(), "max_attempts", errors);
+    by_rule(keys.max_attempts.as_ref(), errors, |attempts| {
+        mmf_rules::at_least_one("max_attempts", attempts.0)
+    });
     share(keys.jitter.as_ref(), "jitter", errors);
     share(keys.budget.as_ref(), "budget", errors);
-    at_least(keys.multiplier.as_ref(), 1.0, "multiplier", errors);
+    growth(keys.multiplier.as_ref(), "multiplier", errors);
     positive(keys.max_duration.as_ref(), "max_duration", errors);
     refusals(
         keys.on_refusal.as_ref(),
@@ -137,18 +140,11 @@ fn retry(args: &Args, errors: &mut Errors) {
     let base = written(&keys.base_delay, Duration::from_secs(1));
     let max = written(&keys.max_delay, Duration::from_mins(1));
     if let (Some(base), Some(max)) = (base, max)
-        && max < base
         && let Some(wrong) = keys.max_delay.as_ref().or(keys.base_delay.as_ref())
     {
-        errors.push(
-            wrong.span(),
-            format!(
-                "`max_delay` of {} is below `base_delay` of {}: raise `max_delay` or lower \
-                 `base_delay`",
-                duration::text(max),
-                duration::text(base)
-            ),
-        );
+        let hint = ": raise `max_delay` or lower `base_delay`";
+        let rule = mmf_rules::not_below(("max_delay", max), ("base_delay", base), hint);
+        errors.extend(rule.err().map(|broken| error(wrong.span(), broken.message)));
     }
 }
 
@@ -157,7 +153,7 @@ fn breaker(args: &Args, errors: &mut Errors) {
     let span = args.breaker.as_ref().map_or_else(Span::call_site, Group::span);
     share(keys.failure_rate_threshold.as_ref(), "failure_rate_threshold", errors);
     share(keys.slow_call_rate_threshold.as_ref(), "slow_call_rate_threshold", errors);
-    at_least(keys.recovery_multiplier.as_ref(), 1.0, "recovery_multiplier", errors);
+    growth(keys.recovery_multiplier.as_ref(), "recovery_multiplier", errors);
     for (key, value) in [
         ("minimum_throughput", &keys.minimum_throughput),
         ("half_open_max_calls", &keys.half_open_max_calls),
@@ -167,7 +163,6 @@ fn breaker(args: &Args, errors: &mut Errors) {
         at_least_one(value.as_ref(), key, errors);
     }
     positive(keys.slow_call_threshold.as_ref(), "slow_call_threshold", errors);
-    positive(keys.recovery_timeout.as_ref(), "recovery_timeout", errors);
     refusals(
         keys.on_refusal.as_ref(),
         &["timeout", "bulkhead", "rate_limit", "all", "none"],
@@ -178,42 +173,29 @@ fn breaker(args: &Args, errors: &mut Errors) {
 }
 
 fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
-    match &keys.window {
-        Some(Window::Calls(0, span)) => errors.push(*span, "`window` must hold at least 1 call"),
-        Some(Window::Time(Duration::ZERO, span)) => {
-            errors.push(*span, "`window` must be longer than 0s");
+    let (window, window_span) = match &keys.window {
+        None => (Some(100), span),
+        Some(Window::Calls(calls, span)) => (Some(*calls), *span),
+        Some(Window::Time(time, span)) => {
+            let rule = mmf_rules::window_time(*time);
+            errors.extend(rule.err().map(|broken| error(*span, broken.message)));
+            (None, *span)
         }
-        Some(Window::Calls(window, window_span)) => {
-            let minimum = keys.minimum_throughput.as_ref();
-            let (calls, span) = match minimum {
-                None => (Some(10), *window_span),
-                Some(value) => (value.literal().copied(), value.span()),
-            };
-            if let Some(calls) = calls
-                && calls > *window
-                && !is_zero(keys.failure_rate_threshold.as_ref())
-            {
-                errors.push(
-                    span,
-                    format!(
-                        "`minimum_throughput` of {calls} is above the window of {window} calls: the \
-                         rate would never count; lower `minimum_throughput` or widen `window`"
-                    ),
-                );
-            }
-        }
-        None => {
-            if let Some(Value::Literal(calls @ 101.., span)) = &keys.minimum_throughput {
-                errors.push(
-                    *span,
-                    format!(
-                        "`minimum_throughput` of {calls} is above the window of 100 calls: the rate \
-                         would never count; lower it or widen `window`"
-                    ),
-                );
-            }
-        }
-        Some(Window::Time(..) | Window::Expr(_)) => {}
+        Some(Window::Expr(_)) => (None, span),
+    };
+    if let Some(window) = window {
+        let minimum = match &keys.minimum_throughput {
+            None => Some((10, window_span)),
+            Some(value) => value.literal().map(|calls| (*calls, value.span())),
+        };
+        let rates = !is_zero(keys.failure_rate_threshold.as_ref());
+        let broken = match mmf_rules::window_calls(window) {
+            Err(broken) => Some((broken, window_span)),
+            Ok(()) => minimum.filter(|_| rates).and_then(|(calls, span)| {
+                Some((mmf_rules::throughput(calls, window).err()?, span))
+            }),
+        };
+        errors.extend(broken.map(|(broken, span)| error(span, broken.message)));
     }
     let never_by_count = matches!(keys.failure_threshold, Some(Value::Literal(0, _)));
     let never_by_rate = is_zero(keys.failure_rate_threshold.as_ref());
@@ -236,16 +218,13 @@ fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
 fn breaker_state(keys: &Breaker, errors: &mut Errors) {
     if let (Some(Value::Literal(max, span)), Some(Value::Literal(base, _))) =
         (&keys.max_recovery_timeout, &keys.recovery_timeout)
-        && max < base
+        && let Err(broken) = mmf_rules::not_below(
+            ("max_recovery_timeout", *max),
+            ("recovery_timeout", *base),
+            "",
+        )
     {
-        errors.push(
-            *span,
-            format!(
-                "`max_recovery_timeout` of {} is below `recovery_timeout` of {}",
-                duration::text(*max),
-                duration::text(*base)
-            ),
-        );
+        errors.push(*span, broken.message);
     }
     if let (Some(shared), Some(_)) = (&keys.shared, &keys.key) {
         errors.push(
@@ -269,6 +248,11 @@ fn rate_limit(args: &Args, errors: &mut Errors) {
     at_least_one(keys.permits.as_ref(), "permits", errors);
     at_least_one(keys.burst.as_ref(), "burst", errors);
     positive(keys.period.as_ref(), "period", errors);
+    let period =
+        keys.period.as_ref().map_or(Some(Duration::from_secs(1)), |p| p.literal().copied());
+    if let Some(period) = period.filter(|period| !period.is_zero()) {
+        by_rule(keys.permits.as_ref(), errors, |permits| mmf_rules::rate(*permits, period));
+    }
 }
 
 fn bulkhead(args: &Args, errors: &mut Errors) {
@@ -279,11 +263,8 @@ fn bulkhead(args: &Args, errors: &mut Errors) {
 fn hedge(args: &Args, errors: &mut Errors) {
     let Some(Group::Keys(keys, span)) = &args.hedge else { return };
     at_least_one(keys.max_hedges.as_ref(), "max_hedges", errors);
-    if let Some(Value::Literal(percentile, span)) = &keys.percentile
-        && !(*percentile > 0.0 && *percentile < 100.0)
-    {
-        errors.push(*span, "`percentile` must be above 0 and below 100, for example 95");
-    }
+    share(keys.budget.as_ref(), "budget", errors);
+    by_rule(keys.percentile.as_ref(), errors, |percentile| mmf_rules::percentile(*percentile));
     match (&keys.delay, &keys.percentile) {
         (None, None) => errors.push(
             *span,
@@ -444,13 +425,37 @@ fn state(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
         constants!(keys => max_concurrent, max_queue, max_wait);
     }
     if let Some(keys) = args.hedge.as_ref().and_then(Group::keys) {
-        constants!(keys => percentile, max_hedges);
+        constants!(keys => percentile, max_hedges, budget);
     }
     if let Some(stale) = args.stale() {
         constants!(stale => max_age, capacity);
     }
     if let Some(keys) = args.retry.as_ref().and_then(Group::keys) {
         constants!(keys => budget);
+    }
+}
+
+/// A policy with state that is built by each call anew would limit nothing.
+fn ready_policies(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
+    let names = local_names(anatomy);
+    for (key, policy) in [
+        ("breaker", args.breaker.as_ref().and_then(Group::policy)),
+        ("rate_limit", args.rate_limit.as_ref().and_then(Group::policy)),
+        ("bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
+        ("hedge", args.hedge.as_ref().and_then(Group::policy)),
+    ] {
+        if let Some(syn::Expr::MethodCall(call)) = policy
+            && call.method == "build"
+            && let Some(name) = first_use(&call.to_token_stream(), &names)
+        {
+            errors.push(
+                name.span(),
+                format!(
+                    "this `{key}` names `{name}`, so each call would build one of its own and nothing \
+                     would be shared: keep it in a field or a `static`, or use constants"
+                ),
+            );
+        }
     }
 }
 
@@ -478,35 +483,31 @@ fn refusals(written: Option<&Refusals>, allowed: &[&str], errors: &mut Errors) {
 }
 
 fn at_least_one(value: Option<&Value<u32>>, key: &str, errors: &mut Errors) {
-    if let Some(Value::Literal(0, span)) = value {
-        errors.push(*span, format!("`{key}` must be at least 1"));
-    }
+    by_rule(value, errors, |number| mmf_rules::at_least_one(key, *number));
 }
 
 fn share(value: Option<&Value<f64>>, key: &str, errors: &mut Errors) {
-    if let Some(Value::Literal(share, span)) = value
-        && !(0.0..=1.0).contains(share)
-    {
-        let hint = if *share > 1.0 && *share <= 100.0 {
-            format!(": for {share} % write `{key} = {:?}`", share / 100.0)
-        } else {
-            String::new()
-        };
-        errors.push(*span, format!("`{key}` is a share between 0.0 and 1.0{hint}"));
-    }
+    by_rule(value, errors, |share| mmf_rules::share(key, *share));
 }
 
-fn at_least(value: Option<&Value<f64>>, least: f64, key: &str, errors: &mut Errors) {
-    if let Some(Value::Literal(number, span)) = value
-        && *number < least
-    {
-        errors.push(*span, format!("`{key}` must be at least {least:?}"));
-    }
+fn growth(value: Option<&Value<f64>>, key: &str, errors: &mut Errors) {
+    by_rule(value, errors, |factor| mmf_rules::growth(key, *factor));
 }
 
 fn positive(value: Option<&Value<Duration>>, key: &str, errors: &mut Errors) {
-    if let Some(Value::Literal(Duration::ZERO, span)) = value {
-        errors.push(*span, format!("`{key}` must be longer than 0s"));
+    by_rule(value, errors, |duration| mmf_rules::positive(key, *duration));
+}
+
+/// Holds a literal against a rule that the running program has as well.
+fn by_rule<T, R>(
+    value: Option<&Value<T>>,
+    errors: &mut Errors,
+    rule: impl FnOnce(&T) -> mmf_rules::Rule<R>,
+) {
+    if let Some(Value::Literal(value, span)) = value
+        && let Err(broken) = rule(value)
+    {
+        errors.push(*span, broken.message);
     }
 }
 
@@ -562,6 +563,12 @@ mod tests {
             (quote!(deadline = "1s", timeout = "2s"), "shorter than one `timeout`"),
             (quote!(timeout = "0s"), "longer than 0s"),
             (quote!(rate_limit), "needs `permits`"),
+            (quote!(breaker(window = 2_000_000)), "at most 1048576"),
+            (quote!(rate_limit(permits = 2_000_000_000)), "more than one a nanosecond"),
+            (quote!(hedge(delay = "1s", budget = 10)), "write `budget = 0.1`"),
+            (quote!(hedge(percentile = 100)), "below 100"),
+            (quote!(retry = "often"), "or `\"unlimited\"`"),
+            (quote!(bulkhead = Bulkhead::builder(id).build()), "keep it in a field"),
             (quote!(hedge), "needs to know when"),
             (quote!(hedge(delay = "1s", percentile = 95)), "exclude each other"),
             (quote!(fallback), "needs an answer"),
@@ -580,6 +587,11 @@ mod tests {
     fn both_sides_of_a_limit() {
         for fine in [
             quote!(retry(base_delay = "1m")),
+            quote!(retry(max_attempts = "unlimited")),
+            quote!(retry = "unlimited"),
+            quote!(breaker(recovery_timeout = "0s")),
+            quote!(bulkhead = Bulkhead::builder("b").build()),
+            quote!(rate_limit(permits = 1_000_000_000)),
             quote!(breaker(window = 10)),
             quote!(breaker(minimum_throughput = 100)),
             quote!(breaker(failure_rate_threshold = 1.0)),

@@ -32,6 +32,7 @@ pub(crate) fn describe(args: &Args) -> String {
         text.given("delay", keys.delay.as_ref().map(Value::text));
         text.given("percentile", keys.percentile.as_ref().map(Value::text));
         text.value("max_hedges", keys.max_hedges.as_ref(), "1");
+        text.value("budget", keys.budget.as_ref(), "0.1");
     });
     if let Some(fallback) = fallback {
         all.0.push(describe_fallback(fallback));
@@ -96,6 +97,7 @@ fn describe_retry(keys: &Retry, text: &mut Keys) {
     text.value("multiplier", keys.multiplier.as_ref(), "2.0");
     text.value("jitter", keys.jitter.as_ref(), "0.1");
     text.given("max_duration", keys.max_duration.as_ref().map(Value::text));
+    text.code("before_retry", keys.before_retry.as_ref());
     text.patterns("retry_on", keys.retry_on.as_ref());
     text.patterns("abort_on", keys.abort_on.as_ref());
     text.code("retry_if", keys.retry_if.as_ref());
@@ -127,6 +129,7 @@ fn describe_breaker(keys: &Breaker, text: &mut Keys) {
     text.patterns("fail_on", keys.fail_on.as_ref());
     text.patterns("skip_on", keys.skip_on.as_ref());
     text.code("fail_if", keys.fail_if.as_ref());
+    text.code("fail_if_ok", keys.fail_if_ok.as_ref());
     text.refusals(keys.on_refusal.as_ref(), r#""timeout""#);
     text.given("shared", keys.shared.as_ref().map(|shared| format!("{:?}", shared.text)));
     if keys.key.is_some() {
@@ -143,6 +146,7 @@ pub(crate) fn shared_configuration(keys: &Breaker) -> Option<String> {
         fail_on: None,
         skip_on: None,
         fail_if: None,
+        fail_if_ok: None,
         on_refusal: None,
         ..keys.clone()
     };

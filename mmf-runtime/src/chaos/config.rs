@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::kind::ChaosKind;
 
-/// A config that can never work, by what is wrong with it.
+/// A config that can never work, by what is wrong with it, or that may not be armed, by what allows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidChaos(pub(super) String);

@@ -1,5 +1,7 @@
 //! Decisions that can be made again: a number for each seed, point, call and draw, whatever thread asks.
 
+use std::time::Duration;
+
 /// The draws of one call. Counter-based: each is the mixed sum of what it belongs to, so that there is no
 /// state to share. `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014)
 /// with the stream of the point.
@@ -33,6 +35,13 @@ fn mix(mut value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
+/// A share, 0 to 1, of a duration: of the longest as well, which floating point rounds up to more than there
+/// is.
+pub(super) fn share_of(duration: Duration, share: f64) -> Duration {
+    let part = Duration::try_from_secs_f64(duration.as_secs_f64() * share);
+    part.unwrap_or(duration).min(duration)
+}
+
 /// The stream of a name: FNV-1a, the same in every build.
 pub(super) fn stream(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
@@ -51,6 +60,13 @@ mod tests {
         assert_ne!(draw(1, 2, 3), draw(2, 2, 3));
         assert_ne!(draw(1, 2, 3), draw(1, 3, 3));
         assert_ne!(draw(1, 2, 3), draw(1, 2, 4));
+    }
+
+    #[test]
+    fn a_share_of_the_longest_duration_is_no_longer() {
+        assert_eq!(share_of(Duration::MAX, 1.0), Duration::MAX);
+        assert_eq!(share_of(Duration::MAX, 0.0), Duration::ZERO);
+        assert_eq!(share_of(Duration::from_secs(4), 0.25), Duration::from_secs(1));
     }
 
     #[test]

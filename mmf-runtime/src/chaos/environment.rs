@@ -4,58 +4,87 @@
 //! MMF_CHAOS='users.*: network_delay(p=0.3, max=2s), network_failure(p=0.1); orders.*: hang(duration=1m)'
 //! ```
 
-use std::sync::Once;
-use std::time::Duration;
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::config::ChaosConfig;
+use super::excerpt::{around, beginning, quoted};
 use super::fault::{Distribution, Fault};
+use super::injector::ChaosInjector;
 use super::kind::ChaosKind;
 use super::point::{self, environment_was_read};
-use super::scope::{Armed, arm};
+use super::release;
+use super::scope::{self, Armed};
+use crate::stderr::tell;
 
 /// How often a process says that it is under an experiment.
 const BETWEEN_REMINDERS: Duration = Duration::from_secs(60);
 
-/// Reads `MMF_CHAOS`, once.
-pub(crate) fn read() {
-    static READ: Once = Once::new();
-    READ.call_once(|| {
-        environment_was_read();
-        let Ok(text) = std::env::var("MMF_CHAOS") else { return };
-        if text.trim().is_empty() {
-            return;
-        }
-        let allowed = std::env::var("MMF_CHAOS_ALLOW_RELEASE").is_ok_and(|value| value == "1");
-        if !cfg!(debug_assertions) && !allowed {
-            eprintln!(
-                "MMF_CHAOS is refused in a release build; MMF_CHAOS_ALLOW_RELEASE=1 allows it"
-            );
-            return;
-        }
-        match parse(&text) {
-            Ok(configs) => begin(&text, configs),
-            Err(Mistake { at, message }) => {
-                eprintln!("MMF_CHAOS is not understood, nothing is armed: {message}");
-                eprintln!("  {text}\n  {:at$}^", "");
-            }
-        }
-    });
+/// How much of the variable the log is told.
+const TOLD: usize = 200;
+
+/// Whether `MMF_CHAOS` has been read, and what it says is armed.
+static WAS_READ: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static IS_READING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Arms them, and says so now and every minute.
-fn begin(text: &str, configs: Vec<ChaosConfig>) {
-    let longest = configs.iter().map(ChaosConfig::duration).max().unwrap_or_default();
-    let armed: Result<Vec<Armed>, _> =
-        configs.into_iter().map(|config| arm(config, None)).collect();
-    let armed = match armed {
-        Ok(armed) => armed,
-        Err(error) => {
-            eprintln!("MMF_CHAOS cannot work, nothing is armed: {error}");
-            return;
-        }
+/// Reads `MMF_CHAOS`, once.
+///
+/// No lock holds the other threads up: the faults that points name themselves and whatever the log is written to
+/// are code of the user, which may well make calls at points. Threads that come first together each read the
+/// variable, and the first to be ready arms it for all.
+pub(crate) fn read() {
+    if WAS_READ.load(Ordering::Acquire) || IS_READING.replace(true) {
+        return;
+    }
+    let variable = std::env::var_os("MMF_CHAOS").unwrap_or_default();
+    let (injectors, refused) = match experiments(&variable) {
+        Ok(injectors) => (injectors, Vec::new()),
+        Err(lines) => (Vec::new(), lines),
     };
+    IS_READING.set(false);
+    let Some(armed) = scope::arm_first(&WAS_READ, injectors) else { return };
+    environment_was_read();
+    for line in refused {
+        tell(format_args!("{line}"));
+    }
+    if !armed.is_empty() {
+        announce(&beginning(&variable.to_string_lossy(), TOLD), armed);
+    }
+}
+
+/// What the variable asks for, or the lines that say why nothing is armed.
+fn experiments(variable: &OsStr) -> Result<Vec<ChaosInjector>, Vec<String>> {
+    if variable.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(text) = variable.to_str() else {
+        return Err(vec!["MMF_CHAOS is no text, nothing is armed".into()]);
+    };
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    if let Some(refusal) = release::refusal() {
+        return Err(vec![format!("MMF_CHAOS {refusal}")]);
+    }
+    let configs = parse(text).map_err(|mistake| mistake.lines(text))?;
+    // One for all, so that it repeats all of them.
+    let seed = scope::seed(None);
+    let injectors = configs.into_iter().map(|config| ChaosInjector::new(config, seed));
+    injectors
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| vec![format!("MMF_CHAOS cannot work, nothing is armed: {error}")])
+}
+
+/// Says what is armed, now and every minute, for as long as it is.
+fn announce(text: &str, armed: Vec<Armed>) {
+    let longest = armed.iter().map(|armed| armed.injector().lasts()).max().unwrap_or_default();
     let points: usize = armed.iter().map(|armed| armed.injector().points()).sum();
-    let seed = armed.first().map(|armed| armed.injector().seed());
+    let seed = armed.first().map(|armed| armed.injector().seed()).unwrap_or_default();
     let seconds = longest.as_secs();
     tracing::warn!(
         target: "mmf::chaos", experiment = text, points, seed, seconds,
@@ -64,23 +93,24 @@ fn begin(text: &str, configs: Vec<ChaosConfig>) {
     // Where nobody logs, it must not be silent.
     let is_silent = !tracing::dispatcher::has_been_set();
     if is_silent {
-        eprintln!(
-            "FAULTS ARE INJECTED into this process for {seconds} s, at {points} points, by MMF_CHAOS={text}"
-        );
+        tell(format_args!(
+            "FAULTS ARE INJECTED into this process for {seconds} s, at {points} points, by MMF_CHAOS={text} \
+             with MMF_CHAOS_SEED={seed}"
+        ));
     }
     if points == 0 {
         let known: Vec<_> = point::points().iter().map(|point| point.name).collect();
         let known = known.join(", ");
         tracing::warn!(target: "mmf::chaos", known, "MMF_CHAOS matches no point of this program");
         if is_silent {
-            eprintln!("MMF_CHAOS matches no point of this program; there are: {known}");
+            tell(format_args!("MMF_CHAOS matches no point of this program; there are: {known}"));
         }
     }
     let text = text.to_owned();
     let remind = move || {
-        let end = std::time::Instant::now() + longest;
+        let started = Instant::now();
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = longest.saturating_sub(started.elapsed());
             std::thread::sleep(left.min(BETWEEN_REMINDERS));
             let injections: u64 = armed.iter().map(|armed| armed.injector().injections()).sum();
             if left <= BETWEEN_REMINDERS {
@@ -94,7 +124,7 @@ fn begin(text: &str, configs: Vec<ChaosConfig>) {
         }
     };
     if let Err(error) = std::thread::Builder::new().name("mmf-chaos".into()).spawn(remind) {
-        eprintln!("MMF_CHAOS cannot be watched over, nothing is armed: {error}");
+        tell(format_args!("MMF_CHAOS cannot be watched over, nothing is armed: {error}"));
     }
 }
 
@@ -103,6 +133,18 @@ fn begin(text: &str, configs: Vec<ChaosConfig>) {
 struct Mistake {
     at: usize,
     message: String,
+}
+
+impl Mistake {
+    /// What is told of it: the piece of the text, with a mark under the place.
+    fn lines(&self, text: &str) -> Vec<String> {
+        let (piece, mark) = around(text, self.at);
+        vec![
+            format!("MMF_CHAOS is not understood, nothing is armed: {}", self.message),
+            format!("  {piece}"),
+            format!("  {}^", " ".repeat(mark)),
+        ]
+    }
 }
 
 fn mistake<T>(at: usize, message: impl Into<String>) -> Result<T, Mistake> {
@@ -179,7 +221,10 @@ fn fault(text: &str, at: usize) -> Result<Fault, Mistake> {
     };
     let Some(kind) = ChaosKind::named(name.trim()) else {
         let names = ChaosKind::ALL.map(ChaosKind::name).join(", ");
-        return mistake(at, format!("unknown kind {:?}, expected one of {names}", name.trim()));
+        return mistake(
+            at,
+            format!("unknown kind {}, expected one of {names}", quoted(name.trim())),
+        );
     };
     let mut fault = Fault::new(kind);
     if keys.trim().is_empty() {
@@ -187,7 +232,7 @@ fn fault(text: &str, at: usize) -> Result<Fault, Mistake> {
     }
     for (at, pair) in split(keys, at + name.len() + 1, ',')? {
         let Some((key, value)) = pair.split_once('=') else {
-            return mistake(at, format!("{pair:?} is no key=value"));
+            return mistake(at, format!("{} is no key=value", quoted(pair)));
         };
         fault = set(fault, key.trim(), value.trim(), at)?;
     }
@@ -199,10 +244,10 @@ fn fault(text: &str, at: usize) -> Result<Fault, Mistake> {
 
 fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake> {
     let number =
-        || value.parse::<f64>().or_else(|_| mistake(at, format!("{value:?} is no number")));
+        || value.parse::<f64>().or_else(|_| mistake(at, format!("{} is no number", quoted(value))));
     let time = || {
         crate::duration::parse(value).map_or_else(
-            || mistake(at, format!("{value:?} is no duration such as 250ms or 2s")),
+            || mistake(at, format!("{} is no duration such as 250ms or 2s", quoted(value))),
             Ok,
         )
     };
@@ -219,11 +264,16 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
             "uniform" => fault.distribution(Distribution::Uniform),
             "normal" => fault.distribution(Distribution::Normal),
             "pareto" => fault.distribution(Distribution::Pareto),
-            _ => return mistake(at, format!("{value:?} is none of uniform, normal, pareto")),
+            _ => {
+                return mistake(
+                    at,
+                    format!("{} is none of uniform, normal, pareto", quoted(value)),
+                );
+            }
         },
         _ => {
             let keys = "p (probability), intensity, duration, min, max, distribution, mean_burst, size, threads";
-            return mistake(at, format!("unknown key {key:?}, expected one of {keys}"));
+            return mistake(at, format!("unknown key {}, expected one of {keys}", quoted(key)));
         }
     })
 }
@@ -268,6 +318,36 @@ mod tests {
         ] {
             let mistake = parse(text).unwrap_err();
             assert!(mistake.message.contains(part) && mistake.at == at, "{text}: {mistake:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_shown_with_what_stands_around_it_however_far_it_lies() {
+        let text = format!("a: {}disk_ful", "hang, ".repeat(20_000));
+        let lines = parse(&text).unwrap_err().lines(&text);
+        let [message, piece, mark] = &lines[..] else { panic!("{lines:?}") };
+        assert!(message.contains("unknown kind \"disk_ful\""), "{message}");
+        assert!(piece.starts_with("  …") && piece.chars().count() < 70, "{piece}");
+        let under: String = piece.chars().skip(mark.chars().count() - 1).collect();
+        assert_eq!(under, "disk_ful");
+    }
+
+    #[test]
+    fn no_mistake_repeats_more_of_the_text_than_a_line_can_hold() {
+        let long = "\u{1b}[31m\n".repeat(50_000);
+        for text in [
+            format!("a: {long}"),
+            format!("a: hang({long})"),
+            format!("a: hang({long}=1)"),
+            format!("a: hang(p={long})"),
+            format!("a: hang(duration={long})"),
+            format!("a: hang(distribution={long})"),
+            format!("{long})"),
+        ] {
+            for line in parse(&text).unwrap_err().lines(&text) {
+                assert!(line.chars().count() < 400, "{line}");
+                assert!(!line.contains(char::is_control), "{line:?}");
+            }
         }
     }
 }

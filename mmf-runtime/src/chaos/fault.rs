@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::dice::Dice;
+use super::dice::{Dice, share_of};
 use super::kind::ChaosKind;
 
 /// How a latency is spread up to its maximum.
@@ -156,10 +156,10 @@ impl Fault {
     /// The longest delay that it makes.
     fn longest(&self) -> Duration {
         let scale = match self.kind {
-            ChaosKind::HighLatency => 10.0,
-            _ => 5.0,
+            ChaosKind::HighLatency => 10,
+            _ => 5,
         };
-        self.max.unwrap_or(Duration::from_secs_f64(self.intensity.max(0.0) * scale))
+        self.max.unwrap_or(share_of(Duration::from_secs(scale), self.intensity))
     }
 
     /// A delay of its distribution.
@@ -175,7 +175,7 @@ impl Fault {
             }
             Distribution::Pareto => (0.05 * (1.0 - dice.unit()).powf(-1.0 / 1.5)).min(1.0),
         };
-        shortest + (longest - shortest).mul_f64(share)
+        shortest.saturating_add(share_of(longest - shortest, share)).min(longest)
     }
 
     /// What is wrong with it.
@@ -225,6 +225,18 @@ mod tests {
             let around = middle.start - 0.02..middle.end;
             assert!(around.contains(&mean), "{distribution:?}: {mean}");
         }
+    }
+
+    #[test]
+    fn the_longest_delay_there_is_can_be_drawn() {
+        let fault = Fault::new(ChaosKind::HighLatency).max(Duration::MAX);
+        for distribution in [Distribution::Uniform, Distribution::Normal, Distribution::Pareto] {
+            for call in 0..1000 {
+                fault.clone().distribution(distribution).delay_by(&mut Dice::new(7, 1, call));
+            }
+        }
+        let always = fault.min(Duration::MAX);
+        assert_eq!(always.delay_by(&mut Dice::new(7, 1, 1)), Duration::MAX);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::history::{History, Injection};
 use super::kind::{ChaosKind, InjectedFault};
 use super::load::{Load, Processors};
 use super::point::{self, Point};
+use crate::clock::later;
 
 /// Before so many calls no error rate ends an experiment.
 const CALLS_BEFORE_STOP: u64 = 20;
@@ -28,13 +29,31 @@ struct Armed {
     config: ChaosConfig,
     seed: u64,
     started: Instant,
+    /// How long any of its faults strikes.
+    lasts: Duration,
+    /// Under the lock of a point one call is decided: numbers are drawn, and noted in the history. Nothing else
+    /// happens there, neither waiting nor code of a user.
     points: HashMap<usize, Mutex<PointState>>,
     injections: AtomicU64,
     calls: AtomicU64,
     errors: AtomicU64,
     stopped: AtomicBool,
+    /// Whoever armed it is through with it.
+    over: AtomicBool,
+    /// Written and copied under its lock, which is taken under that of a point and takes no other.
     history: Mutex<History>,
-    loads: Mutex<Vec<Load>>,
+    /// Under its lock this list is changed. What it takes to begin a load and to end one, memory that is touched
+    /// and threads that are waited for, happens outside.
+    loads: Mutex<Vec<Held>>,
+}
+
+/// A load of an experiment: the only one of its kind.
+#[derive(Debug)]
+struct Held {
+    kind: ChaosKind,
+    until: Duration,
+    /// None, while it is being taken.
+    load: Option<Load>,
 }
 
 /// A point in an experiment. One call at a time is decided, so that its number decides and nothing else.
@@ -73,6 +92,8 @@ impl Burst {
 pub(super) struct Strike {
     pub(super) delay: Duration,
     pub(super) end: Option<End>,
+    /// Faults that take memory or processors.
+    burdens: Vec<Fault>,
 }
 
 /// What a call ends in before it has begun.
@@ -84,23 +105,31 @@ pub(super) enum End {
 }
 
 impl ChaosInjector {
-    /// Arms a config for the points there are.
+    /// Makes a config ready for the points there are; what they name themselves is code of the user.
     ///
     /// # Errors
     ///
-    /// Where the config can never work.
+    /// Where the config, or what a point names itself, can never work.
     pub(super) fn new(config: ChaosConfig, seed: u64) -> Result<Self, InvalidChaos> {
         config.check()?;
-        let states = point::all().filter_map(|point| {
-            let faults: Vec<_> = faults_at(point, &config)
-                .into_iter()
-                .map(|fault| (fault, Burst::default()))
-                .collect();
+        let mut points = HashMap::new();
+        let mut lasts: Option<Duration> = None;
+        for point in point::all() {
+            let faults = faults_at(point, &config);
+            if let Some(mistake) = faults.iter().find_map(Fault::mistake) {
+                return Err(InvalidChaos(format!("at {}: {mistake}", point.name())));
+            }
+            if faults.is_empty() {
+                continue;
+            }
+            lasts = lasts.max(faults.iter().map(Fault::lasts).max());
+            let faults = faults.into_iter().map(|fault| (fault, Burst::default())).collect();
             let state = PointState { faults, stream: stream(point.name()), calls: 0, struck: 0 };
-            (!state.faults.is_empty()).then(|| (point.id(), Mutex::new(state)))
-        });
+            points.insert(point.id(), Mutex::new(state));
+        }
         Ok(Self(Arc::new(Armed {
-            points: states.collect(),
+            points,
+            lasts: lasts.unwrap_or_else(|| config.duration()),
             config,
             seed,
             started: Instant::now(),
@@ -108,6 +137,7 @@ impl ChaosInjector {
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             history: Mutex::default(),
             loads: Mutex::default(),
         })))
@@ -153,51 +183,50 @@ impl ChaosInjector {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// When the last of its faults is over.
-    pub(super) fn ends(&self) -> Instant {
-        self.0.started + self.0.config.duration()
+    /// How long any of its faults strikes.
+    pub(super) fn lasts(&self) -> Duration {
+        self.0.lasts
     }
 
-    /// Decides for the next call at a point.
+    /// When the last of its faults is over.
+    pub(super) fn ends(&self) -> Instant {
+        later(self.0.started, self.0.lasts)
+    }
+
+    /// Ends it: from then on it strikes nobody, and what it has taken is given back.
+    pub(super) fn finish(&self) {
+        // Relaxed: a call elsewhere may be struck just before. A load of it is not left behind, since `burden`
+        // looks once more under the lock that `release` takes.
+        self.0.over.store(true, Ordering::Relaxed);
+        self.0.release(Duration::MAX);
+    }
+
+    /// Whether whoever armed it has ended it.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.over.load(Ordering::Relaxed)
+    }
+
+    /// Decides for the next call at a point, and takes what its faults take.
     pub(super) fn strike(&self, point: &'static Point) -> Strike {
         let armed = &*self.0;
         let Some(state) = armed.points.get(&point.id()) else { return Strike::default() };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let PointState { faults, stream, calls, struck } = &mut *state;
-        *calls += 1;
-        let since = armed.started.elapsed();
-        armed.release(since);
-        if self.was_stopped() {
+        if self.is_over() {
             return Strike::default();
         }
-        let mut strike = Strike::default();
-        // One call may be struck by several faults, and counts once.
-        let room = (*struck + 1) as f64 <= armed.config.max_share * *calls as f64;
-        let mut injected = false;
-        for (place, (fault, burst)) in faults.iter_mut().enumerate() {
-            let mut dice = Dice::new(armed.seed ^ place as u64, *stream, *calls);
-            let due = match fault.kind {
-                ChaosKind::IntermittentFailures => burst.step(fault, &mut dice),
-                _ => dice.unit() < fault.probability,
-            };
-            if !due || !room || since >= fault.lasts() || strike.end.is_some() || !armed.take_one()
-            {
-                continue;
-            }
-            injected = true;
-            let delay = armed.inject(&mut strike, fault, point.name(), *calls, &mut dice);
-            let injection =
-                Injection { point: point.name(), call: *calls, kind: fault.kind, delay };
-            armed.history().add(injection);
+        let since = armed.started.elapsed();
+        armed.release(since);
+        let mut strike = armed.decide(state, point.name(), since);
+        for fault in std::mem::take(&mut strike.burdens) {
+            armed.burden(&fault, since);
         }
-        *struck += u64::from(injected);
         strike
     }
 
     /// Notes that a point could not carry a fault: it was not injected, after all.
     pub(super) fn unable_to(&self, fault: InjectedFault) {
         let InjectedFault { kind, point, call, .. } = fault;
-        if self.0.history().withdraw(point, kind, call) {
+        let is_first = self.0.history().withdraw(point, kind, call);
+        if is_first {
             tracing::warn!(
                 target: "mmf::chaos", point,
                 "{kind} cannot be injected at {point}: {}", why_unable(kind.name())
@@ -216,6 +245,7 @@ impl ChaosInjector {
             && errors as f64 > limit * calls as f64
             && !armed.stopped.swap(true, Ordering::Relaxed)
         {
+            armed.release(Duration::MAX);
             tracing::warn!(
                 target: "mmf::chaos", errors, calls,
                 "the experiment is stopped: its error rate is above {limit}"
@@ -225,8 +255,46 @@ impl ChaosInjector {
 }
 
 impl Armed {
-    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+    fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loads(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it strikes no more: it is over, or its error rate has stopped it.
+    fn is_through(&self) -> bool {
+        self.over.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Draws what strikes the next call at a point, and notes it.
+    fn decide(&self, state: &Mutex<PointState>, point: &'static str, since: Duration) -> Strike {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let PointState { faults, stream, calls, struck } = &mut *state;
+        *calls += 1;
+        let mut strike = Strike::default();
+        if self.is_through() {
+            return strike;
+        }
+        // One call may be struck by several faults, and counts once.
+        let room = (*struck + 1) as f64 <= self.config.max_share * *calls as f64;
+        let mut injected = false;
+        for (place, (fault, burst)) in faults.iter_mut().enumerate() {
+            let mut dice = Dice::new(self.seed ^ place as u64, *stream, *calls);
+            let due = match fault.kind {
+                ChaosKind::IntermittentFailures => burst.step(fault, &mut dice),
+                _ => dice.unit() < fault.probability,
+            };
+            if !due || !room || since >= fault.lasts() || strike.end.is_some() || !self.take_one() {
+                continue;
+            }
+            injected = true;
+            let delay = strike.add(fault, point, *calls, &mut dice);
+            self.history().add(Injection { point, call: *calls, kind: fault.kind, delay });
+        }
+        *struck += u64::from(injected);
+        strike
     }
 
     /// Takes one of the injections that the blast radius allows.
@@ -236,9 +304,47 @@ impl Armed {
         self.injections.fetch_update(Ordering::Relaxed, Ordering::Relaxed, allowed).is_ok()
     }
 
-    fn inject(
-        &self,
-        strike: &mut Strike,
+    /// Takes memory or processors until the fault is over; one load of a kind at a time.
+    fn burden(&self, fault: &Fault, since: Duration) {
+        let (kind, until) = (fault.kind, fault.lasts());
+        {
+            let mut loads = self.loads();
+            if self.is_through() || loads.iter().any(|held| held.kind == kind) {
+                return;
+            }
+            loads.push(Held { kind, until, load: None });
+        }
+        let lasts = until.saturating_sub(since);
+        let load = match kind {
+            ChaosKind::MemoryPressure => {
+                Load::memory((fault.size as f64 * fault.intensity) as u64, lasts)
+            }
+            _ => Load::processors(
+                Processors { at_most: fault.threads, share: fault.intensity },
+                lasts,
+            ),
+        };
+        // Where its place was released meanwhile, it ends here, when the lock is no longer held.
+        let mut taken = Some(load);
+        if let Some(held) =
+            self.loads().iter_mut().find(|held| held.kind == kind && held.load.is_none())
+        {
+            held.load = taken.take();
+        }
+    }
+
+    /// Gives back what is over.
+    fn release(&self, since: Duration) {
+        // Off the list first, and ended then, without the lock.
+        let over: Vec<_> = self.loads().extract_if(.., |held| since >= held.until).collect();
+        drop(over);
+    }
+}
+
+impl Strike {
+    /// Adds a fault to it; the delay, where it is one.
+    fn add(
+        &mut self,
         fault: &Fault,
         point: &'static str,
         call: u64,
@@ -248,43 +354,19 @@ impl Armed {
         match fault.kind {
             ChaosKind::NetworkDelay | ChaosKind::HighLatency => {
                 let delay = fault.delay_by(dice);
-                strike.delay += delay;
+                self.delay = self.delay.saturating_add(delay);
                 return Some(delay);
             }
-            ChaosKind::MemoryPressure | ChaosKind::CpuSpike => self.burden(fault),
-            ChaosKind::Hang => strike.end = Some(End::Hang(injected)),
-            ChaosKind::Panic => strike.end = Some(End::Panic(injected)),
+            ChaosKind::MemoryPressure | ChaosKind::CpuSpike => self.burdens.push(fault.clone()),
+            ChaosKind::Hang => self.end = Some(End::Hang(injected)),
+            ChaosKind::Panic => self.end = Some(End::Panic(injected)),
             ChaosKind::NetworkFailure
             | ChaosKind::ServiceUnavailable
             | ChaosKind::DiskFull
             | ChaosKind::RandomErrors
-            | ChaosKind::IntermittentFailures => strike.end = Some(End::Error(injected)),
+            | ChaosKind::IntermittentFailures => self.end = Some(End::Error(injected)),
         }
         None
-    }
-
-    /// Takes memory or processors until the fault is over; one load of a kind at a time.
-    fn burden(&self, fault: &Fault) {
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        if loads.iter().any(|load| load.kind() == fault.kind) {
-            return;
-        }
-        let until = fault.lasts();
-        loads.push(match fault.kind {
-            ChaosKind::MemoryPressure => {
-                Load::memory((fault.size as f64 * fault.intensity) as u64, until)
-            }
-            _ => Load::processors(
-                Processors { at_most: fault.threads, share: fault.intensity },
-                until,
-            ),
-        });
-    }
-
-    /// Gives back what is over.
-    fn release(&self, since: Duration) {
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        loads.retain(|load| since < load.until());
     }
 }
 

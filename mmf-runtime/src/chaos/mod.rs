@@ -6,13 +6,15 @@
 //! call at that point, never on timing: the same seed gives the same faults at the same calls.
 //!
 //! `point` is the place, `dice` decides, `injector` holds what is armed, `load` takes memory and processors,
-//! `history` is what was injected, and `experiment` makes a test of it, from `scenario` to `report`. [`proxy`] is
-//! a network that really fails.
+//! `history` is what was injected, and `experiment` makes a test of it, from `scenario` to `report`. `environment`
+//! reads `MMF_CHAOS`, `release` says whether a whole process may be armed, and `excerpt` shows text that came from
+//! outside. [`proxy`] is a network that really fails.
 
 mod config;
 mod dice;
 mod disk;
 mod environment;
+mod excerpt;
 pub(crate) mod experiment;
 mod fault;
 mod glob;
@@ -22,6 +24,7 @@ mod kind;
 mod load;
 mod point;
 pub mod proxy;
+mod release;
 mod report;
 mod scenario;
 mod scope;

@@ -96,7 +96,7 @@ impl Point {
     #[cold]
     pub fn strike(&'static self) -> Pin<Box<dyn Future<Output = Option<InjectedFault>> + Send>> {
         Box::pin(async move {
-            let Strike { delay, end } = self.decide();
+            let Strike { delay, end, .. } = self.decide();
             if delay > Duration::ZERO {
                 tokio::time::sleep(delay).await;
             }
@@ -117,7 +117,7 @@ impl Point {
     /// Where that is the fault.
     #[cold]
     pub fn strike_blocking(&'static self) -> Option<InjectedFault> {
-        let Strike { delay, end } = self.decide();
+        let Strike { delay, end, .. } = self.decide();
         std::thread::sleep(delay);
         match end {
             None => None,
@@ -135,7 +135,7 @@ impl Point {
         let mut all = Strike::default();
         for injector in scope::active() {
             let strike = injector.strike(self);
-            all.delay += strike.delay;
+            all.delay = all.delay.saturating_add(strike.delay);
             all.end = all.end.or(strike.end);
         }
         all

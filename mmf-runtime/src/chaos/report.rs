@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::stderr::tell;
 use crate::testing::results::{ChaosCase, Record};
 
 /// How an experiment went.
@@ -27,21 +28,17 @@ impl ChaosReport {
         self.reasons.push(reason);
     }
 
-    /// Prints the report, and fails the test where the experiment has failed.
+    /// Tells the report, and fails the test with it where the experiment has failed.
     ///
     /// # Panics
     ///
     /// Where it has.
     #[track_caller]
     pub fn assert_passed(&self) {
-        println!("{self}");
-        assert!(
-            self.passed,
-            "{} failed: {}\nMMF_CHAOS_SEED={} repeats it",
-            self.name,
-            self.reasons.join("; "),
-            self.seed
-        );
+        assert!(self.passed, "{self}MMF_CHAOS_SEED={} repeats it", self.seed);
+        for line in self.to_string().lines() {
+            tell(format_args!("{line}"));
+        }
     }
 }
 

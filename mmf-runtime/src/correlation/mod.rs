@@ -10,6 +10,7 @@ mod trace;
 
 use std::sync::OnceLock;
 
+use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use id::{CorrelationId, UnsafeId};
@@ -122,15 +123,13 @@ pub async fn scope<F: Future>(request: impl Into<Context>, future: F) -> F::Outp
 }
 
 /// The request that incoming headers name: its id and trace are taken over, and made where they are
-/// missing. An id that is not safe is replaced, which is logged.
+/// missing. An id that is not safe is replaced, which is logged. So are several: nothing tells which of them
+/// is meant. For the same reason none of several traces is taken over.
 pub fn from_headers(headers: &HeaderMap) -> Context {
-    let given = headers.get(header()).map(|value| value.to_str().map(CorrelationId::parse));
-    let is_unsafe = !matches!(given, None | Some(Ok(Ok(_))));
-    let id = match given {
-        Some(Ok(Ok(id))) => id,
-        _ => CorrelationId::new(),
-    };
-    let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let id = said_once(headers, header()).and_then(|id| CorrelationId::parse(id).ok());
+    let is_unsafe = headers.contains_key(header()) && id.is_none();
+    let id = id.unwrap_or_default();
+    let traceparent = said_once(headers, TRACEPARENT);
     let trace = traceparent.and_then(Trace::continued).map(|trace| {
         let states = headers.get_all(TRACESTATE).iter();
         let states: Result<Vec<_>, _> = states.map(HeaderValue::to_str).collect();
@@ -145,7 +144,11 @@ pub fn from_headers(headers: &HeaderMap) -> Context {
     if is_unsafe || is_invalid {
         // Told as part of the request that it is about.
         context.clone().sync_scope(|| {
-            if is_unsafe {
+            if is_unsafe && headers.get_all(header()).iter().nth(1).is_some() {
+                tracing::warn!(
+                    target: "mmf::correlation", "incoming ids are replaced: there are several"
+                );
+            } else if is_unsafe {
                 tracing::warn!(target: "mmf::correlation", "an incoming id is replaced: {UnsafeId}");
             }
             if is_invalid {
@@ -154,6 +157,16 @@ pub fn from_headers(headers: &HeaderMap) -> Context {
         });
     }
     context
+}
+
+/// The text of a header that may stand once, where it does.
+fn said_once(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    value.to_str().ok()
 }
 
 /// Puts the current id and trace into outgoing headers; outside a request, nothing.
@@ -223,6 +236,35 @@ mod tests {
         assert_eq!(outgoing[TRACESTATE], "congo=1,rojo=2");
         headers.insert(TRACEPARENT, HeaderValue::from_static("nonsense"));
         assert_eq!(from_headers(&headers).trace.unwrap().tracestate(), None);
+    }
+
+    #[test]
+    fn of_two_ids_or_traces_none_is_taken_over() {
+        let parent =
+            HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, HeaderValue::from_static("req-1"));
+        headers.insert(TRACEPARENT, parent.clone());
+        headers.insert(TRACESTATE, HeaderValue::from_static("congo=1"));
+        let two_ids = |second| {
+            let mut headers = headers.clone();
+            headers.append(HEADER, HeaderValue::from_static(second));
+            from_headers(&headers)
+        };
+        for second in ["req-1", "req-2", "", "a b"] {
+            let request = two_ids(second);
+            assert_eq!(request.id.as_str().len(), 32, "{second:?}");
+            assert_eq!(request.trace.unwrap().trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        }
+        for second in [parent, HeaderValue::from_static("nonsense")] {
+            let mut headers = headers.clone();
+            headers.append(TRACEPARENT, second);
+            let request = from_headers(&headers);
+            assert_eq!(request.id.as_str(), "req-1");
+            let trace = request.trace.unwrap();
+            assert_ne!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+            assert_eq!(trace.tracestate(), None);
+        }
     }
 
     #[test]

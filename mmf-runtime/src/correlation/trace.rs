@@ -16,10 +16,12 @@ pub struct Trace {
 
 impl Trace {
     const TRACE_DIGITS: usize = 32;
+    /// The flag that level 1 knows; the others are reserved, and set to zero.
+    const SAMPLED: u8 = 1;
 
     /// A new trace, sampled.
     pub fn new() -> Self {
-        Self::of(&format!("{:032x}", rand::random::<u128>().max(1)), 1, None)
+        Self::of(&format!("{:032x}", rand::random::<u128>().max(1)), Self::SAMPLED, None)
     }
 
     fn of(trace_id: &str, flags: u8, parent: Option<u64>) -> Self {
@@ -50,7 +52,8 @@ impl Trace {
             return None;
         }
         let parent = u64::from_str_radix(parent, 16).ok()?;
-        Some(Self::of(trace, u8::from_str_radix(flags, 16).ok()?, Some(parent)))
+        let flags = u8::from_str_radix(flags, 16).ok()?;
+        Some(Self::of(trace, flags & Self::SAMPLED, Some(parent)))
     }
 
     /// With the `tracestate` that came beside the `traceparent`; one that is not valid is left behind, as
@@ -81,7 +84,7 @@ impl Trace {
         &self.ids[Self::TRACE_DIGITS + 1..]
     }
 
-    /// The trace flags; 1 says sampled.
+    /// The trace flags: 1 says sampled, 0 not. What else a caller sent is not passed on.
     pub fn flags(&self) -> u8 {
         self.flags
     }
@@ -151,6 +154,22 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
         ] {
             assert_eq!(Trace::continued(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn of_the_flags_only_the_known_one_goes_on() {
+        for (given, flags) in [("00", 0), ("01", 1), ("02", 0), ("03", 1), ("fe", 0), ("ff", 1)] {
+            for version in ["00", "cc"] {
+                let parent = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+                let trace = Trace::continued(&format!("{version}-{parent}-{given}")).unwrap();
+                assert_eq!(trace.flags(), flags, "{given}");
+                let sent = trace.traceparent();
+                assert!(
+                    sent.starts_with("00-") && sent.ends_with(&format!("-{flags:02x}")),
+                    "{sent}"
+                );
+            }
         }
     }
 

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use regex::Regex;
+
+use super::redaction::WORDS;
+
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,35 +57,53 @@ pub struct LoggingConfig {
     pub(super) version: Option<Cow<'static, str>>,
     pub(super) environment: Option<Cow<'static, str>>,
     pub(super) level: String,
+    /// The level as the code has it.
+    pub(super) own_level: String,
+    pub(super) level_from_env: bool,
+    /// The level of the spans that are exported.
+    #[cfg(feature = "otel")]
+    pub(super) export_level: String,
     pub(super) format: Format,
     /// Words of keys whose values are not printed.
     pub(super) redacted: Vec<String>,
+    /// What is not printed of any text.
+    pub(super) patterns: Vec<Regex>,
     pub(super) queue: usize,
     pub(super) when_full: WhenFull,
     pub(super) traces: bool,
     pub(super) correlation: bool,
+    /// Lines tell where in the code they come from.
+    pub(super) source: bool,
     /// Text is written to a terminal that shows colours.
     pub(super) colours: bool,
-    /// What was wrong with the environment, to be told once logging works.
+    /// What was wrong with the environment and the patterns, to be told once logging works.
     pub(super) complaints: Vec<String>,
 }
 
 impl LoggingConfig {
     /// The defaults: JSON at `info`, a queue of 1 MiB that blocks when full, and these words of keys
-    /// redacted: password, secret, token, authorization, cookie, `api_key`.
+    /// redacted: password, passwd, pwd, passphrase, secret, token, authorization, cookie, `api_key`,
+    /// credential, `private_key`, bearer, session, otp, pin, ssn, iban, `card_number`, cvv, and written as
+    /// one also `accesstoken`, `refreshtoken` and `clientsecret`. [`redact`](Self::redact) says how they are
+    /// looked for.
     pub fn new(service: impl Into<Cow<'static, str>>) -> Self {
-        let words = ["password", "secret", "token", "authorization", "cookie", "api_key"];
         Self {
             service: service.into(),
             version: None,
             environment: None,
             level: "info".into(),
+            own_level: "info".into(),
+            level_from_env: false,
+            #[cfg(feature = "otel")]
+            export_level: "info".into(),
             format: Format::default(),
-            redacted: words.map(Into::into).into(),
+            redacted: WORDS.map(Into::into).into(),
+            patterns: Vec::new(),
             queue: 1 << 20,
             when_full: WhenFull::default(),
             traces: true,
             correlation: true,
+            source: false,
             colours: false,
             complaints: Vec::new(),
         }
@@ -116,7 +138,17 @@ impl LoggingConfig {
 
     /// The level, or directives as in `RUST_LOG`. Default: `info`.
     pub fn level(mut self, directives: impl Into<String>) -> Self {
-        self.level = directives.into();
+        self.own_level = directives.into();
+        self.level.clone_from(&self.own_level);
+        self.level_from_env = false;
+        self
+    }
+
+    /// The level of the spans that are exported by OTLP, or directives as in `RUST_LOG`, whatever level the
+    /// lines have. Default: `info`.
+    #[cfg(feature = "otel")]
+    pub fn export_level(mut self, directives: impl Into<String>) -> Self {
+        self.export_level = directives.into();
         self
     }
 
@@ -127,8 +159,36 @@ impl LoggingConfig {
     }
 
     /// Words of keys whose values are printed as `[redacted]`, in place of the default ones.
+    ///
+    /// A key is taken apart where a capital begins, between letters and digits, and at what is neither; a
+    /// word is looked for among those parts, in any spelling: `api_key` is in `apiKey`, `X-API-Key`,
+    /// `stripe.api_key` and `apikey`, `token` is in `accessToken` and not in `tokenizer`. Under a word in the
+    /// plural, such as `tokens_used`, numbers are printed and all else is not.
     pub fn redact<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.redacted = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Patterns of text that is printed as `[redacted]` wherever it stands in a message, or in the value of a
+    /// field that is text: regular expressions as the crate `regex` has them. Keys and numbers are not looked
+    /// at. A pattern that is none is left aside and told as a warning once logging works. Default: none.
+    ///
+    /// ```
+    /// use mmf_runtime::logging::LoggingConfig;
+    ///
+    /// let mail = r"[\w.+-]+@[\w-]+(\.[\w-]+)+";
+    /// let config = LoggingConfig::new("user-service").redact_values([mail, r"\b\d{13,19}\b"]);
+    /// ```
+    pub fn redact_values(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        for pattern in patterns {
+            let pattern: String = pattern.into();
+            match Regex::new(&pattern) {
+                Ok(pattern) => self.patterns.push(pattern),
+                Err(error) => self.complaints.push(format!(
+                    "the pattern {pattern:?} redacts nothing, as it is none: {error}"
+                )),
+            }
+        }
         self
     }
 
@@ -157,9 +217,18 @@ impl LoggingConfig {
         self
     }
 
+    /// Whether lines tell the file and the line in the code that they come from: `file` and `line`, in ECS
+    /// `log.origin.file.name` and `log.origin.file.line`, in the data model of OpenTelemetry `code.file.path`
+    /// and `code.line.number`. Default: no.
+    pub fn with_source(mut self, on: bool) -> Self {
+        self.source = on;
+        self
+    }
+
     /// Lets the environment override it: `RUST_LOG` or `LOG_LEVEL`, `LOG_FORMAT` (`json`, `text`,
-    /// `ecs`, `otel`), `ENABLE_TRACE_LOGGING` and `ENABLE_CORRELATION_LOGGING` (`true`, `false`). A
-    /// value that means nothing is left aside and told as a warning once logging works.
+    /// `ecs`, `otel`), `ENABLE_TRACE_LOGGING` and `ENABLE_CORRELATION_LOGGING` (`true`, `false`), and with
+    /// the feature `otel` `OTEL_EXPORT_LEVEL`. A value that means nothing is left aside and told as a
+    /// warning once logging works.
     pub fn override_from_env(self) -> Self {
         self.override_by(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -167,6 +236,11 @@ impl LoggingConfig {
     fn override_by(mut self, var: impl Fn(&str) -> Option<String>) -> Self {
         if let Some(level) = var("RUST_LOG").or_else(|| var("LOG_LEVEL")) {
             self.level = level;
+            self.level_from_env = true;
+        }
+        #[cfg(feature = "otel")]
+        if let Some(level) = var("OTEL_EXPORT_LEVEL") {
+            self.export_level = level;
         }
         if let Some(name) = var("LOG_FORMAT") {
             match Format::named(&name) {
@@ -213,6 +287,36 @@ mod tests {
         assert_eq!((config.level.as_str(), config.format), ("debug", Format::Ecs));
         assert!(!config.traces && config.correlation && config.complaints.is_empty());
         assert_eq!(with(&[("LOG_LEVEL", "debug"), ("RUST_LOG", "warn")]).level, "warn");
+    }
+
+    #[test]
+    fn the_level_of_the_code_is_kept_beside_that_of_the_environment() {
+        let config = with(&[("LOG_LEVEL", "loud")]);
+        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("loud", "info"));
+        assert!(config.level_from_env);
+        // Asked twice, as by a service and by `init`.
+        let config = config.override_by(|_| Some("true".into()));
+        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("true", "info"));
+        let config = config.level("warn");
+        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("warn", "warn"));
+        assert!(!config.level_from_env && !with(&[]).level_from_env);
+    }
+
+    #[cfg(feature = "otel")]
+    #[test]
+    fn what_is_exported_has_a_level_of_its_own() {
+        assert_eq!(with(&[("LOG_LEVEL", "debug")]).export_level, "info");
+        assert_eq!(LoggingConfig::new("test").export_level("warn").export_level, "warn");
+        let config = with(&[("OTEL_EXPORT_LEVEL", "users=trace")]);
+        assert_eq!((config.export_level.as_str(), config.level.as_str()), ("users=trace", "info"));
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_left_aside_and_told() {
+        let config = LoggingConfig::new("test").redact_values([r"\d+", "(", r"\p{Lu}"]);
+        assert_eq!(config.patterns.len(), 2);
+        let [complaint] = &config.complaints[..] else { panic!("{:?}", config.complaints) };
+        assert!(complaint.starts_with("the pattern \"(\" redacts nothing"), "{complaint}");
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::ops::Range;
 
+use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
-use super::REDACTED;
-use super::config::Format;
-use super::escape::{Escaping, Plain, display, string};
+use super::escape::{Escaping, Notation, escape, string};
+use super::redaction::REDACTED;
 use super::template::{Key, Template, Use};
 
 /// Fields as `,"key":value`, or as ` key=value` in text, in the order in which their keys came first. A
@@ -32,13 +32,30 @@ impl Fields {
         let start = self.text.len();
         self.text.push_str(&key.prefix);
         value(&mut self.text);
-        if self.bits & key.bit != 0
-            && let Some(place) = self.entries.iter().position(|(known, _)| *known == key.name)
-        {
-            return self.replace(place, start);
+        if self.bits & key.bit == 0 {
+            self.bits |= key.bit;
+            self.entries.push((key.name, start..self.text.len()));
+        } else {
+            self.place(key.name, start);
         }
-        self.bits |= key.bit;
-        self.entries.push((key.name, start..self.text.len()));
+    }
+
+    /// Takes over what was rendered elsewhere, each field in the place of the one of its key.
+    pub(super) fn take_over(&mut self, others: &Self) {
+        for (name, range) in &others.entries {
+            let start = self.text.len();
+            self.text.push_str(&others.text[range.clone()]);
+            self.place(name, start);
+        }
+        self.bits |= others.bits;
+    }
+
+    /// Puts what was rendered from `start` on in the place of its key.
+    fn place(&mut self, name: &'static str, start: usize) {
+        match self.entries.iter().position(|(known, _)| *known == name) {
+            Some(place) => self.replace(place, start),
+            None => self.entries.push((name, start..self.text.len())),
+        }
     }
 
     /// Puts what was rendered from `start` on in the place of an entry, so that a field which is recorded
@@ -91,14 +108,32 @@ impl Seen {
 pub(super) struct Heard {
     /// The message, as the format has it.
     pub(super) message: String,
-    /// Where a record of the `log` crate came from; empty for other events.
+    /// The target of a record of the `log` crate; empty for other events.
     pub(super) target: String,
+    /// The file that such a record names, where lines tell it.
+    pub(super) file: String,
+    /// Its line in that.
+    pub(super) line: Option<u64>,
 }
 
 impl Heard {
     pub(super) fn clear(&mut self) {
         self.message.clear();
         self.target.clear();
+        self.file.clear();
+        self.line = None;
+    }
+
+    /// Where the event stands in the code: as a record of the `log` crate says, or else as the place does.
+    pub(super) fn source<'h>(
+        &'h self,
+        metadata: &'static Metadata<'static>,
+    ) -> Option<(&'h str, u32)> {
+        let of_record = self.line.and_then(|line| u32::try_from(line).ok());
+        match of_record {
+            Some(line) if !self.file.is_empty() => Some((self.file.as_str(), line)),
+            _ => metadata.file().zip(metadata.line()),
+        }
     }
 }
 
@@ -110,79 +145,127 @@ pub(super) struct Recorder<'r> {
     pub(super) heard: Option<&'r mut Heard>,
 }
 
-impl Recorder<'_> {
+impl<'r> Recorder<'r> {
     #[inline]
-    fn set(&mut self, field: &Field, value: impl FnOnce(&mut String)) {
-        let Some(key) = self.template.key(field) else { return };
-        match key.used {
-            Use::Shown | Use::Message => self.fields.set(key, value),
-            Use::Redacted => self.fields.set(key, |out| string(REDACTED, out)),
-            Use::Nowhere | Use::Target => {}
+    fn key(&self, field: &Field) -> Option<&'r Key> {
+        self.template.key(field)
+    }
+
+    /// A number, or what is as harmless.
+    #[inline]
+    fn number(&mut self, field: &Field, value: impl FnOnce(&mut String)) {
+        if let Some(key) = self.key(field) {
+            self.set(key, true, value);
         }
     }
 
-    /// The message of an event as `value` has it; whether this is one.
+    /// A value that is text.
     #[inline]
-    fn message(&mut self, field: &Field, value: &dyn fmt::Debug) -> bool {
-        let Some(heard) = &mut self.heard else { return false };
-        if !self.template.key(field).is_some_and(|key| key.used == Use::Message) {
-            return false;
-        }
-        let out = &mut heard.message;
-        out.clear();
-        // A value that fails to print has written what it could.
-        let _ = match self.template.format {
-            Format::Text => write!(Plain(out), "{value:?}"),
-            _ => write!(Escaping(out), "{value:?}"),
+    fn text(&mut self, key: &Key, value: impl FnOnce(&mut String)) {
+        self.set(key, false, |out| {
+            out.push('"');
+            value(out);
+            out.push('"');
+        });
+    }
+
+    #[inline]
+    fn set(&mut self, key: &Key, is_number: bool, value: impl FnOnce(&mut String)) {
+        let is_shown = match key.used {
+            Use::Shown | Use::Message => true,
+            Use::Count => is_number,
+            Use::Redacted => false,
+            Use::Target | Use::File | Use::Line | Use::Nowhere => return,
         };
-        true
+        if is_shown {
+            self.fields.set(key, value);
+        } else {
+            self.fields.set(key, |out| string(REDACTED, out));
+        }
     }
 }
 
 impl Visit for Recorder<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, |out| out.push_str(itoa::Buffer::new().format(value)));
+        self.number(field, |out| out.push_str(itoa::Buffer::new().format(value)));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, |out| out.push_str(itoa::Buffer::new().format(value)));
+        let Some(key) = self.key(field) else { return };
+        match self.heard.as_deref_mut() {
+            Some(heard) if key.used == Use::Line => heard.line = Some(value),
+            _ => self.set(key, true, |out| out.push_str(itoa::Buffer::new().format(value))),
+        }
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.set(field, |out| out.push_str(itoa::Buffer::new().format(value)));
+        self.number(field, |out| out.push_str(itoa::Buffer::new().format(value)));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.set(field, |out| out.push_str(itoa::Buffer::new().format(value)));
+        self.number(field, |out| out.push_str(itoa::Buffer::new().format(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, |out| out.push_str(if value { "true" } else { "false" }));
+        self.number(field, |out| out.push_str(if value { "true" } else { "false" }));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no number for the others: they come as text, so that they are not lost.
-        self.set(field, |out| number(value, out));
+        self.number(field, |out| number(value, out));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(heard) = &mut self.heard
-            && self.template.key(field).is_some_and(|key| key.used == Use::Target)
-        {
-            heard.target.push_str(value);
-        } else if !self.message(field, &format_args!("{value}")) {
-            self.set(field, |out| string(value, out));
+        let (template, Some(key)) = (self.template, self.key(field)) else { return };
+        match (self.heard.as_deref_mut(), key.used) {
+            (Some(heard), Use::Message) => {
+                heard.message.clear();
+                text(template, template.message, value, &mut heard.message);
+            }
+            (Some(heard), Use::Target) => heard.target.push_str(value),
+            (Some(heard), Use::File) => heard.file.push_str(value),
+            _ => self.text(key, |out| text(template, template.value, value, out)),
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.set(field, |out| display(&Chain(value), out));
+        let (template, Some(key)) = (self.template, self.key(field)) else { return };
+        let value = Chain(value);
+        self.text(key, |out| display(template, template.value, format_args!("{value}"), out));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if !self.message(field, value) {
-            self.set(field, |out| display(&format_args!("{value:?}"), out));
+        let (template, Some(key)) = (self.template, self.key(field)) else { return };
+        match self.heard.as_deref_mut() {
+            Some(heard) if key.used == Use::Message => {
+                heard.message.clear();
+                display(template, template.message, format_args!("{value:?}"), &mut heard.message);
+            }
+            _ => self.text(key, |out| {
+                display(template, template.value, format_args!("{value:?}"), out);
+            }),
         }
+    }
+}
+
+/// Appends text, without what is redacted of it.
+fn text(template: &Template, notation: Notation, text: &str, out: &mut String) {
+    if template.patterns.is_empty() {
+        escape(notation, text, out);
+    } else {
+        escape(notation, &template.patterns.redact(text), out);
+    }
+}
+
+/// The same of what is displayed. A value that fails to print has written what it could.
+fn display(template: &Template, notation: Notation, value: fmt::Arguments<'_>, out: &mut String) {
+    if template.patterns.is_empty() {
+        let _ = Escaping(notation, out).write_fmt(value);
+    } else {
+        // A pattern may match across the pieces in which a value is written.
+        let mut whole = String::new();
+        let _ = whole.write_fmt(value);
+        text(template, notation, &whole, out);
     }
 }
 

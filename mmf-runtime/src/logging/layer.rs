@@ -71,10 +71,17 @@ thread_local! {
 
 /// Runs with the memory of the thread; with new one where a value logs while it is printed.
 fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => work(&mut scratch),
-        Err(_) => work(&mut Scratch::default()),
-    })
+    let mut work = Some(work);
+    let mut run = |scratch: &mut Scratch| work.take().map(|work| work(scratch));
+    let known = SCRATCH.try_with(|scratch| run(&mut *scratch.try_borrow_mut().ok()?));
+    // The memory is in use, or gone with its thread, whose last destructors log.
+    match known {
+        Ok(Some(done)) => done,
+        _ => match run(&mut Scratch::default()) {
+            Some(done) => done,
+            None => unreachable!("run once"),
+        },
+    }
 }
 
 /// The fields of a span, by the layer that renders them: a subscriber may have several.
@@ -108,15 +115,17 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        let mut extensions = span.extensions_mut();
-        let Some(known) = extensions.get_mut::<OfSpan>() else { return };
-        let Some((_, fields)) = known.0.iter_mut().find(|(id, _)| *id == self.style.id()) else {
-            return;
-        };
+        // Rendered before the span is locked: values are the user's, and may log or panic.
+        let mut recorded = Fields::default();
         with_scratch(|scratch| {
             let template = scratch.templates.of(&self.style, span.metadata());
-            values.record(&mut Recorder { fields, template, heard: None });
+            values.record(&mut Recorder { fields: &mut recorded, template, heard: None });
         });
+        let mut extensions = span.extensions_mut();
+        let Some(known) = extensions.get_mut::<OfSpan>() else { return };
+        if let Some((_, fields)) = known.0.iter_mut().find(|(id, _)| *id == self.style.id()) {
+            fields.take_over(&recorded);
+        }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -167,6 +176,7 @@ where
                 trace,
                 correlation_id: request.map(|request| request.id.as_str()),
                 message: &heard.message,
+                source: heard.source(metadata),
             };
             self.heading.write(&parts, append, line);
         });
@@ -175,7 +185,9 @@ where
             // Relaxed: a statistic, and the first one tells.
             && self.failures.fetch_add(1, Ordering::Relaxed) == 0
         {
-            eprintln!("a log line could not be written, and more may follow: {error}");
+            crate::stderr::tell(format_args!(
+                "a log line could not be written, and more may follow: {error}"
+            ));
         }
         if line.capacity() > KEPT {
             *scratch = Scratch::default();

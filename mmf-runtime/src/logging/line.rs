@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use tracing::Level;
 
 use super::config::{Format, LoggingConfig};
-use super::escape::{Plain, disarm, string};
+use super::escape::{Notation, escape, quoted, string};
 use crate::correlation::Trace;
 
 /// What a line is made of.
@@ -18,6 +18,8 @@ pub(super) struct Parts<'l> {
     pub(super) target: &'l str,
     pub(super) trace: Option<TraceIds<'l>>,
     pub(super) correlation_id: Option<&'l str>,
+    /// File and line in the code.
+    pub(super) source: Option<(&'l str, u32)>,
     /// As the format has it.
     pub(super) message: &'l str,
 }
@@ -118,6 +120,23 @@ impl Format {
             ],
         }
     }
+
+    /// The same of lines that tell where in the code they come from.
+    pub(super) fn reserved_for_source(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Json | Self::Text => &[("file", "field.file"), ("line", "field.line")],
+            Self::Ecs => &[
+                ("log.origin.file.name", "field.log.origin.file.name"),
+                ("log.origin.file.line", "field.log.origin.file.line"),
+                ("log.origin.file", "field.log.origin.file"),
+                ("log.origin", "field.log.origin"),
+            ],
+            Self::Otel => &[
+                ("code.file.path", "field.code.file.path"),
+                ("code.line.number", "field.code.line.number"),
+            ],
+        }
+    }
 }
 
 /// What is the same on every line, rendered once.
@@ -130,6 +149,7 @@ pub(super) struct Heading {
     service: String,
     traces: bool,
     correlation: bool,
+    source: bool,
     colours: bool,
 }
 
@@ -158,6 +178,7 @@ impl Heading {
             service,
             traces: config.traces,
             correlation: config.correlation,
+            source: config.source,
             colours: config.colours,
         }
     }
@@ -186,6 +207,7 @@ impl Heading {
         line.push_str(",\"message\":\"");
         line.push_str(parts.message);
         line.push('"');
+        self.source(parts, Notation::Json, [",\"file\":", ",\"line\":"], line);
         fields(line);
         line.push_str("}\n");
     }
@@ -199,6 +221,8 @@ impl Heading {
         line.push_str(parts.message);
         line.push_str("\",\"ecs.version\":\"8.11.0\",\"log.logger\":");
         string(parts.target, line);
+        let names = [",\"log.origin.file.name\":", ",\"log.origin.file.line\":"];
+        self.source(parts, Notation::Json, names, line);
         line.push_str(&self.service);
         let names = [",\"trace.id\":\"", ",\"span.id\":\"", ",\"labels.correlation_id\":\""];
         self.ids(parts, names, line);
@@ -230,6 +254,8 @@ impl Heading {
             line.push_str(",\"correlation_id\":");
             string(id, line);
         }
+        let names = [",\"code.file.path\":", ",\"code.line.number\":"];
+        self.source(parts, Notation::Json, names, line);
         fields(line);
         // Each attribute begins with its comma.
         if line.len() > start {
@@ -238,7 +264,7 @@ impl Heading {
         line.push_str("}}\n");
     }
 
-    /// For people: time, level, target, message, fields, ids.
+    /// For people: time, level, target, message, fields, place in the code, ids.
     fn text(&self, parts: &Parts<'_>, fields: impl FnOnce(&mut String), line: &mut String) {
         let (dim, plain) = if self.colours { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
         line.push_str(dim);
@@ -246,7 +272,8 @@ impl Heading {
         line.push_str(plain);
         line.push_str(self.level(parts));
         line.push_str(dim);
-        let _ = write!(Plain(line), "{}:", parts.target);
+        escape(Notation::Plain, parts.target, line);
+        line.push(':');
         line.push_str(plain);
         if !parts.message.is_empty() {
             line.push(' ');
@@ -254,6 +281,7 @@ impl Heading {
         }
         line.push_str(dim);
         fields(line);
+        self.source(parts, Notation::Quoted, [" file=", " line="], line);
         if let Some(id) = parts.correlation_id.filter(|_| self.correlation) {
             let _ = write!(line, " correlation_id={id}");
         }
@@ -261,7 +289,6 @@ impl Heading {
             let _ = write!(line, " trace_id={} span_id={}", trace.trace_id, trace.span_id);
         }
         line.push_str(plain);
-        disarm(line);
         line.push('\n');
     }
 
@@ -274,6 +301,21 @@ impl Heading {
             Level::TRACE => 4,
         };
         &self.levels[place]
+    }
+
+    /// Where the event stands in the code, file and line each behind its opening.
+    fn source(
+        &self,
+        parts: &Parts<'_>,
+        notation: Notation,
+        openings: [&str; 2],
+        line: &mut String,
+    ) {
+        let Some((file, number)) = parts.source.filter(|_| self.source) else { return };
+        line.push_str(openings[0]);
+        quoted(notation, file, line);
+        line.push_str(openings[1]);
+        line.push_str(itoa::Buffer::new().format(number));
     }
 
     /// The ids of trace, span and correlation, each behind its opening. They are hexadecimal digits, or

@@ -1,27 +1,37 @@
 //! A writer that does not hold up the thread which logs: lines are copied to a buffer, which a thread
 //! of its own writes out.
+//!
+//! Under the lock there is arithmetic, and bytes are copied. Nothing is printed, logged or waited for there but
+//! the queue's own conditions, and each wait on the way out of the process has an end.
 
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::config::WhenFull;
+use super::output::{Sink, Written, write_lines};
+use crate::stderr;
 
 /// The loss of lines is told at most so often.
 const BETWEEN_LOSSES: Duration = Duration::from_secs(1);
+/// A buffer may be so large however small the queue is; what a longer line took is given back.
+const KEPT: usize = 64 * 1024;
 
 /// Lines on their way to a writer. Clones share the queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 
 struct Shared {
+    sink: Box<dyn Sink>,
     state: Mutex<State>,
-    /// A line came, or the queue is to be closed.
+    /// A line came.
     filled: Condvar,
-    /// Lines were written.
+    /// Lines were written, or there is an end to all waits.
     drained: Condvar,
     capacity: usize,
     when_full: WhenFull,
@@ -30,11 +40,20 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Lines taken by the thread and not written yet.
-    writing: bool,
+    /// Lines that came so far, of them those that the thread took, and of them those it is done with.
+    came: u64,
+    taken: u64,
+    done: u64,
+    /// The process whose thread writes: a fork has none.
+    process: u32,
+    /// No wait goes on past it: the process ends.
+    end: Option<Instant>,
+    /// Lines dropped as the queue was full, and those that the log does not tell of yet.
     dropped: u64,
-    /// Dropped lines that the log does not tell of yet.
-    untold: u64,
+    dropped_untold: u64,
+    /// Lines that could not be written, likewise.
+    lost: u64,
+    lost_untold: u64,
     failed: u64,
 }
 
@@ -47,31 +66,54 @@ impl Queue {
     pub(super) fn start(
         capacity: usize,
         when_full: WhenFull,
-        writer: impl Write + Send + 'static,
+        sink: impl Sink + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::default(),
+            sink: Box::new(sink),
+            state: Mutex::new(State { process: process::id(), ..State::default() }),
             filled: Condvar::new(),
             drained: Condvar::new(),
             capacity,
             when_full,
         });
-        let thread = Arc::clone(&shared);
-        std::thread::Builder::new().name("mmf-log".into()).spawn(move || thread.run(writer))?;
+        shared.start_thread()?;
         Ok(Self(shared))
     }
 
-    /// Waits until all that was logged before is written.
-    pub(super) fn flush(&self) {
-        let mut state = self.0.lock();
-        while state.writing || !state.waiting.is_empty() {
-            state = self.0.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+    /// Waits until all that was logged before is written, at most until then; whether it is. What comes
+    /// meanwhile is not waited for.
+    pub(super) fn flush(&self, until: Option<Instant>) -> bool {
+        if IS_WRITER.get() {
+            return false;
         }
+        self.0.start_thread_after_fork();
+        let mut state = self.0.lock();
+        let ticket = state.came;
+        while state.done < ticket {
+            let end = [until, state.end].into_iter().flatten().min();
+            match self.0.wait(state, end) {
+                Ok(waited) => state = waited,
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// From then on no thread waits for room any more: its line is dropped and counted. For the end of the
+    /// process, when a reader that does not read must not keep it.
+    pub(super) fn end_waits_at(&self, end: Instant) {
+        self.0.lock().end = Some(end);
+        self.0.drained.notify_all();
     }
 
     /// Lines that were dropped because the queue was full.
     pub(super) fn dropped(&self) -> u64 {
         self.0.lock().dropped
+    }
+
+    /// Lines that could not be written.
+    pub(super) fn lost(&self) -> u64 {
+        self.0.lock().lost
     }
 
     /// Times that writing failed.
@@ -81,30 +123,46 @@ impl Queue {
 
     /// Logs how many lines were dropped since that was last logged.
     pub(super) fn tell_losses(&self) {
-        let lost = std::mem::take(&mut self.0.lock().untold);
-        if lost > 0 {
-            tell_loss(lost);
-        }
+        let dropped = std::mem::take(&mut self.0.lock().dropped_untold);
+        tell_losses(dropped, 0);
     }
 
     fn push(&self, line: &[u8]) {
         let mut state = self.0.lock();
         // A line longer than the queue is taken where none waits.
-        while !state.waiting.is_empty() && state.waiting.len() + line.len() > self.0.capacity {
-            if TELLING.get() {
-                break;
+        while !state.waiting.is_empty()
+            && state.waiting.len() + line.len() > self.0.capacity
+            && !IS_WRITER.get()
+            && !TELLING.get()
+        {
+            let end = [PATIENCE.get(), state.end].into_iter().flatten().min();
+            let waited = match self.0.when_full {
+                WhenFull::Drop => Err(state),
+                WhenFull::Block => {
+                    drop(state);
+                    self.0.start_thread_after_fork();
+                    state = self.0.lock();
+                    if state.waiting.is_empty() {
+                        break;
+                    }
+                    self.0.wait(state, end)
+                }
+            };
+            match waited {
+                Ok(waited) => state = waited,
+                Err(mut state) => {
+                    state.dropped += 1;
+                    state.dropped_untold += 1;
+                    return;
+                }
             }
-            if self.0.when_full == WhenFull::Drop {
-                state.dropped += 1;
-                state.untold += 1;
-                return;
-            }
-            state = self.0.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let was_empty = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
+        state.came += 1;
         drop(state);
         if was_empty {
+            self.0.start_thread_after_fork();
             self.0.filled.notify_one();
         }
     }
@@ -115,42 +173,98 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for the queue to drain, at most until `end`; where that is over, the lock comes back as an error.
+    fn wait<'s>(
+        &'s self,
+        state: MutexGuard<'s, State>,
+        end: Option<Instant>,
+    ) -> Result<MutexGuard<'s, State>, MutexGuard<'s, State>> {
+        let Some(end) = end else {
+            return Ok(self.drained.wait(state).unwrap_or_else(PoisonError::into_inner));
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(state);
+        }
+        let waited = self.drained.wait_timeout(state, left);
+        Ok(waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn start_thread(self: &Arc<Self>) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("mmf-log".into());
+        thread.spawn(move || shared.run()).map(drop)
+    }
+
+    /// A process that was forked has the queue and not its thread. What waited in that moment is written by
+    /// both.
+    fn start_thread_after_fork(self: &Arc<Self>) {
+        let process = process::id();
+        {
+            let mut state = self.lock();
+            if state.process == process {
+                return;
+            }
+            state.process = process;
+            state.done = state.taken;
+        }
+        if let Err(error) = self.start_thread() {
+            stderr::tell(format_args!("log lines cannot be written after a fork: {error}"));
+        }
+    }
+
     /// Writes for as long as the process lives. The two buffers take turns, so that a warm queue
     /// allocates nothing.
-    fn run(&self, mut writer: impl Write) {
+    fn run(&self) {
+        IS_WRITER.set(true);
+        let most_kept = self.capacity.max(KEPT).saturating_mul(2);
         let mut lines = Vec::new();
-        let mut told = None;
+        let mut torn = false;
+        let mut told: Option<Instant> = None;
         loop {
             let mut state = self.lock();
             while state.waiting.is_empty() {
                 state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             std::mem::swap(&mut state.waiting, &mut lines);
-            state.writing = true;
+            let taken = state.came;
+            state.taken = taken;
             drop(state);
             // There is room again.
             self.drained.notify_all();
 
-            let written = writer.write_all(&lines).and_then(|()| writer.flush());
+            let (written, result) = write_lines(&*self.sink, &lines, torn);
+            let Written { lost, torn: is_torn } = written;
+            torn = is_torn;
             lines.clear();
-            let mut state = self.lock();
-            state.writing = false;
-            if let Err(error) = written {
-                state.failed += 1;
-                if state.failed == 1 {
-                    eprintln!("log lines could not be written, and more may follow: {error}");
-                }
+            if lines.capacity() > most_kept {
+                lines = Vec::new();
             }
-            let lost = if told.is_none_or(|told: Instant| told.elapsed() >= BETWEEN_LOSSES) {
-                std::mem::take(&mut state.untold)
-            } else {
-                0
-            };
+            let mut state = self.lock();
+            state.done = taken;
+            state.lost += lost;
+            state.lost_untold += lost;
+            let is_first_failure = result.is_err() && state.failed == 0;
+            state.failed += u64::from(result.is_err());
+            let is_due = told.is_none_or(|told| told.elapsed() >= BETWEEN_LOSSES);
+            let mut untold = (0, 0);
+            if is_due && result.is_ok() {
+                untold.0 = std::mem::take(&mut state.dropped_untold);
+                untold.1 = std::mem::take(&mut state.lost_untold);
+            }
             drop(state);
             self.drained.notify_all();
-            if lost > 0 {
+            if let Err(error) = result
+                && is_first_failure
+            {
+                stderr::tell(format_args!(
+                    "log lines could not be written, and more may follow: {error}"
+                ));
+            }
+            if untold != (0, 0) {
                 told = Some(Instant::now());
-                tell_loss(lost);
+                // Other layers run here too, and a panic of theirs must not end the writing.
+                let _ = catch_unwind(AssertUnwindSafe(|| tell_losses(untold.0, untold.1)));
             }
         }
     }
@@ -159,12 +273,39 @@ impl Shared {
 thread_local! {
     /// This thread logs a loss: that line is taken also by a full queue.
     static TELLING: Cell<bool> = const { Cell::new(false) };
+    /// This thread writes a queue: it never waits for one.
+    static IS_WRITER: Cell<bool> = const { Cell::new(false) };
+    /// This thread does not wait for room past it.
+    static PATIENCE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-fn tell_loss(lost: u64) {
+/// Has this thread wait no longer than until `end` for room in a queue, in what `work` logs.
+pub(super) fn with_patience_until<T>(end: Instant, work: impl FnOnce() -> T) -> T {
+    struct Restored(Option<Instant>);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            PATIENCE.set(self.0);
+        }
+    }
+    let _restored = Restored(PATIENCE.replace(Some(end)));
+    work()
+}
+
+fn tell_losses(dropped: u64, lost: u64) {
+    struct Told;
+    impl Drop for Told {
+        fn drop(&mut self) {
+            TELLING.set(false);
+        }
+    }
     TELLING.set(true);
-    tracing::warn!(lost, "log lines were dropped, as the queue was full");
-    TELLING.set(false);
+    let _told = Told;
+    if dropped > 0 {
+        tracing::warn!(lost = dropped, "log lines were dropped, as the queue was full");
+    }
+    if lost > 0 {
+        tracing::warn!(lost, "log lines could not be written");
+    }
 }
 
 impl<'q> MakeWriter<'q> for Queue {
@@ -194,15 +335,15 @@ mod tests {
     /// Hands what is written over, one write at a time.
     struct Slow(mpsc::SyncSender<Vec<u8>>);
 
-    impl Write for Slow {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    impl Sink for Slow {
+        fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
             self.0.send(bytes.to_vec()).map_err(io::Error::other)?;
             Ok(bytes.len())
         }
+    }
 
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    fn soon() -> Option<Instant> {
+        Some(Instant::now() + Duration::from_millis(20))
     }
 
     #[test]
@@ -212,7 +353,7 @@ mod tests {
         for line in 0..100 {
             queue.push(format!("{line}\n").as_bytes());
         }
-        queue.flush();
+        assert!(queue.flush(None));
         let written: Vec<u8> = receiver.try_iter().flatten().collect();
         let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(String::from_utf8(written).unwrap(), expected);
@@ -249,7 +390,58 @@ mod tests {
         for _ in 0..10 {
             queue.push(b"abc\n");
         }
-        queue.flush();
+        assert!(queue.flush(None));
         assert!(queue.failed() > 0);
+    }
+
+    #[test]
+    fn a_flush_waits_for_what_was_there_and_not_for_what_comes() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let queue = Queue::start(1 << 20, WhenFull::Block, Slow(sender)).unwrap();
+        queue.push(b"before\n");
+        std::thread::scope(|scope| {
+            let flushed = scope.spawn(|| queue.flush(None));
+            // Each time the thread writes, more waits already.
+            let mut written = 0;
+            while !flushed.is_finished() {
+                queue.push(b"more\n");
+                written += usize::from(receiver.recv_timeout(Duration::from_millis(1)).is_ok());
+            }
+            assert!(flushed.join().unwrap() && written > 0);
+        });
+    }
+
+    #[test]
+    fn nobody_waits_past_the_end_for_a_reader_that_does_not_read() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let queue = Queue::start(4, WhenFull::Block, Slow(sender)).unwrap();
+        queue.push(b"abc\n");
+        assert!(!queue.flush(soon()));
+        // One is being written and one fits in; the next ones have to wait.
+        with_patience_until(Instant::now(), || (0..10).for_each(|_| queue.push(b"abc\n")));
+        assert!(queue.dropped() >= 8);
+        std::thread::scope(|scope| {
+            let blocked = scope.spawn(|| queue.push(b"abc\n"));
+            queue.end_waits_at(Instant::now());
+            blocked.join().unwrap();
+        });
+        assert!(!queue.flush(None), "the end of all waits is that of a flush too");
+        drop(receiver);
+    }
+
+    #[test]
+    fn the_memory_of_a_huge_line_is_given_back() {
+        let (sender, receiver) = mpsc::sync_channel(100);
+        let queue = Queue::start(1024, WhenFull::Block, Slow(sender)).unwrap();
+        for _ in 0..2 {
+            queue.push(&[b'x'; 1 << 20]);
+            assert!(queue.flush(None));
+        }
+        for _ in 0..3 {
+            queue.push(b"abc\n");
+            assert!(queue.flush(None));
+        }
+        assert!(queue.0.lock().waiting.capacity() < 1 << 20);
+        drop(receiver);
     }
 }

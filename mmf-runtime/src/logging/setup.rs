@@ -2,14 +2,23 @@
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
+use tracing::Dispatch;
+use tracing::level_filters::LevelFilter;
+use tracing_log::AsLog;
+#[cfg(feature = "otel")]
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+#[cfg(feature = "otel")]
+use tracing_subscriber::Layer;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::config::LoggingConfig;
 use super::layer::json_layer;
-use super::queue::Queue;
+use super::output::Stdout;
+use super::queue::{Queue, with_patience_until};
+use crate::stderr;
 
 /// Logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +44,8 @@ pub enum InitError {
     Export(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Logging of this process; see [`init`]. Dropped, it flushes.
+/// Logging of this process; see [`init`]. Dropped, it flushes, for at most five seconds: a reader that does not
+/// read keeps no process from its end.
 #[must_use = "dropped, it flushes, and what is logged later may be lost at the end of the process"]
 pub struct Logging {
     queue: Queue,
@@ -44,40 +54,60 @@ pub struct Logging {
     telemetry: Option<crate::otel::Telemetry>,
 }
 
+/// So long the end of logging waits where nobody says how long it may.
+const LONGEST_END: Duration = Duration::from_secs(5);
+/// So long a panic waits for its line.
+const LONGEST_PANIC: Duration = Duration::from_secs(1);
+
 /// Sets up logging for the process, by `config` and the environment: lines go to standard output from
 /// a thread of their own, records of the `log` crate are carried over, and a panic is logged and
-/// flushed.
+/// flushed, for at most a second.
+///
+/// [`std::process::exit`] runs no destructor and loses what is queued: call [`Logging::flush`] before it.
 ///
 /// # Errors
 ///
-/// Where a level is not understood, or something logs already.
+/// Where a level in `config` is not understood (one of the environment is left aside and told), or another
+/// subscriber is set up already.
 pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let mut config = config.override_from_env();
-    let stdout = std::io::stdout();
-    config.colours =
-        stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let filter = filter(&config.level)?;
-    let queue = Queue::start(config.queue, config.when_full, stdout)?;
+    config.colours = std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let filter = log_filter(&mut config)?;
+    let queue = Queue::start(config.queue, config.when_full, Stdout::new()?)?;
     let (filter, level) = reload::Layer::new(filter);
-    let registry = tracing_subscriber::registry().with(filter);
-    let registry = registry.with(json_layer(&config, queue.clone()));
+    let lines = json_layer(&config, queue.clone());
     #[cfg(feature = "otel")]
-    let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
-    #[cfg(feature = "otel")]
-    let registry =
-        registry.with(tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer)));
-    let set = registry.try_init();
-    set.map_err(|_| InitError::AlreadySet)?;
+    let telemetry = {
+        let exported = self::filter(&config.export_level)?;
+        let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
+        match tracer {
+            // Each output has a filter of its own, where there are two.
+            Some(tracer) => {
+                let exported = exported.and(filter_fn(|_| !crate::otel::is_exporting()));
+                let spans = tracing_opentelemetry::layer().with_tracer(tracer);
+                let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
+                set(registry.with(spans.with_filter(exported)))?;
+            }
+            None => set(tracing_subscriber::registry().with(filter).with(lines))?,
+        }
+        telemetry
+    };
+    #[cfg(not(feature = "otel"))]
+    set(tracing_subscriber::registry().with(filter).with(lines))?;
+    if !carry_log_over() {
+        config.complaints.push("records of the `log` crate go to another logger, set before".into());
+    }
     for complaint in &config.complaints {
         tracing::warn!(target: "mmf::logging", "{complaint}");
     }
     for word in no_levels(&config.level) {
         // Not by the log: it may be switched off by this very word.
-        eprintln!(
+        stderr::tell(format_args!(
             "the level {:?} shows only what the target `{word}` logs; levels are error, warn, info, debug, \
              trace and off",
             config.level
-        );
+        ));
     }
     let _ = QUEUE.set(queue.clone());
     log_panics(queue.clone());
@@ -89,14 +119,58 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     })
 }
 
+fn set(subscriber: impl Into<Dispatch>) -> Result<(), InitError> {
+    tracing::dispatcher::set_global_default(subscriber.into()).map_err(|_| InitError::AlreadySet)
+}
+
+/// Has the records of the `log` crate come to the subscriber; whether nobody else has them.
+fn carry_log_over() -> bool {
+    let most = LevelFilter::current().as_log();
+    tracing_log::LogTracer::builder().with_max_level(most).init().is_ok()
+}
+
 /// The queue of this process.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Waits until all lines of the process are written.
-pub(crate) fn flush_all() {
+/// The process is to end: from then on nobody waits for room in its log.
+pub(crate) fn end_waits_at(end: Instant) {
     if let Some(queue) = QUEUE.get() {
-        queue.flush();
+        queue.end_waits_at(end);
     }
+}
+
+/// The filter of the lines. A part of the environment's that is not understood is left aside and told, and the
+/// rest of it holds; what is written in the program is an error.
+fn log_filter(config: &mut LoggingConfig) -> Result<EnvFilter, InitError> {
+    if !config.level_from_env {
+        return filter(&config.level);
+    }
+    let given = std::mem::take(&mut config.level);
+    let (understood, wrong): (Vec<_>, Vec<_>) =
+        directives(&given).into_iter().partition(|directive| filter(directive).is_ok());
+    for directive in wrong {
+        let reason = filter(directive).err().map(|error| error.to_string()).unwrap_or_default();
+        config.complaints.push(format!("{reason}; it is left aside"));
+    }
+    config.level = understood.join(",");
+    if config.level.is_empty() {
+        config.level.clone_from(&config.own_level);
+    }
+    filter(&config.level)
+}
+
+/// The directives of a filter: parts between commas that are not within brackets or braces.
+fn directives(text: &str) -> Vec<&str> {
+    let mut depth = 0_u32;
+    let parts = text.split(|letter: char| {
+        match letter {
+            '[' | '{' => depth += 1,
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ',' && depth == 0
+    });
+    parts.map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
 /// The words of directives that stand for a target where a level may have been meant.
@@ -115,14 +189,18 @@ fn filter(directives: &str) -> Result<EnvFilter, InitError> {
     })
 }
 
-/// Logs a panic as an error and flushes, before the hook that was there.
+/// Logs a panic as an error and flushes, before the hook that was there. It may come at any place: while this
+/// thread holds the lock of standard output, or while nobody reads that.
 fn log_panics(queue: Queue) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        let reason = panic.payload_as_str().unwrap_or("a value that is not text");
-        tracing::error!(target: "mmf::service", location, "panic: {reason}");
-        queue.flush();
+        let end = Instant::now() + LONGEST_PANIC;
+        with_patience_until(end, || {
+            let location = panic.location().map(ToString::to_string).unwrap_or_default();
+            let reason = panic.payload_as_str().unwrap_or("a value that is not text");
+            tracing::error!(target: "mmf::service", location, "panic: {reason}");
+        });
+        queue.flush(Some(end));
         before(panic);
     }));
 }
@@ -137,23 +215,55 @@ impl Logging {
         let filter = filter(directives)?;
         // Fails only where the subscriber is gone, and then nobody logs.
         let _ = self.level.reload(filter);
+        tracing_log::log::set_max_level(LevelFilter::current().as_log());
         Ok(())
     }
 
-    /// Waits until all that was logged before is written. Where lines were dropped since the last
-    /// time, that is logged first.
+    /// Waits until all that was logged before is written; what other threads log meanwhile is not waited for.
+    /// Where lines were dropped since the last time, that is logged first. A reader that does not read is waited
+    /// for: [`flush_within`](Self::flush_within) has an end.
     pub fn flush(&self) {
+        self.flush_until(None);
+    }
+
+    /// [`flush`](Self::flush) for at most so long; whether all is written.
+    pub fn flush_within(&self, at_most: Duration) -> bool {
+        self.flush_until(Instant::now().checked_add(at_most))
+    }
+
+    fn flush_until(&self, end: Option<Instant>) -> bool {
         self.queue.tell_losses();
-        self.queue.flush();
+        let is_written = self.queue.flush(end);
         #[cfg(feature = "otel")]
         if let Some(telemetry) = &self.telemetry {
-            telemetry.flush();
+            telemetry.flush(end);
         }
+        is_written
+    }
+
+    /// Ends it, in at most so long.
+    pub(crate) fn end_within(mut self, at_most: Duration) {
+        self.end(at_most);
+    }
+
+    fn end(&mut self, at_most: Duration) {
+        let end = Instant::now().checked_add(at_most);
+        #[cfg(feature = "otel")]
+        if let Some(telemetry) = self.telemetry.take() {
+            telemetry.end(end);
+        }
+        self.queue.tell_losses();
+        self.queue.flush(end);
     }
 
     /// Lines that were dropped because the queue was full.
     pub fn dropped_lines(&self) -> u64 {
         self.queue.dropped()
+    }
+
+    /// Lines that could not be written, by a closed pipe or a full disk.
+    pub fn lost_lines(&self) -> u64 {
+        self.queue.lost()
     }
 
     /// Times that writing failed, by a closed pipe or a full disk.
@@ -164,12 +274,42 @@ impl Logging {
 
 impl Drop for Logging {
     fn drop(&mut self) {
-        self.flush();
+        self.end(LONGEST_END);
     }
 }
 
 impl std::fmt::Debug for Logging {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Logging").field("dropped_lines", &self.dropped_lines()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_stand_between_commas() {
+        let text = "info, sqlx=warn,[request{id=1,user=\"a\"}]=debug,,users=trace";
+        let parts = ["info", "sqlx=warn", "[request{id=1,user=\"a\"}]=debug", "users=trace"];
+        assert_eq!(directives(text), parts);
+    }
+
+    #[test]
+    fn of_the_environment_what_is_understood_holds() {
+        let mut config = LoggingConfig::new("test").level("debug");
+        (config.level, config.level_from_env) = ("warn,users=loud,sqlx=error".into(), true);
+        let filter = log_filter(&mut config).unwrap().to_string();
+        assert_eq!(config.level, "warn,sqlx=error");
+        assert!(filter.contains("sqlx=error") && filter.contains("warn"), "{filter}");
+        assert!(config.complaints[0].contains("users=loud"), "{:?}", config.complaints);
+        (config.level, config.own_level) = ("a=b=c".into(), "debug".into());
+        assert_eq!(log_filter(&mut config).unwrap().to_string(), "debug");
+    }
+
+    #[test]
+    fn what_is_written_in_the_program_is_an_error() {
+        let mut config = LoggingConfig::new("test").level("users=loud");
+        assert!(log_filter(&mut config).unwrap_err().to_string().contains("users=loud"));
     }
 }

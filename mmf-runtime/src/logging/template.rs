@@ -1,19 +1,24 @@
 //! What is known of the fields of a place in the code before anything is recorded there: how each key is
 //! written, and whether its value may be shown. Found out once for each place and kept by each thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Metadata;
 use tracing::field::Field;
 
 use super::config::{Format, LoggingConfig};
-use super::escape::escape;
+use super::escape::{Notation, escape};
+use super::redaction::{Named, Patterns, Words};
 
 /// The fields of one event or span of the code, as one layer writes them.
 #[derive(Debug)]
 pub(super) struct Template {
-    pub(super) format: Format,
+    /// How a message is written.
+    pub(super) message: Notation,
+    /// How a value is.
+    pub(super) value: Notation,
+    /// What is left out of both.
+    pub(super) patterns: Patterns,
     keys: Box<[Key]>,
 }
 
@@ -35,10 +40,16 @@ pub(super) enum Use {
     Shown,
     /// Its value is not printed.
     Redacted,
+    /// A number is, since the key may say of how many; another value is not.
+    Count,
     /// In an event, the message of the line.
     Message,
-    /// In a record of the `log` crate, where it came from.
+    /// In a record of the `log` crate, the target of the line.
     Target,
+    /// There, where it stands in the code.
+    File,
+    /// There, in which line of that.
+    Line,
     /// What the metadata say already.
     Nowhere,
 }
@@ -53,7 +64,10 @@ impl Template {
 #[derive(Clone, Debug)]
 pub(super) struct Style {
     format: Format,
-    redacted: Arc<[String]>,
+    redacted: Words,
+    patterns: Patterns,
+    /// Lines tell where they come from.
+    source: bool,
     /// Tells the templates of this layer from another's in the memory of a thread.
     id: u64,
 }
@@ -63,7 +77,9 @@ impl Style {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             format: config.format,
-            redacted: config.redacted.iter().cloned().collect(),
+            redacted: Words::new(&config.redacted),
+            patterns: Patterns::new(&config.patterns),
+            source: config.source,
             // Relaxed: only that each number is given once matters.
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
@@ -76,7 +92,12 @@ impl Style {
 
     fn template(&self, metadata: &'static Metadata<'static>) -> Template {
         let keys = metadata.fields().iter().map(|field| self.key(field.name())).collect();
-        Template { format: self.format, keys }
+        Template {
+            message: Notation::of_messages(self.format),
+            value: Notation::of_values(self.format),
+            patterns: self.patterns.clone(),
+            keys,
+        }
     }
 
     fn key(&self, name: &'static str) -> Key {
@@ -84,22 +105,29 @@ impl Style {
         let used = match name {
             "message" => Use::Message,
             "log.target" => Use::Target,
+            "log.file" if self.source => Use::File,
+            "log.line" if self.source => Use::Line,
             "log.module_path" | "log.file" | "log.line" => Use::Nowhere,
-            _ if self.redacted.iter().any(|word| is_whole_word(name, word)) => Use::Redacted,
-            _ => Use::Shown,
+            _ => match self.redacted.named_in(name) {
+                Some(Named::Itself) => Use::Redacted,
+                Some(Named::Several) => Use::Count,
+                None => Use::Shown,
+            },
         };
-        let reserved = self.format.reserved().iter().find(|(reserved, _)| *reserved == name);
+        let of_source = if self.source { self.format.reserved_for_source() } else { &[] };
+        let mut reserved = self.format.reserved().iter().chain(of_source);
+        let reserved = reserved.find(|(reserved, _)| *reserved == name);
         let name = reserved.map_or(name, |(_, instead)| instead);
         let mut prefix = String::new();
         match self.format {
             Format::Text => {
                 prefix.push(' ');
-                escape(name, &mut prefix);
+                escape(Notation::Quoted, name, &mut prefix);
                 prefix.push('=');
             }
             Format::Json | Format::Ecs | Format::Otel => {
                 prefix.push_str(",\"");
-                escape(name, &mut prefix);
+                escape(Notation::Json, name, &mut prefix);
                 prefix.push_str("\":");
             }
         }
@@ -113,19 +141,6 @@ fn bit(name: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     1 << (hash >> 58)
-}
-
-/// Whether a word stands in a key between characters that are no letters or digits: `password` is in
-/// `Password` and `user_password`, not in `passwordless`.
-fn is_whole_word(key: &str, word: &str) -> bool {
-    let (key, word) = (key.as_bytes(), word.as_bytes());
-    let is_boundary = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    !word.is_empty()
-        && key.windows(word.len()).enumerate().any(|(at, window)| {
-            window.eq_ignore_ascii_case(word)
-                && is_boundary(at.checked_sub(1).and_then(|before| key.get(before)))
-                && is_boundary(key.get(at + word.len()))
-        })
 }
 
 /// Places in the code are few and static, so a thread finds their templates by address: two that fall
@@ -175,21 +190,40 @@ mod tests {
     #[test]
     fn each_reserved_key_is_moved_to_one_that_is_not() {
         for format in [Format::Json, Format::Text, Format::Ecs, Format::Otel] {
-            for (name, instead) in format.reserved() {
+            let reserved = || format.reserved().iter().chain(format.reserved_for_source());
+            for (name, instead) in reserved() {
                 assert_ne!(name, instead);
-                assert!(!format.reserved().iter().any(|(name, _)| name == instead), "{instead}");
+                assert!(!reserved().any(|(name, _)| name == instead), "{instead}");
             }
         }
     }
 
     #[test]
-    fn keys_are_redacted_by_whole_words() {
-        for key in ["password", "PASSWORD", "user_password", "user.password", "password-hash"] {
-            assert!(is_whole_word(key, "password"), "{key}");
+    fn the_keys_of_the_source_are_reserved_where_lines_tell_it() {
+        for (format, file) in [
+            (Format::Json, "file"),
+            (Format::Text, "file"),
+            (Format::Ecs, "log.origin.file.name"),
+            (Format::Otel, "code.file.path"),
+        ] {
+            let config = LoggingConfig::new("users").format(format);
+            assert_eq!(Style::new(&config).key(file).name, file);
+            let moved = Style::new(&config.with_source(true)).key(file);
+            assert_eq!(moved.name, format!("field.{file}"));
         }
-        for key in ["passwordless", "mypassword", "pass", ""] {
-            assert!(!is_whole_word(key, "password"), "{key}");
+    }
+
+    #[test]
+    fn a_number_under_a_redacted_word_in_the_plural_says_how_many() {
+        let style = Style::new(&LoggingConfig::new("users"));
+        for (key, used) in [
+            ("accessToken", Use::Redacted),
+            ("token_count", Use::Redacted),
+            ("tokens_used", Use::Count),
+            ("max_tokens", Use::Count),
+            ("tokenizer", Use::Shown),
+        ] {
+            assert_eq!(style.key(key).used, used, "{key}");
         }
-        assert!(is_whole_word("stripe_api_key", "api_key"));
     }
 }

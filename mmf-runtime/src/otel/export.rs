@@ -1,16 +1,20 @@
 //! Spans and metrics on their way out, by the variables that OpenTelemetry defines.
 
 use std::env;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use opentelemetry::trace::TracerProvider;
-use opentelemetry::{KeyValue, global};
+use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Runtime;
 
 use super::metrics::observe_policies;
+use crate::stderr;
 use crate::logging::{InitError, LoggingConfig};
 
 /// What exports, for as long as the process logs.
@@ -39,6 +43,8 @@ pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTrac
     let connections = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("mmf-otlp")
+        // For as long as the thread lives.
+        .on_thread_start(|| std::mem::forget(Context::enter_telemetry_suppressed_scope()))
         .enable_all()
         .build()?;
     let telemetry = {
@@ -87,24 +93,76 @@ fn resource(config: &LoggingConfig) -> Resource {
 }
 
 impl Telemetry {
-    /// Sends out what has gathered. Nothing is returned: what cannot be sent is told on standard error by
-    /// whoever reads the diagnostics of OpenTelemetry, and never holds the service up.
-    pub(crate) fn flush(&self) {
-        let _ = self.spans.force_flush();
-        let _ = self.metrics.force_flush();
+    /// Sends out what has gathered, waiting at most until `end`. Nothing is returned: what cannot be sent is told
+    /// by the diagnostics of OpenTelemetry, and never holds the service up.
+    pub(crate) fn flush(&self, end: Option<Instant>) {
+        let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
+        bounded(end, [
+            Box::new(move || drop(spans.force_flush())),
+            Box::new(move || drop(metrics.force_flush())),
+        ]);
+    }
+
+    /// Sends out the last of it and ends, waiting at most until `end`.
+    pub(crate) fn end(mut self, end: Option<Instant>) {
+        self.shut_down(end);
+    }
+
+    fn shut_down(&mut self, end: Option<Instant>) {
+        let Some(connections) = self.connections.take() else { return };
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
+        let tell = |ended: OTelSdkResult| {
+            if let Err(error) = ended {
+                stderr::tell(format_args!(
+                    "the last spans or metrics could not be exported: {error}"
+                ));
+            }
+        };
+        let in_time = bounded(end, [
+            Box::new(move || tell(spans.shutdown_with_timeout(left))),
+            Box::new(move || tell(metrics.shutdown_with_timeout(left))),
+        ]);
+        if !in_time {
+            stderr::tell(format_args!(
+                "the last spans or metrics were not exported: the collector does not answer in time"
+            ));
+        }
+        // Not by drop, which must not happen inside the runtime of a `main`.
+        connections.shutdown_background();
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        for shut_down in [self.spans.shutdown(), self.metrics.shutdown()] {
-            if let Err(error) = shut_down {
-                eprintln!("the last spans or metrics could not be exported: {error}");
-            }
-        }
-        // Not by drop, which must not happen inside the runtime of a `main`.
-        if let Some(connections) = self.connections.take() {
-            connections.shutdown_background();
-        }
+        const LONGEST_END: Duration = Duration::from_secs(5);
+        self.shut_down(Instant::now().checked_add(LONGEST_END));
     }
+}
+
+/// Does work that may wait for a collector on threads of its own, and waits for it at most until `end`; whether it
+/// was done by then.
+fn bounded<const N: usize>(end: Option<Instant>, work: [Box<dyn FnOnce() + Send>; N]) -> bool {
+    let (done, all_done) = mpsc::channel::<()>();
+    for work in work {
+        let done = done.clone();
+        let thread = std::thread::Builder::new().name("mmf-otlp-end".into());
+        // Where no thread can be had, nothing is sent.
+        let _ = thread.spawn(move || {
+            work();
+            drop(done);
+        });
+    }
+    drop(done);
+    // Nothing is ever sent: the channel closes with the last of them.
+    let ended = match end {
+        None => all_done.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        Some(end) => all_done.recv_timeout(end.saturating_duration_since(Instant::now())),
+    };
+    ended == Err(RecvTimeoutError::Disconnected)
+}
+
+/// Whether this thread exports: what is traced there would be exported again, and so on.
+pub(crate) fn is_exporting() -> bool {
+    Context::is_current_telemetry_suppressed()
 }

@@ -14,6 +14,7 @@ fn meter() -> Meter {
 }
 
 /// An instrument that a service named.
+#[derive(Clone)]
 enum Instrument {
     Counter(Counter<f64>),
     Gauge(Gauge<f64>),
@@ -44,16 +45,15 @@ impl Instrument {
 /// Takes the value of a `performance_metric`: a `counter` adds, a `histogram` or `timer` collects, anything
 /// else is a gauge.
 pub(crate) fn measure(name: &str, value: f64, unit: &str, kind: &str) {
+    /// Under its lock: the map alone. What makes an instrument and measures by it may log.
     static KNOWN: LazyLock<Mutex<HashMap<String, Instrument>>> = LazyLock::new(Mutex::default);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    match known.get(name) {
-        Some(instrument) => instrument.measure(value),
-        None => {
-            let instrument = Instrument::new(name, unit, kind);
-            instrument.measure(value);
-            known.insert(name.to_owned(), instrument);
-        }
-    }
+    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock().get(name).cloned();
+    let instrument = known.unwrap_or_else(|| {
+        let new = Instrument::new(name, unit, kind);
+        lock().entry(name.to_owned()).or_insert(new).clone()
+    });
+    instrument.measure(value);
 }
 
 /// Takes the duration of an operation.
@@ -87,8 +87,7 @@ pub(super) fn observe_policies() {
         meter()
             .u64_observable_counter(name)
             .with_callback(move |observer| {
-                // Names that clash are reported by whoever asks for the policies; metrics go without.
-                for policy in resilience::try_policies().into_iter().flatten() {
+                for policy in resilience::policies() {
                     let label = KeyValue::new("policy", policy.name().to_owned());
                     observer.observe(count(&policy.snapshot()), &[label]);
                 }

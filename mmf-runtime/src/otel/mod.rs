@@ -9,5 +9,5 @@ mod export;
 mod metrics;
 
 pub(crate) use context::{active_span, enter_trace, in_trace, outgoing_trace};
-pub(crate) use export::{Telemetry, start};
+pub(crate) use export::{Telemetry, is_exporting, start};
 pub(crate) use metrics::{measure, operation_ended};

@@ -161,7 +161,7 @@ pub(crate) enum Dice {
 }
 
 impl Dice {
-    fn between(&mut self, low: Duration, high: Duration) -> Duration {
+    pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
         if high <= low {
             return low;
         }

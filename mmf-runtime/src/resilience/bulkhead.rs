@@ -5,18 +5,20 @@
 //! take its lock; a permit that comes free is then handed to the first in the queue and never
 //! returns to the word, so nobody can overtake.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use atomic_waker::AtomicWaker;
+
 use super::error::ResilienceError;
-use super::registry::intern;
+use super::invalid::{Check, InvalidPolicy};
+use super::name::PolicyName;
 use super::timeout::{Elapsed, TimeLimit, Timed};
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 
 /// Limits how many calls run at once.
 ///
@@ -33,11 +35,12 @@ use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 /// ```
 #[derive(Debug)]
 pub struct Bulkhead {
-    name: &'static str,
+    name: PolicyName,
     max_concurrent: u32,
     max_queue: u32,
     max_wait: Duration,
     load: AtomicU64,
+    /// Under its lock: the queue itself and atomics. No waker is woken, cloned or dropped there.
     queue: Mutex<VecDeque<Arc<Waiter>>>,
     refused: AtomicU64,
 }
@@ -61,12 +64,10 @@ impl Load {
 
 /// A place in the queue.
 #[derive(Debug)]
-struct Waiter(Mutex<Place>);
-
-#[derive(Debug)]
-enum Place {
-    Waiting(Option<Waker>),
-    Granted,
+struct Waiter {
+    waker: AtomicWaker,
+    /// Whether its permit was handed over: 0 or 1.
+    granted: AtomicU64,
 }
 
 /// The permission to run one call; dropping it lets the next one in.
@@ -76,13 +77,18 @@ pub struct Permit<'b>(&'b Bulkhead);
 
 impl Bulkhead {
     /// Starts from 10 calls at once, no queue, and a wait of up to 30 s where there is one.
-    pub fn builder(name: impl Into<Cow<'static, str>>) -> BulkheadBuilder {
+    pub fn builder(name: impl Into<PolicyName>) -> BulkheadBuilder {
         BulkheadBuilder {
-            name: intern(name.into()),
+            name: name.into(),
             max_concurrent: 10,
             max_queue: 0,
             max_wait: Duration::from_secs(30),
         }
+    }
+
+    /// The name given to the builder.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Waits for its turn, up to `max_wait`.
@@ -154,6 +160,12 @@ impl Bulkhead {
         self.refused.load(Ordering::Relaxed)
     }
 
+    /// Whether a call would be let in now, without waiting.
+    pub(crate) fn has_room(&self) -> bool {
+        let load = self.load();
+        load.queued() == 0 && load.running() < self.max_concurrent
+    }
+
     fn load(&self) -> Load {
         // Relaxed: a look, on which nothing is built without an exchange of the word.
         Load(self.load.load(Ordering::Relaxed))
@@ -202,7 +214,8 @@ impl Bulkhead {
             let exchange =
                 self.load.compare_exchange(load.0, next, Ordering::AcqRel, Ordering::Relaxed);
             if exchange.is_ok() {
-                let waiter = Arc::new(Waiter(Mutex::new(Place::Waiting(None))));
+                let waiter =
+                    Arc::new(Waiter { waker: AtomicWaker::new(), granted: AtomicU64::new(0) });
                 queue.push_back(Arc::clone(&waiter));
                 return Enqueued::Turn(Turn { bulkhead: self, waiter: Some(waiter) });
             }
@@ -227,18 +240,17 @@ impl Bulkhead {
             return self.leave();
         };
         self.update(|load| Some(load.0 - Load::ONE_QUEUED));
-        let place = std::mem::replace(&mut *lock(&waiter.0), Place::Granted);
+        // Release: what was done under the permit is visible to who takes it over.
+        waiter.granted.store(1, Ordering::Release);
         drop(queue);
-        if let Place::Waiting(Some(waker)) = place {
-            waker.wake();
-        }
+        waiter.waker.wake();
     }
 
     #[cold]
     fn refuse(&self) -> ResilienceError {
         // Relaxed: a statistic.
         self.refused.fetch_add(1, Ordering::Relaxed);
-        ResilienceError::BulkheadFull { policy: self.name, limit: self.max_concurrent as usize }
+        ResilienceError::bulkhead_full(&self.name, self.max_concurrent as usize)
     }
 }
 
@@ -278,15 +290,10 @@ impl<'b> Future for Turn<'b> {
         let Some(waiter) = &self.waiter else {
             return Poll::Pending;
         };
-        {
-            let mut place = lock(&waiter.0);
-            if let Place::Waiting(waker) = &mut *place {
-                match waker {
-                    Some(waker) => waker.clone_from(context.waker()),
-                    None => *waker = Some(context.waker().clone()),
-                }
-                return Poll::Pending;
-            }
+        // Registered before the look, so that no permit comes between them.
+        waiter.waker.register(context.waker());
+        if waiter.granted.load(Ordering::Acquire) == 0 {
+            return Poll::Pending;
         }
         self.waiter = None;
         Poll::Ready(Permit(self.bulkhead))
@@ -314,29 +321,20 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// Wakes a thread that waits for its turn.
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 /// Builds a [`Bulkhead`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct BulkheadBuilder {
-    name: &'static str,
+    name: PolicyName,
     max_concurrent: u32,
     max_queue: u32,
     max_wait: Duration,
 }
 
 impl BulkheadBuilder {
-    /// Calls that run at once; 0 means 1. Default: 10.
+    /// Calls that run at once; 0 is invalid. Default: 10.
     pub fn max_concurrent(mut self, calls: u32) -> Self {
-        self.max_concurrent = calls.max(1);
+        self.max_concurrent = calls;
         self
     }
 
@@ -352,8 +350,30 @@ impl BulkheadBuilder {
         self
     }
 
-    /// The bulkhead, empty.
-    pub fn build(self) -> Bulkhead {
+    /// The bulkhead, empty. A `max_concurrent` of 0 means 1, which is told by a warning.
+    pub fn build(mut self) -> Bulkhead {
+        self.mend().tell(&self.name);
+        self.built()
+    }
+
+    /// The bulkhead, where all its values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] with what is wrong.
+    pub fn try_build(mut self) -> Result<Bulkhead, InvalidPolicy> {
+        self.mend().refuse()?;
+        Ok(self.built())
+    }
+
+    fn mend(&mut self) -> Check {
+        let mut check = Check::default();
+        let rule = |calls| mmf_rules::at_least_one("max_concurrent", calls);
+        check.mend(&mut self.max_concurrent, rule);
+        check
+    }
+
+    fn built(self) -> Bulkhead {
         Bulkhead {
             name: self.name,
             max_concurrent: self.max_concurrent,
@@ -408,7 +428,7 @@ mod tests {
             refused
         });
         assert_eq!(start.elapsed().as_millis(), 1000);
-        let full = ResilienceError::BulkheadFull { policy: "test", limit: 1 };
+        let full = ResilienceError::bulkhead_full("test", 1);
         assert_eq!((waited.err(), refused), (Some(full.clone()), Some(full)));
         assert_eq!((bulkhead.queued(), bulkhead.refused()), (0, 2));
     }

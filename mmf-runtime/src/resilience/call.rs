@@ -2,9 +2,8 @@
 //!
 //! It runs the same pipeline as the attribute's expansion, step by step.
 
-use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
@@ -16,10 +15,10 @@ use super::error::{FromRefusal, Refusals};
 use super::events::type_name_only;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::name::PolicyName;
 use super::policy::{Identity, Invocation, Outcome};
 use super::rate_limit::RateLimiter;
-use super::registry::intern;
-use super::retry::{Retry, RetryPolicy, Retrying};
+use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 
 /// Begins a call by this name, with no policy yet.
 ///
@@ -49,9 +48,9 @@ use super::retry::{Retry, RetryPolicy, Retrying};
 /// assert_eq!((receipt.unwrap(), attempts.get()), ("receipt", 3));
 /// # });
 /// ```
-pub fn call<'a, E>(name: impl Into<Cow<'static, str>>) -> Call<'a, E> {
+pub fn call<'a, E>(name: impl Into<PolicyName>) -> Call<'a, E> {
     Call {
-        identity: Identity::uncounted(intern(name.into())),
+        name: name.into(),
         policies: Policies {
             deadline: None,
             retry: None,
@@ -62,7 +61,9 @@ pub fn call<'a, E>(name: impl Into<Cow<'static, str>>) -> Call<'a, E> {
             bulkhead: None,
             retry_refusals: Refusals::RETRIED,
             fail_refusals: Refusals::FAILURES,
+            before_retry: None,
         },
+        applies: Applies { only: None, never: None, refusals: Refusals::ALL },
         fallback: Off,
         rules: Rules {
             retry_if: Off,
@@ -70,24 +71,47 @@ pub fn call<'a, E>(name: impl Into<Cow<'static, str>>) -> Call<'a, E> {
             retry_if_ok: Off,
             retry_after: Off,
             fail_if: Off,
+            fail_if_ok: Off,
             skip_if: Off,
         },
-        error: PhantomData,
     }
 }
 
 /// A call through policies; see [`call`]. `F` is the fallback, `J` are the predicates.
-#[derive(Debug)]
 #[must_use = "nothing is called until `run`"]
 pub struct Call<'a, E, F = Off, J = NoRules> {
-    identity: Identity,
+    name: PolicyName,
     policies: Policies<'a>,
+    applies: Applies<'a, E>,
     fallback: F,
     rules: J,
-    error: PhantomData<fn() -> E>,
 }
 
-#[derive(Debug)]
+impl<E, F, J> fmt::Debug for Call<'_, E, F, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A predicate that is kept in a box, since few calls have one.
+type Boxed<'a, X> = Option<Box<dyn Fn(&X) -> bool + Send + Sync + 'a>>;
+
+/// Which failures the fallback answers.
+struct Applies<'a, E> {
+    only: Boxed<'a, E>,
+    never: Boxed<'a, E>,
+    refusals: Refusals,
+}
+
+impl<E> Applies<'_, E> {
+    fn to<T>(&self, outcome: &Outcome<T, E>) -> bool {
+        super::fallback::applies(outcome, self.refusals, |error| {
+            !self.never.as_ref().is_some_and(|never| never(error))
+                && self.only.as_ref().is_none_or(|only| only(error))
+        })
+    }
+}
+
 struct Policies<'a> {
     deadline: Option<Duration>,
     retry: Option<Held<'a, RetryPolicy>>,
@@ -98,6 +122,7 @@ struct Policies<'a> {
     bulkhead: Option<Held<'a, Bulkhead>>,
     retry_refusals: Refusals,
     fail_refusals: Refusals,
+    before_retry: Option<Box<dyn Fn(&RetryEvent) + Send + Sync + 'a>>,
 }
 
 /// A predicate or fallback that was not set.
@@ -106,17 +131,18 @@ pub struct Off;
 
 /// The predicates of a call, each [`Off`] until it is set.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules<RetryIf, AbortIf, RetryIfOk, RetryAfter, FailIf, SkipIf> {
+pub struct Rules<RetryIf, AbortIf, RetryIfOk, RetryAfter, FailIf, SkipIf, FailIfOk> {
     retry_if: RetryIf,
     abort_if: AbortIf,
     retry_if_ok: RetryIfOk,
     retry_after: RetryAfter,
     fail_if: FailIf,
     skip_if: SkipIf,
+    fail_if_ok: FailIfOk,
 }
 
 /// No predicate set.
-pub type NoRules = Rules<Off, Off, Off, Off, Off, Off>;
+pub type NoRules = Rules<Off, Off, Off, Off, Off, Off, Off>;
 
 impl<'a, E, F, J> Call<'a, E, F, J> {
     /// Limits the whole call, back-off included.
@@ -173,13 +199,39 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
         self
     }
 
-    /// Answers where the call fails; its own error is the result then.
+    /// Answers where the call fails, by [`fallback_if`](Self::fallback_if) and its likes; its own error is the
+    /// result then.
     pub fn fallback<New, Fut>(self, fallback: New) -> Call<'a, E, New, J>
     where
         New: FnOnce(E) -> Fut,
     {
-        let Self { identity, policies, rules, error, .. } = self;
-        Call { identity, policies, fallback, rules, error }
+        let Self { name, policies, applies, rules, .. } = self;
+        Call { name, policies, applies, fallback, rules }
+    }
+
+    /// The fallback answers these errors only. Refusals are asked by
+    /// [`fallback_on_refusal`](Self::fallback_on_refusal) alone.
+    pub fn fallback_if(mut self, predicate: impl Fn(&E) -> bool + Send + Sync + 'a) -> Self {
+        self.applies.only = Some(Box::new(predicate));
+        self
+    }
+
+    /// The fallback never answers these errors; asked before [`fallback_if`](Self::fallback_if).
+    pub fn fallback_unless(mut self, predicate: impl Fn(&E) -> bool + Send + Sync + 'a) -> Self {
+        self.applies.never = Some(Box::new(predicate));
+        self
+    }
+
+    /// Which refusals the fallback answers. Default: all.
+    pub fn fallback_on_refusal(mut self, refusals: impl Into<Refusals>) -> Self {
+        self.applies.refusals = refusals.into();
+        self
+    }
+
+    /// Is told of each retry, before its delay.
+    pub fn before_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'a) -> Self {
+        self.policies.before_retry = Some(Box::new(hook));
+        self
     }
 
     /// Runs it: `work` is called once for each attempt.
@@ -194,8 +246,8 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
         F: Rescue<V, E>,
         J: Judge<V, E>,
     {
-        let Self { identity, policies, fallback, rules, .. } = self;
-        let invocation = Invocation::begin(identity);
+        let Self { name, policies, applies, fallback, rules } = self;
+        let invocation = Invocation::begin(Identity::uncounted(&name));
         let attempts = async {
             let mut retrying = policies
                 .retry
@@ -204,11 +256,20 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
             loop {
                 let outcome = policies.attempt(&invocation, &rules, &work).await;
                 let Some(retrying) = &mut retrying else { break outcome };
-                let delay =
-                    match retrying.next(outcome, |result| rules.retry(result), type_name_only) {
-                        ControlFlow::Break(outcome) => break outcome,
-                        ControlFlow::Continue(delay) => delay,
-                    };
+                let judge = |result: &Result<V, E>| rules.retry(result);
+                let next = match &policies.before_retry {
+                    None => retrying.next(outcome, judge, type_name_only),
+                    Some(hook) => retrying.next_event(outcome, judge, type_name_only).map_continue(
+                        |event| {
+                            hook(&event);
+                            event.delay
+                        },
+                    ),
+                };
+                let delay = match next {
+                    ControlFlow::Break(outcome) => break outcome,
+                    ControlFlow::Continue(delay) => delay,
+                };
                 retrying.pause(delay).await;
             }
         };
@@ -216,7 +277,7 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
             Some(limit) => Deadline::begin(&invocation, limit).run(pin!(attempts)).await,
             None => attempts.await,
         };
-        let outcome = fallback.rescue(&invocation, outcome).await;
+        let outcome = fallback.rescue(&invocation, &applies, outcome).await;
         invocation.finish(outcome)
     }
 }
@@ -224,7 +285,7 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
 impl Policies<'_> {
     async fn attempt<V, E, Fut, W, J>(
         &self,
-        invocation: &Invocation,
+        invocation: &Invocation<'_>,
         rules: &J,
         work: &W,
     ) -> Outcome<V, E>
@@ -237,6 +298,19 @@ impl Policies<'_> {
         if let Some(breaker) = &self.breaker {
             admission.ask(breaker)?;
         }
+        let outcome = self.admitted(invocation, work).await;
+        if self.breaker.is_some() {
+            admission.settle(&outcome, self.fail_refusals, |result| rules.counted(result));
+        }
+        outcome
+    }
+
+    /// What the breaker has let in, and counts.
+    async fn admitted<V, E, Fut, W>(&self, invocation: &Invocation<'_>, work: &W) -> Outcome<V, E>
+    where
+        W: Fn() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
         if let Some(limiter) = &self.rate_limit
             && let Some(wait) = invocation.throttle(limiter)?
         {
@@ -244,7 +318,8 @@ impl Policies<'_> {
         }
         let copy = || async {
             let mut permit = None;
-            let body = pin!(work());
+            // Within the future: the closure is the user's as well, and waits and counts like what it returns.
+            let body = pin!(async { work().await });
             let body = invocation.body(body);
             let entered = pin!(async {
                 match &self.bulkhead {
@@ -257,73 +332,80 @@ impl Policies<'_> {
                 None => entered.await,
             }
         };
-        let outcome = match &self.hedge {
-            Some(hedge) => hedge.race(invocation, &copy, pin!(copy())).await,
+        match &self.hedge {
+            Some(hedge) => {
+                hedge.race(invocation, self.bulkhead.as_deref(), &copy, pin!(copy())).await
+            }
             None => copy().await,
-        };
-        if self.breaker.is_some() {
-            admission.settle(&outcome, self.fail_refusals, |error| rules.counted(error));
         }
-        outcome
     }
 }
 
 /// Rebuilds the predicates with one of them set.
 macro_rules! with_rule {
     ($self:ident, $rule:ident, $($kept:ident),*) => {{
-        let Call { identity, policies, fallback, rules, error } = $self;
+        let Call { name, policies, applies, fallback, rules } = $self;
         let Rules { $($kept,)* .. } = rules;
-        Call { identity, policies, fallback, rules: Rules { $rule, $($kept),* }, error }
+        Call { name, policies, applies, fallback, rules: Rules { $rule, $($kept),* } }
     }};
 }
 
-impl<'a, E, F, A, B, C, D, G, I> Call<'a, E, F, Rules<A, B, C, D, G, I>> {
+impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     /// Retries these errors only.
     pub fn retry_if<New: Fn(&E) -> bool>(
         self,
         retry_if: New,
-    ) -> Call<'a, E, F, Rules<New, B, C, D, G, I>> {
-        with_rule!(self, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if)
+    ) -> Call<'a, E, F, Rules<New, B, C, D, G, I, K>> {
+        with_rule!(self, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
     /// Never retries these errors; asked before `retry_if`.
     pub fn abort_if<New: Fn(&E) -> bool>(
         self,
         abort_if: New,
-    ) -> Call<'a, E, F, Rules<A, New, C, D, G, I>> {
-        with_rule!(self, abort_if, retry_if, retry_if_ok, retry_after, fail_if, skip_if)
+    ) -> Call<'a, E, F, Rules<A, New, C, D, G, I, K>> {
+        with_rule!(self, abort_if, retry_if, retry_if_ok, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
     /// Retries these successes, as if they were failures.
     pub fn retry_if_ok<V, New: Fn(&V) -> bool>(
         self,
         retry_if_ok: New,
-    ) -> Call<'a, E, F, Rules<A, B, New, D, G, I>> {
-        with_rule!(self, retry_if_ok, retry_if, abort_if, retry_after, fail_if, skip_if)
+    ) -> Call<'a, E, F, Rules<A, B, New, D, G, I, K>> {
+        with_rule!(self, retry_if_ok, retry_if, abort_if, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
-    /// The server's own hint, which replaces the delay, up to `max_delay`.
+    /// The server's own hint, which replaces the delay: it is never undercut, and spread up to half as much
+    /// again. One above `max_delay`, or past the deadline, ends the call with its last error.
     pub fn retry_after<New: Fn(&E) -> Option<Duration>>(
         self,
         retry_after: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, New, G, I>> {
-        with_rule!(self, retry_after, retry_if, abort_if, retry_if_ok, fail_if, skip_if)
+    ) -> Call<'a, E, F, Rules<A, B, C, New, G, I, K>> {
+        with_rule!(self, retry_after, retry_if, abort_if, retry_if_ok, fail_if, skip_if, fail_if_ok)
     }
 
     /// Counts these errors only as the breaker's failures; the others count as successes.
     pub fn fail_if<New: Fn(&E) -> bool>(
         self,
         fail_if: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, D, New, I>> {
-        with_rule!(self, fail_if, retry_if, abort_if, retry_if_ok, retry_after, skip_if)
+    ) -> Call<'a, E, F, Rules<A, B, C, D, New, I, K>> {
+        with_rule!(self, fail_if, retry_if, abort_if, retry_if_ok, retry_after, skip_if, fail_if_ok)
     }
 
     /// Counts these errors neither as failures nor as successes; asked before `fail_if`.
     pub fn skip_if<New: Fn(&E) -> bool>(
         self,
         skip_if: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, D, G, New>> {
-        with_rule!(self, skip_if, retry_if, abort_if, retry_if_ok, retry_after, fail_if)
+    ) -> Call<'a, E, F, Rules<A, B, C, D, G, New, K>> {
+        with_rule!(self, skip_if, retry_if, abort_if, retry_if_ok, retry_after, fail_if, fail_if_ok)
+    }
+
+    /// Counts these successes as the breaker's failures.
+    pub fn fail_if_ok<V, New: Fn(&V) -> bool>(
+        self,
+        fail_if_ok: New,
+    ) -> Call<'a, E, F, Rules<A, B, C, D, G, I, New>> {
+        with_rule!(self, fail_if_ok, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if)
     }
 }
 
@@ -334,11 +416,23 @@ impl<'a, E, F, A, B, C, D, G, I> Call<'a, E, F, Rules<A, B, C, D, G, I>> {
 )]
 pub trait Rescue<V, E> {
     /// The outcome, or the fallback's.
-    async fn rescue(self, invocation: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E>;
+    #[expect(private_interfaces, reason = "called by `run` alone")]
+    async fn rescue(
+        self,
+        invocation: &Invocation<'_>,
+        applies: &Applies<'_, E>,
+        outcome: Outcome<V, E>,
+    ) -> Outcome<V, E>;
 }
 
 impl<V, E> Rescue<V, E> for Off {
-    async fn rescue(self, _: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E> {
+    #[expect(private_interfaces, reason = "see the trait")]
+    async fn rescue(
+        self,
+        _: &Invocation<'_>,
+        _: &Applies<'_, E>,
+        outcome: Outcome<V, E>,
+    ) -> Outcome<V, E> {
         outcome
     }
 }
@@ -349,8 +443,14 @@ where
     P: FnOnce(E) -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    async fn rescue(self, invocation: &Invocation, outcome: Outcome<V, E>) -> Outcome<V, E> {
-        if !super::fallback::applies(&outcome, Refusals::ALL, |_| true) {
+    #[expect(private_interfaces, reason = "see the trait")]
+    async fn rescue(
+        self,
+        invocation: &Invocation<'_>,
+        applies: &Applies<'_, E>,
+        outcome: Outcome<V, E>,
+    ) -> Outcome<V, E> {
+        if !applies.to(&outcome) {
             return outcome;
         }
         super::fallback::note(invocation, &outcome, type_name_only);
@@ -363,7 +463,7 @@ pub trait Judge<V, E> {
     /// To the retry.
     fn retry(&self, result: &Result<V, E>) -> Retry;
     /// To the breaker.
-    fn counted(&self, error: &E) -> Counted;
+    fn counted(&self, result: &Result<V, E>) -> Counted;
 }
 
 /// A predicate that may be [`Off`].
@@ -402,7 +502,7 @@ impl<E, P: Fn(&E) -> Option<Duration>> Hint<E> for P {
     }
 }
 
-impl<V, E, A, B, C, D, G, I> Judge<V, E> for Rules<A, B, C, D, G, I>
+impl<V, E, A, B, C, D, G, I, K> Judge<V, E> for Rules<A, B, C, D, G, I, K>
 where
     A: Test<E>,
     B: Test<E>,
@@ -410,6 +510,7 @@ where
     D: Hint<E>,
     G: Test<E>,
     I: Test<E>,
+    K: Test<V>,
 {
     fn retry(&self, result: &Result<V, E>) -> Retry {
         match result {
@@ -422,7 +523,12 @@ where
         }
     }
 
-    fn counted(&self, error: &E) -> Counted {
+    fn counted(&self, result: &Result<V, E>) -> Counted {
+        let error = match result {
+            Ok(value) if self.fail_if_ok.test(value).unwrap_or(false) => return Counted::Failure,
+            Ok(_) => return Counted::Success,
+            Err(error) => error,
+        };
         if self.skip_if.test(error).unwrap_or(false) {
             Counted::Neither
         } else if self.fail_if.test(error).unwrap_or(true) {

@@ -24,6 +24,36 @@ pub(crate) fn current() -> Option<Instant> {
     CURRENT.get()
 }
 
+/// What is left of the deadline that the running code is under.
+pub(crate) fn time_left() -> Duration {
+    current().map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(clock::now()))
+}
+
+/// Carries the current deadline over to a future that is spawned: calls within it are bounded as those of
+/// whoever starts it.
+#[cfg(feature = "logging")]
+pub(crate) fn carrying<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let deadline = current();
+    async move {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let _entered = deadline.map(Entered::enter);
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// Carries the current deadline over to a closure on another thread.
+#[cfg(feature = "logging")]
+pub(crate) fn carrying_sync<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let deadline = current();
+    move || {
+        let _entered = deadline.map(Entered::enter);
+        work()
+    }
+}
+
 /// Makes a deadline the current one; the earlier one comes back on drop, also in a panic.
 struct Entered(Option<Instant>);
 
@@ -42,14 +72,14 @@ impl Drop for Entered {
 /// The deadline of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline<'i> {
-    invocation: &'i Invocation,
+    invocation: &'i Invocation<'i>,
     at: Instant,
     limit: Duration,
 }
 
 impl<'i> Deadline<'i> {
     /// Begins now. Of this deadline and one that the call is already under, the earlier wins.
-    pub fn begin(invocation: &'i Invocation, limit: Duration) -> Self {
+    pub fn begin(invocation: &'i Invocation<'i>, limit: Duration) -> Self {
         let now = clock::now();
         let own = clock::later(now, limit);
         match current() {
@@ -70,8 +100,7 @@ impl<'i> Deadline<'i> {
 
     #[cold]
     fn exceeded(&self) -> ResilienceError {
-        let policy = self.invocation.name();
-        let refusal = ResilienceError::DeadlineExceeded { policy, limit: self.limit };
+        let refusal = ResilienceError::deadline_exceeded(self.invocation.name(), self.limit);
         self.invocation.count(|counters| &counters.deadline_exceeded);
         events::timed_out(&refusal);
         refusal

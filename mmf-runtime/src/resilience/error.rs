@@ -1,7 +1,10 @@
 //! How a policy refuses a call, and which refusals another policy listens to.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::name::PolicyName;
 
 /// A call that a policy refused or cut short.
 ///
@@ -17,60 +20,134 @@ use std::time::Duration;
 ///     Refused(#[from] mmf_runtime::resilience::ResilienceError),
 /// }
 /// ```
+///
+/// Each variant may get more fields: match with `..`. For tests of your own there are constructors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResilienceError {
     /// The circuit breaker is open, or all its trial calls are running.
-    #[error("{policy}: circuit open, retry after {retry_after:?}")]
+    #[error("{policy}{}: circuit open, retry after {retry_after:?}", of_key(key))]
+    #[non_exhaustive]
     CircuitOpen {
         /// Name of the policy.
-        policy: &'static str,
+        policy: PolicyName,
+        /// The key of a breaker by key, cut to 64 characters.
+        key: Option<Arc<str>>,
         /// Time until the breaker admits a trial; zero where it depends on running trials.
         retry_after: Duration,
     },
     /// An attempt took longer than `timeout`.
     #[error("{policy}: timed out after {limit:?}")]
+    #[non_exhaustive]
     Timeout {
         /// Name of the policy.
-        policy: &'static str,
+        policy: PolicyName,
         /// The limit that was reached.
         limit: Duration,
     },
     /// The whole call, back-off included, took longer than `deadline`.
     #[error("{policy}: deadline of {limit:?} exceeded")]
+    #[non_exhaustive]
     DeadlineExceeded {
         /// Name of the policy.
-        policy: &'static str,
+        policy: PolicyName,
         /// The limit that was reached: the policy's own, or what an outer deadline left of it.
         limit: Duration,
     },
     /// `max_concurrent` calls are running and the queue is full, or its `max_wait` is over.
     #[error("{policy}: bulkhead full, {limit} calls are running")]
+    #[non_exhaustive]
     BulkheadFull {
         /// Name of the policy.
-        policy: &'static str,
+        policy: PolicyName,
         /// How many calls may run at once.
         limit: usize,
     },
-    /// No permit is left in the rate limiter, and none comes within `max_wait`.
-    #[error("{policy}: rate limited, retry after {retry_after:?}")]
+    /// No permit is left in the rate limiter, and none comes within `max_wait` and the deadline.
+    #[error("{policy}{}: rate limited, retry after {retry_after:?}", of_key(key))]
+    #[non_exhaustive]
     RateLimited {
         /// Name of the policy.
-        policy: &'static str,
+        policy: PolicyName,
+        /// The key of a limit by key, cut to 64 characters.
+        key: Option<Arc<str>>,
         /// Time until the next permit.
         retry_after: Duration,
     },
+    /// The function belongs to a feature that is switched off.
+    #[error("{policy}: the feature {feature} is off")]
+    #[non_exhaustive]
+    FeatureDisabled {
+        /// Name of the policy.
+        policy: PolicyName,
+        /// The feature.
+        feature: PolicyName,
+    },
+}
+
+/// ` [key]`, where there is one.
+fn of_key(key: &Option<Arc<str>>) -> String {
+    key.as_ref().map(|key| format!(" [{key}]")).unwrap_or_default()
 }
 
 impl ResilienceError {
+    /// [`CircuitOpen`](Self::CircuitOpen) without a key.
+    pub fn circuit_open(policy: impl Into<PolicyName>, retry_after: Duration) -> Self {
+        Self::CircuitOpen { policy: policy.into(), key: None, retry_after }
+    }
+
+    /// [`Timeout`](Self::Timeout).
+    pub fn timeout(policy: impl Into<PolicyName>, limit: Duration) -> Self {
+        Self::Timeout { policy: policy.into(), limit }
+    }
+
+    /// [`DeadlineExceeded`](Self::DeadlineExceeded).
+    pub fn deadline_exceeded(policy: impl Into<PolicyName>, limit: Duration) -> Self {
+        Self::DeadlineExceeded { policy: policy.into(), limit }
+    }
+
+    /// [`BulkheadFull`](Self::BulkheadFull).
+    pub fn bulkhead_full(policy: impl Into<PolicyName>, limit: usize) -> Self {
+        Self::BulkheadFull { policy: policy.into(), limit }
+    }
+
+    /// [`RateLimited`](Self::RateLimited) without a key.
+    pub fn rate_limited(policy: impl Into<PolicyName>, retry_after: Duration) -> Self {
+        Self::RateLimited { policy: policy.into(), key: None, retry_after }
+    }
+
+    /// [`FeatureDisabled`](Self::FeatureDisabled).
+    pub fn feature_disabled(policy: impl Into<PolicyName>, feature: impl Into<PolicyName>) -> Self {
+        Self::FeatureDisabled { policy: policy.into(), feature: feature.into() }
+    }
+
     /// Name of the policy that refused.
-    pub fn policy(&self) -> &'static str {
+    pub fn policy(&self) -> &str {
         match self {
             Self::CircuitOpen { policy, .. }
             | Self::Timeout { policy, .. }
             | Self::DeadlineExceeded { policy, .. }
             | Self::BulkheadFull { policy, .. }
-            | Self::RateLimited { policy, .. } => policy,
+            | Self::RateLimited { policy, .. }
+            | Self::FeatureDisabled { policy, .. } => policy,
+        }
+    }
+
+    /// The key that was refused, where the policy is one by key.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::CircuitOpen { key, .. } | Self::RateLimited { key, .. } => key.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// When to come back, where the policy knows.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { retry_after, .. } | Self::RateLimited { retry_after, .. } => {
+                Some(*retry_after)
+            }
+            _ => None,
         }
     }
 
@@ -82,12 +159,14 @@ impl ResilienceError {
             Self::DeadlineExceeded { .. } => Refusal::Deadline,
             Self::BulkheadFull { .. } => Refusal::Bulkhead,
             Self::RateLimited { .. } => Refusal::RateLimit,
+            Self::FeatureDisabled { .. } => Refusal::Feature,
         }
     }
 }
 
 /// A kind of refusal, as named in `on_refusal(…)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// `"breaker"`
     Breaker,
@@ -99,6 +178,8 @@ pub enum Refusal {
     Bulkhead,
     /// `"rate_limit"`
     RateLimit,
+    /// A feature that is off.
+    Feature,
 }
 
 /// A set of refusals: what `on_refusal(…)` lists.
@@ -117,7 +198,7 @@ impl Refusals {
     /// No refusal.
     pub const NONE: Self = Self(0);
     /// Every refusal.
-    pub const ALL: Self = Self(0b1_1111);
+    pub const ALL: Self = Self(0b11_1111);
     /// What a retry retries unless told otherwise: timeout, bulkhead and rate limit.
     pub const RETRIED: Self = Self::of(&[Refusal::Timeout, Refusal::Bulkhead, Refusal::RateLimit]);
     /// What a breaker counts as failures unless told otherwise: timeouts.
@@ -160,6 +241,7 @@ impl fmt::Debug for Refusals {
             Refusal::Deadline,
             Refusal::Bulkhead,
             Refusal::RateLimit,
+            Refusal::Feature,
         ];
         f.debug_set().entries(all.into_iter().filter(|refusal| self.contains(*refusal))).finish()
     }
@@ -234,9 +316,13 @@ mod tests {
 
     #[test]
     fn an_error_says_which_policy_and_how_long() {
-        let error =
-            ResilienceError::Timeout { policy: "users.fetch", limit: Duration::from_secs(2) };
+        let error = ResilienceError::timeout("users.fetch", Duration::from_secs(2));
         assert_eq!(error.to_string(), "users.fetch: timed out after 2s");
         assert_eq!(error.policy(), "users.fetch");
+        let policy = PolicyName::from(String::from("hosts"));
+        let (key, retry_after) = (Some("a.example".into()), Duration::from_secs(1));
+        let error = ResilienceError::CircuitOpen { policy, key, retry_after };
+        assert_eq!(error.to_string(), "hosts [a.example]: circuit open, retry after 1s");
+        assert_eq!((error.key(), error.retry_after()), (Some("a.example"), Some(retry_after)));
     }
 }

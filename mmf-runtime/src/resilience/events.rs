@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::fmt;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::breaker::BreakerState;
 use super::error::ResilienceError;
@@ -21,7 +21,10 @@ pub fn type_name_only<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// What went wrong, for the `error` field.
-struct Failure<'o, T, E>(&'o Outcome<T, E>, ErrorText<E>);
+pub(crate) struct Failure<'o, T, E>(
+    pub(crate) &'o Outcome<T, E>,
+    pub(crate) ErrorText<E>,
+);
 
 impl<T, E> fmt::Display for Failure<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,8 +63,8 @@ pub(crate) fn exhausted<T, E>(
 }
 
 pub(crate) fn refused(refusal: &ResilienceError) {
-    let policy = refusal.policy();
-    debug!(target: TARGET, policy, kind = ?refusal.refusal(), error = %refusal, "refused");
+    let (policy, key) = (refusal.policy(), refusal.key());
+    debug!(target: TARGET, policy, key, kind = ?refusal.refusal(), error = %refusal, "refused");
 }
 
 pub(crate) fn timed_out(refusal: &ResilienceError) {
@@ -78,12 +81,32 @@ pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: Error
     debug!(target: TARGET, policy, %error, "fallback");
 }
 
-pub(crate) fn breaker_changed(policy: &str, from: BreakerState, to: BreakerState) {
+pub(crate) fn breaker_changed(
+    policy: &str,
+    key: Option<&str>,
+    from: BreakerState,
+    to: BreakerState,
+) {
     if to == BreakerState::Closed {
-        info!(target: TARGET, policy, %from, %to, "breaker changed");
+        info!(target: TARGET, policy, key, %from, %to, "breaker changed");
     } else {
-        warn!(target: TARGET, policy, %from, %to, "breaker changed");
+        warn!(target: TARGET, policy, key, %from, %to, "breaker changed");
     }
+}
+
+/// A hedge was due, and the budget had none left.
+pub(crate) fn hedge_refused(policy: &str, reason: &str) {
+    debug!(target: TARGET, policy, reason, "no hedge");
+}
+
+/// A value of a policy was cut, as it could never work.
+pub(crate) fn mended(policy: &str, message: &str) {
+    warn!(target: TARGET, policy, "a value of this policy is cut to one that works: {message}");
+}
+
+/// A name or a shared configuration is there twice.
+pub(crate) fn conflict(message: &str) {
+    error!(target: TARGET, "{message}");
 }
 
 pub(crate) fn breaker_evicted(policy: &str, key: &str) {

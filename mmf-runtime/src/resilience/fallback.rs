@@ -3,8 +3,8 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ pub fn applies<T, E>(
 }
 
 /// Counts an answer of the fallback, in place of `outcome`.
-pub fn note<T, E>(invocation: &Invocation, outcome: &Outcome<T, E>, text: ErrorText<E>) {
+pub fn note<T, E>(invocation: &Invocation<'_>, outcome: &Outcome<T, E>, text: ErrorText<E>) {
     invocation.count(|counters| &counters.fallbacks);
     events::fell_back(invocation.name(), outcome, text);
 }
@@ -113,23 +113,26 @@ impl Drop for FallbackTakesThisArgument<'_> {
 
 /// The last good values of a function, by key: `fallback(stale(…))`.
 ///
-/// One static serves all type parameters of the function, so values are kept by their type.
-#[derive(Debug)]
+/// One static serves all type parameters of the function, so values are kept by their type. Keys are told apart
+/// by 128 bits of two independently seeded hashes.
 pub struct StaleValues {
     max_age: Duration,
     capacity: usize,
+    seeds: [RandomState; 2],
+    /// Under its lock: maps by hashes. Keys are hashed and compared, values cloned and dropped outside of it, as
+    /// that is code of the user's.
     by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
 /// The values of one type.
-struct Values<K, T> {
-    values: HashMap<K, Value<T>>,
+struct Values<T> {
+    values: HashMap<u128, Value<T>>,
     /// Counts uses: a value remembers when it was stored or read last.
     clock: u64,
 }
 
 struct Value<T> {
-    value: T,
+    value: Arc<T>,
     stored: Instant,
     used: u64,
 }
@@ -137,13 +140,18 @@ struct Value<T> {
 impl StaleValues {
     /// Keeps up to `capacity` values, none longer than `max_age`.
     pub fn new(max_age: Duration, capacity: usize) -> Self {
-        Self { max_age, capacity: capacity.max(1), by_type: Mutex::default() }
+        Self {
+            max_age,
+            capacity: capacity.max(1),
+            seeds: [RandomState::new(), RandomState::new()],
+            by_type: Mutex::default(),
+        }
     }
 
     /// Remembers the value of a success, or answers a failure with the value remembered for `key`.
     pub fn answer<K, T, E>(
         &self,
-        invocation: &Invocation,
+        invocation: &Invocation<'_>,
         key: K,
         outcome: Outcome<T, E>,
         refusals: Refusals,
@@ -152,7 +160,7 @@ impl StaleValues {
     ) -> Outcome<T, E>
     where
         K: Hash + Eq + Send + 'static,
-        T: Clone + Send + 'static,
+        T: Clone + Send + Sync + 'static,
     {
         if applies(&outcome, refusals, judge)
             && let Some(value) = self.recall(&key)
@@ -168,16 +176,20 @@ impl StaleValues {
     pub fn remember<K, T, E>(&self, key: K, outcome: &Outcome<T, E>)
     where
         K: Hash + Eq + Send + 'static,
-        T: Clone + Send + 'static,
+        T: Clone + Send + Sync + 'static,
     {
         let Ok(Ok(value)) = outcome else { return };
-        let value = Value { value: value.clone(), stored: clock::now(), used: 0 };
-        self.with(|values: &mut Values<K, T>| {
-            if !values.values.contains_key(&key) && values.values.len() >= self.capacity {
-                values.make_room();
+        let id = self.id(&key);
+        let value = Value { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
+        // Dropped at the end, when the lock is free.
+        let _forgotten = self.with::<K, T, _>(|values| {
+            let mut forgotten = Vec::new();
+            if !values.values.contains_key(&id) && values.values.len() >= self.capacity {
+                values.make_room(&mut forgotten);
             }
             values.clock += 1;
-            values.values.insert(key, Value { used: values.clock, ..value });
+            forgotten.extend(values.values.insert(id, Value { used: values.clock, ..value }));
+            forgotten
         });
     }
 
@@ -185,29 +197,38 @@ impl StaleValues {
     pub fn recall<K, T>(&self, key: &K) -> Option<T>
     where
         K: Hash + Eq + Send + 'static,
-        T: Clone + Send + 'static,
+        T: Clone + Send + Sync + 'static,
     {
-        self.with(|values: &mut Values<K, T>| {
+        let (id, now) = (self.id(key), clock::now());
+        let value = self.with::<K, T, _>(|values| {
             values.clock += 1;
             let clock = values.clock;
-            let value = values.values.get_mut(key)?;
-            if value.stored.elapsed() > self.max_age {
+            let value = values.values.get_mut(&id)?;
+            // One of the future is one of another clock, whose age nobody knows.
+            let age = now.checked_duration_since(value.stored)?;
+            if age > self.max_age {
                 return None;
             }
             value.used = clock;
-            Some(value.value.clone())
-        })
+            Some(Arc::clone(&value.value))
+        })?;
+        Some(T::clone(&value))
     }
 
-    fn with<K, T, R>(&self, work: impl FnOnce(&mut Values<K, T>) -> R) -> R
+    fn id<K: Hash + 'static>(&self, key: &K) -> u128 {
+        let [high, low] = [0, 1].map(|seed: usize| self.seeds[seed].hash_one(key));
+        u128::from(high) << 64 | u128::from(low)
+    }
+
+    fn with<K, T, R>(&self, work: impl FnOnce(&mut Values<T>) -> R) -> R
     where
-        K: Send + 'static,
-        T: Send + 'static,
+        K: 'static,
+        T: Send + Sync + 'static,
     {
         let mut by_type = self.by_type.lock().unwrap_or_else(PoisonError::into_inner);
         let values = by_type
-            .entry(TypeId::of::<Values<K, T>>())
-            .or_insert_with(|| Box::new(Values::<K, T> { values: HashMap::new(), clock: 0 }));
+            .entry(TypeId::of::<(K, T)>())
+            .or_insert_with(|| Box::new(Values::<T> { values: HashMap::new(), clock: 0 }));
         match values.downcast_mut() {
             Some(values) => work(values),
             None => unreachable!("kept under its own type"),
@@ -215,14 +236,24 @@ impl StaleValues {
     }
 }
 
-impl<K: Hash + Eq, T> Values<K, T> {
-    /// Drops the quarter that was used least recently, so that the cost is shared by many calls.
-    fn make_room(&mut self) {
+impl std::fmt::Debug for StaleValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StaleValues")
+            .field("max_age", &self.max_age)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Values<T> {
+    /// Takes the quarter out that was used least recently, so that the cost is shared by many calls.
+    fn make_room(&mut self, forgotten: &mut Vec<Value<T>>) {
         let mut uses: Vec<u64> = self.values.values().map(|value| value.used).collect();
         let quarter = uses.len().div_ceil(4) - 1;
         let (_, oldest, _) = uses.select_nth_unstable(quarter);
         let oldest = *oldest;
-        self.values.retain(|_, value| value.used > oldest);
+        let old = self.values.extract_if(|_, value| value.used <= oldest);
+        forgotten.extend(old.map(|(_, value)| value));
     }
 }
 

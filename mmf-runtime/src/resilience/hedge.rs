@@ -2,13 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::budget::RetryBudget;
+use super::bulkhead::Bulkhead;
 use super::events;
+use super::invalid::{Check, InvalidPolicy};
 use super::policy::{Invocation, Outcome};
 use super::snapshot::Latency;
 use crate::clock;
@@ -25,26 +29,36 @@ use crate::timer::Timer;
 ///
 /// let hedge = HedgePolicy::builder().delay(Duration::from_millis(80)).max_hedges(2).build();
 /// ```
-#[derive(Debug)]
+///
+/// A share of calls may be hedged, a tenth by default and ten a second beside it: a dependency that is slow
+/// for all does not get twice the load on top. A policy of clones draws on one budget and one memory of how
+/// long attempts take.
+#[derive(Clone, Debug)]
 pub struct HedgePolicy {
     delay: Delay,
     max_hedges: u32,
+    budget: Arc<RetryBudget>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Delay {
     Fixed(Duration),
-    /// A share of past successes, once there are [`Histogram::ENOUGH`] of them.
-    Percentile(f64, Histogram),
+    /// A share of past attempts, once there are [`Histogram::ENOUGH`] of them.
+    Percentile(f64, Arc<Histogram>),
 }
 
 impl HedgePolicy {
     /// Starts from one copy after the 95th percentile.
     pub fn builder() -> HedgePolicyBuilder {
-        HedgePolicyBuilder { delay: None, percentile: 95.0, max_hedges: 1 }
+        HedgePolicyBuilder { delay: None, percentile: 95.0, max_hedges: 1, budget: 0.1 }
     }
 
-    /// How long successful attempts took, where the delay is a percentile of that.
+    /// The same but for its delay: budget and all else are shared. For a delay that depends on the call.
+    pub fn with_delay(&self, delay: Duration) -> Self {
+        Self { delay: Delay::Fixed(delay), ..self.clone() }
+    }
+
+    /// How long attempts took, where the delay is a percentile of that.
     pub fn latency(&self) -> Option<Latency> {
         match &self.delay {
             Delay::Percentile(_, histogram) => histogram.latency(),
@@ -60,26 +74,38 @@ impl HedgePolicy {
     }
 
     /// Runs `first`, made by `copy`, and copies of it when it is slow; the first success wins and the
-    /// others are dropped. Where all fail, the outcome is that of the last to do so.
+    /// others are dropped. Where all fail, the outcome is that of the last to do so. A copy starts only where
+    /// the bulkhead, if there is one, has room for it.
     pub fn race<'r, M, C>(
         &'r self,
-        invocation: &'r Invocation,
+        invocation: &'r Invocation<'r>,
+        bulkhead: Option<&'r Bulkhead>,
         copy: M,
         first: Pin<&'r mut C>,
     ) -> Race<'r, M, C>
     where
         M: Fn() -> C,
     {
-        let began = matches!(self.delay, Delay::Percentile(..)).then(clock::now);
-        let (others, timer) = (Vec::new(), Timer::default());
-        Race { hedge: self, invocation, copy, first: Some(first), others, hedges: 0, timer, began }
+        self.budget.deposit();
+        Race {
+            hedge: self,
+            invocation,
+            bulkhead,
+            copy,
+            first: Some(first),
+            others: Vec::new(),
+            hedges: 0,
+            timer: Timer::default(),
+            began: matches!(self.delay, Delay::Percentile(..)).then(clock::now),
+        }
     }
 }
 
 /// A call and copies of it; see [`HedgePolicy::race`].
 pub struct Race<'r, M, C> {
     hedge: &'r HedgePolicy,
-    invocation: &'r Invocation,
+    invocation: &'r Invocation<'r>,
+    bulkhead: Option<&'r Bulkhead>,
     copy: M,
     /// Until it has failed.
     first: Option<Pin<&'r mut C>>,
@@ -102,12 +128,31 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<V, E>> {
         let this = self.get_mut();
         let outcome = ready!(this.poll_copies(context));
-        if let (Delay::Percentile(_, histogram), Some(began), true) =
-            (&this.hedge.delay, this.began, is_success(&outcome))
+        this.learn();
+        Poll::Ready(outcome)
+    }
+}
+
+impl<M, C> Race<'_, M, C> {
+    /// Remembers how long the attempt took, however it ended.
+    fn learn(&mut self) {
+        if let (Delay::Percentile(_, histogram), Some(began)) =
+            (&self.hedge.delay, self.began.take())
         {
             histogram.record(began.elapsed());
         }
-        Poll::Ready(outcome)
+    }
+}
+
+impl<M, C> Drop for Race<'_, M, C> {
+    fn drop(&mut self) {
+        // Dropped before its end, by a deadline or its caller: that it took at least so long says something only
+        // where it was slow already.
+        if self.began.is_some_and(|began| {
+            self.hedge.delay().is_some_and(|delay| began.elapsed() >= delay)
+        }) {
+            self.learn();
+        }
     }
 }
 
@@ -153,10 +198,17 @@ where
         }
         ready!(Pin::new(&mut self.timer).poll(context));
         self.hedges += 1;
-        self.invocation.count(|counters| &counters.hedges);
-        let delay = self.hedge.delay().unwrap_or_default();
-        events::hedged(self.invocation.name(), self.hedges, delay);
-        self.others.push(Box::pin((self.copy)()));
+        let name = self.invocation.name();
+        if !self.bulkhead.is_none_or(Bulkhead::has_room) {
+            events::hedge_refused(name, "bulkhead");
+        } else if !self.hedge.budget.try_retry() {
+            events::hedge_refused(name, "budget");
+        } else {
+            self.invocation.count(|counters| &counters.hedges);
+            self.invocation.begin_attempt();
+            events::hedged(name, self.hedges, self.hedge.delay().unwrap_or_default());
+            self.others.push(Box::pin((self.copy)()));
+        }
         Poll::Ready(())
     }
 }
@@ -174,20 +226,19 @@ fn poll_others<C, V, E>(
 where
     C: Future<Output = Outcome<V, E>>,
 {
-    let mut success = None;
-    others.retain_mut(|copy| match copy.as_mut().poll(context) {
-        _ if success.is_some() => true,
-        Poll::Ready(outcome) if is_success(&outcome) => {
-            success = Some(outcome);
-            false
+    let mut place = 0;
+    while let Some(copy) = others.get_mut(place) {
+        match copy.as_mut().poll(context) {
+            // The losers are never polled again.
+            Poll::Ready(outcome) if is_success(&outcome) => return Poll::Ready(outcome),
+            Poll::Ready(outcome) => {
+                drop(others.remove(place));
+                *failed = Some(outcome);
+            }
+            Poll::Pending => place += 1,
         }
-        Poll::Ready(outcome) => {
-            *failed = Some(outcome);
-            false
-        }
-        Poll::Pending => true,
-    });
-    success.map_or(Poll::Pending, Poll::Ready)
+    }
+    Poll::Pending
 }
 
 /// Builds a [`HedgePolicy`].
@@ -197,6 +248,7 @@ pub struct HedgePolicyBuilder {
     delay: Option<Duration>,
     percentile: f64,
     max_hedges: u32,
+    budget: f64,
 }
 
 impl HedgePolicyBuilder {
@@ -206,27 +258,60 @@ impl HedgePolicyBuilder {
         self
     }
 
-    /// Starts a copy when the call takes longer than this percentile (0..=100) of the successes so
-    /// far; no copy starts before 20 of them are known.
+    /// Starts a copy when the call takes longer than this percentile (above 0, below 100) of the attempts so
+    /// far, however they ended; no copy starts before 20 of them are known.
     pub fn percentile(mut self, percentile: f64) -> Self {
         self.delay = None;
-        self.percentile = percentile.clamp(0.0, 100.0);
+        self.percentile = percentile;
         self
     }
 
-    /// Copies beyond the first. Default: 1.
+    /// Share of calls that may be hedged, beside ten a second. Default: 0.1.
+    pub fn budget(mut self, share: f64) -> Self {
+        self.budget = share;
+        self
+    }
+
+    /// Copies beyond the first; 0 is invalid. Default: 1.
     pub fn max_hedges(mut self, copies: u32) -> Self {
         self.max_hedges = copies;
         self
     }
 
-    /// The policy.
-    pub fn build(self) -> HedgePolicy {
+    /// The policy. A value that can never work is cut to the nearest that can, which is told by a warning:
+    /// a percentile into 0.01..=99.99, no hedges to one, a budget to a share.
+    pub fn build(mut self) -> HedgePolicy {
+        self.mend().tell("hedge");
+        self.built()
+    }
+
+    /// The policy, where all its values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] with all that is wrong.
+    pub fn try_build(mut self) -> Result<HedgePolicy, InvalidPolicy> {
+        self.mend().refuse()?;
+        Ok(self.built())
+    }
+
+    fn mend(&mut self) -> Check {
+        let mut check = Check::default();
+        if self.delay.is_none() {
+            check.mend(&mut self.percentile, mmf_rules::percentile);
+        }
+        check.mend(&mut self.max_hedges, |hedges| mmf_rules::at_least_one("max_hedges", hedges));
+        check.mend(&mut self.budget, |share| mmf_rules::share("budget", share));
+        check
+    }
+
+    fn built(self) -> HedgePolicy {
         let delay = match self.delay {
             Some(delay) => Delay::Fixed(delay),
-            None => Delay::Percentile(self.percentile, Histogram::new()),
+            None => Delay::Percentile(self.percentile, Arc::new(Histogram::new())),
         };
-        HedgePolicy { delay, max_hedges: self.max_hedges }
+        let budget = Arc::new(RetryBudget::new(self.budget));
+        HedgePolicy { delay, max_hedges: self.max_hedges, budget }
     }
 }
 

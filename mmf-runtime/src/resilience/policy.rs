@@ -20,23 +20,26 @@ use std::time::Duration;
 use super::breaker::{CircuitBreaker, Counted, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
+use super::deadline;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events;
-use super::rate_limit::{RateLimiter, Reserved};
+use super::name::PolicyName;
+use super::rate_limit::{self, RateLimiter};
 use super::timeout::{Elapsed, TimeLimit, Timed};
+use crate::clock;
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
 pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
 
 /// Under which name a call runs, and where it is counted.
 #[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    pub(crate) name: &'static str,
-    pub(crate) counters: Option<&'static Counters>,
+pub struct Identity<'a> {
+    pub(crate) name: &'a PolicyName,
+    pub(crate) counters: Option<&'a Counters>,
 }
 
-impl Identity {
-    pub(crate) fn uncounted(name: &'static str) -> Self {
+impl<'a> Identity<'a> {
+    pub(crate) fn uncounted(name: &'a PolicyName) -> Self {
         Self { name, counters: None }
     }
 
@@ -52,21 +55,29 @@ impl Identity {
 /// failed where a panic ended it.
 #[derive(Debug)]
 #[must_use = "a call that is not finished counts as cancelled"]
-pub struct Invocation {
-    identity: Identity,
-    /// Runs of the function that were given up while they waited, neither begun nor refused.
-    given_up: AtomicU32,
+pub struct Invocation<'a> {
+    identity: Identity<'a>,
+    /// How often the function has begun. The first time is counted beforehand, so that a call which is
+    /// let through at once need not count; whoever refuses it, or has it wait, takes that back.
+    attempts: AtomicU32,
     /// The body panicked: dropping its future afterwards looks like dropping one that was cancelled.
     panicked: AtomicBool,
+    /// No attempt starts at or past it, by [`clock::nanos`].
+    last_start: AtomicU64,
 }
 
 // Atomics, all relaxed: they are read by the task that wrote them, and are here only because a
 // shared reference to them is held across an `.await` of a future that is `Send`.
-impl Invocation {
+impl<'a> Invocation<'a> {
     /// Begins a call.
     #[inline]
-    pub fn begin(identity: Identity) -> Self {
-        Self { identity, given_up: AtomicU32::new(0), panicked: AtomicBool::new(false) }
+    pub fn begin(identity: Identity<'a>) -> Self {
+        Self {
+            identity,
+            attempts: AtomicU32::new(1),
+            panicked: AtomicBool::new(false),
+            last_start: AtomicU64::new(u64::MAX),
+        }
     }
 
     /// Ends it: a refusal becomes the caller's error.
@@ -97,22 +108,46 @@ impl Invocation {
     fn count_call<T, E>(self, result: Result<T, E>) -> Result<T, E> {
         let this = ManuallyDrop::new(self);
         if let Some(counters) = this.identity.counters {
-            let counter = if result.is_ok() { &counters.successes } else { &counters.failures };
-            counter.add_one(0);
-            let given_up = this.given_up.load(Ordering::Relaxed);
-            if given_up > 0 {
-                counters.unstarted.add(0, given_up);
-            }
+            counters.count_call(result.is_ok(), this.attempts.load(Ordering::Relaxed));
         }
         result
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'a PolicyName {
         self.identity.name
     }
 
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
         self.identity.count(counter);
+    }
+
+    /// Counts another run of the function, or one that has waited long enough.
+    pub(crate) fn begin_attempt(&self) {
+        let attempts = self.attempts.load(Ordering::Relaxed);
+        self.attempts.store(attempts.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// Takes a run back that was refused, or is about to wait.
+    fn unbegin_attempt(&self) {
+        let attempts = self.attempts.load(Ordering::Relaxed);
+        self.attempts.store(attempts.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    /// No attempt starts at or past this time from now on.
+    #[cold]
+    pub(crate) fn start_no_attempt_after(&self, limit: Duration) {
+        let end = clock::nanos().saturating_add(clock::saturating_nanos(limit));
+        self.last_start.store(end, Ordering::Relaxed);
+    }
+
+    /// How long a wait may be that comes before an attempt, exclusive, and what limits it.
+    pub(crate) fn time_left(&self) -> (Duration, &'static str) {
+        let deadline = deadline::time_left();
+        let last_start = match self.last_start.load(Ordering::Relaxed) {
+            u64::MAX => Duration::MAX,
+            end => Duration::from_nanos(end.saturating_sub(clock::nanos())),
+        };
+        if last_start < deadline { (last_start, "max_duration") } else { (deadline, "deadline") }
     }
 
     /// What an attempt asks the breaker with.
@@ -127,24 +162,29 @@ impl Invocation {
     ///
     /// [`ResilienceError::RateLimited`].
     #[inline]
-    pub fn throttle<'a>(
-        &'a self,
-        limiter: &'a RateLimiter,
-    ) -> Result<Option<Wait<'a>>, ResilienceError> {
-        match limiter.reserve() {
-            Ok(None) => Ok(None),
-            Ok(Some(reserved)) => Ok(Some(Wait { reserved, waiting: Waiting(self) })),
-            Err(refusal) => {
-                self.count(|counters| &counters.rate_limited);
-                self.note_refusal(&refusal);
-                Err(refusal)
-            }
-        }
+    pub fn throttle<'i>(
+        &'i self,
+        limiter: &'i RateLimiter,
+    ) -> Result<Option<Wait<'i>>, ResilienceError> {
+        if limiter.take_now() { Ok(None) } else { self.queue_for_permit(limiter).map(Some) }
+    }
+
+    #[cold]
+    fn queue_for_permit<'i>(
+        &'i self,
+        limiter: &'i RateLimiter,
+    ) -> Result<Wait<'i>, ResilienceError> {
+        let queued = limiter.queue_up(|| self.time_left().0).inspect_err(|refusal| {
+            self.count(|counters| &counters.rate_limited);
+            self.note_refusal(refusal);
+        })?;
+        self.unbegin_attempt();
+        Ok(Wait { queued, invocation: self })
     }
 
     /// Polls the body, watched for a panic.
     #[inline]
-    pub fn body<'a, F, R>(&'a self, body: Pin<&'a mut F>) -> Body<'a, F>
+    pub fn body<'i, F, R>(&'i self, body: Pin<&'i mut F>) -> Body<'i, F>
     where
         F: Future<Output = R>,
         R: CallResult,
@@ -171,12 +211,12 @@ impl Invocation {
     /// Waits for room in the bulkhead, then runs the rest. The permit is put where it outlives the
     /// body: it goes back only when the body is gone.
     #[inline]
-    pub fn enter<'a, 'b, F>(
-        &'a self,
+    pub fn enter<'i, 'b, F>(
+        &'i self,
         bulkhead: &'b Bulkhead,
-        permit: &'a mut Option<Permit<'b>>,
+        permit: &'i mut Option<Permit<'b>>,
         rest: F,
-    ) -> Entered<'a, 'b, F> {
+    ) -> Entered<'i, 'b, F> {
         Entered { door: Door { invocation: self, bulkhead, permit, queued: None }, rest }
     }
 
@@ -198,30 +238,33 @@ impl Invocation {
         Within { timed: Timed::new(rest), invocation: self, limit }
     }
 
-    /// Counts and tells a refusal that came before the body began.
+    /// Tells a refusal that came before the body began, which is no run of it then.
+    #[cold]
     fn note_refusal(&self, refusal: &ResilienceError) {
-        if let Some(counters) = self.identity.counters {
-            counters.unstarted.add_one(0);
-        }
+        self.unbegin_attempt();
         events::refused(refusal);
     }
 
     #[cold]
     fn timed_out(&self, limit: Duration) -> ResilienceError {
-        let refusal = ResilienceError::Timeout { policy: self.name(), limit };
+        let refusal = ResilienceError::timeout(self.name(), limit);
         self.count(|counters| &counters.timeouts);
         events::timed_out(&refusal);
         refusal
     }
 }
 
-impl Drop for Invocation {
+impl Drop for Invocation<'_> {
     #[cold]
     fn drop(&mut self) {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
-        match self.identity.counters {
-            Some(counters) if panicked => counters.failures.add_one(0),
-            _ => self.count(|counters| &counters.cancelled),
+        let attempts = *self.attempts.get_mut();
+        let Some(counters) = self.identity.counters else { return };
+        if panicked {
+            counters.count_call(false, attempts);
+        } else {
+            counters.more_attempts.add(0, attempts);
+            self.count(|counters| &counters.cancelled);
         }
     }
 }
@@ -234,7 +277,7 @@ pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
 #[derive(Debug)]
 pub struct Admission<'a> {
     ticket: Ticket<'a>,
-    invocation: &'a Invocation,
+    invocation: &'a Invocation<'a>,
 }
 
 impl<'a> Admission<'a> {
@@ -252,18 +295,17 @@ impl<'a> Admission<'a> {
         })
     }
 
-    /// Ends the attempt for the breaker: refusals count by the list of refusals, the function's
-    /// errors by the predicates.
+    /// Ends the attempt for the breaker: refusals count by the list of refusals, the function's results by the
+    /// predicates.
     #[inline]
     pub fn settle<V, E>(
         &mut self,
         outcome: &Outcome<V, E>,
         refusals: Refusals,
-        judge: impl FnOnce(&E) -> Counted,
+        judge: impl FnOnce(&Result<V, E>) -> Counted,
     ) {
         self.ticket.settle(match outcome {
-            Ok(Ok(_)) => Counted::Success,
-            Ok(Err(error)) => judge(error),
+            Ok(result) => judge(result),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
             Err(_) => Counted::Neither,
         });
@@ -280,35 +322,25 @@ impl Drop for Admission<'_> {
     }
 }
 
-/// Counts a run as given up where it is dropped while it waits.
-#[derive(Debug)]
-struct Waiting<'a>(&'a Invocation);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.given_up.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A permit of the rate limiter that is not due yet.
-#[derive(Debug)]
+/// A permit of the rate limiter that is not due yet. Dropped before it is, the attempt has not begun, and
+/// whoever is next in the queue moves up.
 #[must_use = "the permit is due only after the wait"]
 pub struct Wait<'a> {
-    reserved: Reserved<'a>,
-    waiting: Waiting<'a>,
+    queued: rate_limit::Queued<'a>,
+    invocation: &'a Invocation<'a>,
 }
 
 impl Wait<'_> {
-    /// Waits until the permit is due. Dropped before that, the permit goes back.
-    pub async fn until_due(self) {
-        self.reserved.due().await;
-        std::mem::forget(self.waiting);
+    /// Waits until the permit is due.
+    pub async fn until_due(mut self) {
+        Pin::new(&mut self.queued).await;
+        self.invocation.begin_attempt();
     }
 
     /// [`until_due`](Self::until_due) on the thread.
-    pub fn until_due_blocking(self) {
-        self.reserved.due_blocking();
-        std::mem::forget(self.waiting);
+    pub fn until_due_blocking(mut self) {
+        self.queued.wait_blocking();
+        self.invocation.begin_attempt();
     }
 }
 
@@ -368,10 +400,10 @@ where
 
 /// Where an attempt waits for room. Not generic, so that it is compiled once and not for each function.
 struct Door<'a, 'b> {
-    invocation: &'a Invocation,
+    invocation: &'a Invocation<'a>,
     bulkhead: &'b Bulkhead,
     permit: &'a mut Option<Permit<'b>>,
-    queued: Option<(Queued<'b>, Waiting<'a>)>,
+    queued: Option<Queued<'b>>,
 }
 
 impl Door<'_, '_> {
@@ -388,18 +420,21 @@ impl Door<'_, '_> {
     #[cold]
     fn queue_up(&mut self, context: &mut Context<'_>) -> Poll<Option<ResilienceError>> {
         let settled = match &mut self.queued {
-            Some((queued, _)) => ready!(Pin::new(queued).poll(context)),
+            Some(queued) => {
+                let settled = ready!(Pin::new(queued).poll(context));
+                self.queued = None;
+                self.invocation.begin_attempt();
+                settled
+            }
             None => match self.bulkhead.queue_up() {
                 Ok(queued) => {
-                    self.queued = Some((queued, Waiting(self.invocation)));
+                    self.invocation.unbegin_attempt();
+                    self.queued = Some(queued);
                     return self.queue_up(context);
                 }
                 Err(settled) => settled,
             },
         };
-        if let Some((_, waiting)) = self.queued.take() {
-            std::mem::forget(waiting);
-        }
         Poll::Ready(match settled {
             Ok(permit) => {
                 *self.permit = Some(permit);
@@ -416,7 +451,7 @@ impl Door<'_, '_> {
 /// An attempt under a timeout; see [`Invocation::within`].
 pub struct Within<'a, F> {
     timed: Timed<F>,
-    invocation: &'a Invocation,
+    invocation: &'a Invocation<'a>,
     limit: Duration,
 }
 

@@ -1,18 +1,31 @@
 //! So many calls per period: a token bucket.
+//!
+//! Kept as the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371) in one atomic
+//! word. A permit is taken when its time has come and never before, so that a wait which is given up has
+//! taken nothing and nothing need be given back. Those that wait stand in a queue, of which the first alone
+//! has a timer; while somebody does, the word says so, and whoever comes later cannot overtake.
 
-use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use atomic_waker::AtomicWaker;
+
 use super::error::ResilienceError;
-use super::registry::intern;
+use super::invalid::{Check, InvalidPolicy};
+use super::name::PolicyName;
 use crate::clock;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 use crate::timer::Timer;
 
 /// A token bucket that fills with `permits` per `period` up to `burst`.
 ///
-/// Kept as the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371): one
-/// atomic word.
+/// It never admits more than `burst` and one for each interval that has passed, whoever waits or gives up;
+/// what does not divide evenly is rounded against the caller.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,21 +38,62 @@ use crate::timer::Timer;
 /// ```
 #[derive(Debug)]
 pub struct RateLimiter {
-    name: &'static str,
-    /// Nanoseconds from one permit to the next.
+    name: PolicyName,
+    /// From one permit to the next.
     interval: u64,
     /// How far the arrival time may run ahead of now: `burst - 1` intervals.
     tolerance: u64,
-    /// In nanoseconds.
-    max_wait: u64,
+    max_wait: Duration,
+    /// The arrival time of the next permit, and [`WAITING`].
     arrival: AtomicU64,
+    /// Under its lock: the queue itself, atomics and the clock. No waker is woken, cloned or dropped there.
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Arc<Waiter>>,
+    /// The number of the next to come.
+    next: u64,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+struct Waiter {
+    number: u64,
+    waker: AtomicWaker,
+    /// It is the first: it waits for the time, the others for it.
+    is_first: AtomicBool,
+}
+
+/// Times are kept in 32nds of a nanosecond, so that an interval of a few nanoseconds is not off by much. A
+/// process may run for six years by it.
+const FRACTION_BITS: u32 = 5;
+/// The bit of the word that says that somebody waits. Any time with it is later than every other, so that the
+/// quick way finds no permit.
+const WAITING: u64 = 1 << 63;
+/// The longest time, 208 days, with room for sums of several.
+const LONGEST: u64 = 1 << 59;
+/// Clocks of two threads are no further apart.
+const SKEW: u64 = 1_000_000_000 << FRACTION_BITS;
+
+/// Now, in 32nds of a nanosecond.
+#[inline]
+fn now() -> u64 {
+    // Not from zero: a paused clock may stand before the instant at which this process first asked.
+    clock::nanos().wrapping_sub(clock::ORIGIN - (1 << 54)) << FRACTION_BITS
+}
+
+/// So many of them, as a duration that is rounded up.
+fn duration(fractions: u64) -> Duration {
+    Duration::from_nanos(fractions.div_ceil(1 << FRACTION_BITS))
 }
 
 impl RateLimiter {
     /// Starts from 100 permits per second, no waiting.
-    pub fn builder(name: impl Into<Cow<'static, str>>) -> RateLimiterBuilder {
+    pub fn builder(name: impl Into<PolicyName>) -> RateLimiterBuilder {
         RateLimiterBuilder {
-            name: intern(name.into()),
+            name: name.into(),
             permits: 100,
             period: Duration::from_secs(1),
             burst: None,
@@ -47,24 +101,31 @@ impl RateLimiter {
         }
     }
 
+    /// The name given to the builder.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Takes a permit if there is one now.
     ///
     /// # Errors
     ///
     /// [`ResilienceError::RateLimited`] with the time until the next permit.
+    #[inline]
     pub fn try_acquire(&self) -> Result<(), ResilienceError> {
-        self.take(0).map(|_wait| ()).map_err(|wait| self.refusal(wait))
+        if self.take_now() { Ok(()) } else { self.look_again() }
     }
 
-    /// Takes a permit, waiting for one up to `max_wait`. A wait that is dropped gives it back.
+    /// Takes a permit, waiting for one up to `max_wait`. A wait that is dropped takes none.
     ///
     /// # Errors
     ///
-    /// [`ResilienceError::RateLimited`] where none comes within `max_wait`: at once, without waiting.
+    /// [`ResilienceError::RateLimited`] where none comes within `max_wait`, or before the deadline that this
+    /// runs under: at once, without waiting.
     #[inline]
     pub async fn acquire(&self) -> Result<(), ResilienceError> {
-        if let Some(reserved) = self.reserve()? {
-            reserved.due().await;
+        if !self.take_now() {
+            self.queue_up(super::deadline::time_left)?.await;
         }
         Ok(())
     }
@@ -75,83 +136,195 @@ impl RateLimiter {
     ///
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<(), ResilienceError> {
-        if let Some(reserved) = self.reserve()? {
-            reserved.due_blocking();
+        if !self.take_now() {
+            self.queue_up(super::deadline::time_left)?.wait_blocking();
         }
         Ok(())
     }
 
-    /// Takes a permit: one that is there now, or one that is due within `max_wait`.
+    /// Takes a permit that is due, where nobody waits for it.
     #[inline]
-    pub(crate) fn reserve(&self) -> Result<Option<Reserved<'_>>, ResilienceError> {
-        match self.take(self.max_wait) {
-            Ok(0) => Ok(None),
-            Ok(wait) => Ok(Some(Reserved { limiter: self, wait })),
-            Err(wait) => Err(self.refusal(wait)),
-        }
-    }
-
-    /// Takes the next permit: `Ok` with the nanoseconds until it is due, `Err` with those where they
-    /// are more than `max_wait`.
-    #[inline]
-    fn take(&self, max_wait: u64) -> Result<u64, u64> {
-        let now = clock::nanos();
+    pub(crate) fn take_now(&self) -> bool {
+        let now = now();
         // Relaxed: the word is all there is to agree on, nothing is published by it.
         let mut arrival = self.arrival.load(Ordering::Relaxed);
-        loop {
-            let due = arrival.saturating_sub(self.tolerance);
-            let wait = due.saturating_sub(now);
-            if wait > max_wait {
-                if wait > self.max_wait.saturating_add(self.interval) {
-                    // No permit is ever reserved that far ahead.
-                    clock::suspect();
-                }
-                return Err(wait);
-            }
-            let next = arrival.max(now).saturating_add(self.interval);
+        while arrival <= now + self.tolerance {
+            let next = arrival.max(now) + self.interval;
             match self.arrival.compare_exchange_weak(
                 arrival,
                 next,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Ok(wait),
+                Ok(_) => return true,
                 Err(current) => arrival = current,
             }
         }
+        false
+    }
+
+    /// Takes a place in the queue, where its turn comes within `max_wait` and before `left` is over.
+    #[cold]
+    pub(crate) fn queue_up(
+        &self,
+        left: impl FnOnce() -> Duration,
+    ) -> Result<Queued<'_>, ResilienceError> {
+        // Asked before the lock is taken: it is the caller's.
+        let left = left();
+        let mut queue = lock(&self.queue);
+        let wait = self.wait_behind(queue.waiting.len());
+        if wait > self.max_wait || (wait >= left && !wait.is_zero()) {
+            drop(queue);
+            return Err(self.refusal(wait));
+        }
+        let waiter = Arc::new(Waiter {
+            number: queue.next,
+            waker: AtomicWaker::new(),
+            is_first: AtomicBool::new(queue.waiting.is_empty()),
+        });
+        queue.next += 1;
+        queue.waiting.push_back(Arc::clone(&waiter));
+        self.arrival.fetch_or(WAITING, Ordering::Relaxed);
+        drop(queue);
+        Ok(Queued { limiter: self, waiter: Some(waiter), timer: Timer::default() })
+    }
+
+    /// Where no permit was due: it may be by now, and the clock may have run back.
+    #[cold]
+    fn look_again(&self) -> Result<(), ResilienceError> {
+        let queue = lock(&self.queue);
+        let wait = self.wait_behind(queue.waiting.len());
+        drop(queue);
+        if wait.is_zero() && self.take_now() { Ok(()) } else { Err(self.refusal(wait)) }
+    }
+
+    /// The time until the permit behind so many that wait.
+    fn wait_behind(&self, waiting: usize) -> Duration {
+        let ahead = self.interval.saturating_mul(u64::try_from(waiting).unwrap_or(u64::MAX));
+        duration(self.time_to_due(now()).saturating_add(ahead))
+    }
+
+    /// How long it is until the next permit is due. A time that is further ahead than it can have been set is
+    /// one of another clock, such as the paused one of an earlier test: then the bucket is full.
+    fn time_to_due(&self, now: u64) -> u64 {
+        let word = self.arrival.load(Ordering::Relaxed);
+        let arrival = word & !WAITING;
+        if arrival > now + self.tolerance + self.interval + SKEW {
+            clock::suspect();
+            let forgotten = now | word & WAITING;
+            // Where it fails, somebody else has just set it.
+            let _ = self.arrival.compare_exchange(
+                word,
+                forgotten,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            return 0;
+        }
+        arrival.saturating_sub(self.tolerance).saturating_sub(now)
+    }
+
+    /// Takes the permit of the first in the queue, where it is due by `now`, and has the next one move up.
+    ///
+    /// Otherwise it says how long that will be.
+    fn take_turn(&self, waiter: &Waiter, now: u64) -> Result<(), u64> {
+        let mut queue = lock(&self.queue);
+        let wait = self.time_to_due(now);
+        if wait > 0 {
+            return Err(wait);
+        }
+        let word = self.arrival.load(Ordering::Relaxed);
+        // Nobody else changes the word while it says that somebody waits.
+        let next = (word & !WAITING).max(now) + self.interval;
+        self.arrival.store(next | WAITING, Ordering::Relaxed);
+        let next = self.leave(&mut queue, waiter);
+        drop(queue);
+        if let Some(next) = next {
+            next.waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes a waiter out of the queue; who is to be woken, as the first now.
+    fn leave(&self, queue: &mut Queue, waiter: &Waiter) -> Option<Arc<Waiter>> {
+        let place = queue.waiting.binary_search_by_key(&waiter.number, |other| other.number);
+        if let Ok(place) = place {
+            // The caller has another handle: nothing is dropped here.
+            queue.waiting.remove(place);
+        }
+        let Some(first) = queue.waiting.front() else {
+            self.arrival.fetch_and(!WAITING, Ordering::Relaxed);
+            return None;
+        };
+        (!first.is_first.swap(true, Ordering::AcqRel)).then(|| Arc::clone(first))
     }
 
     #[cold]
-    fn refusal(&self, wait: u64) -> ResilienceError {
-        let retry_after = Duration::from_nanos(wait);
-        ResilienceError::RateLimited { policy: self.name, retry_after }
+    fn refusal(&self, retry_after: Duration) -> ResilienceError {
+        ResilienceError::rate_limited(&self.name, retry_after)
     }
 }
 
-/// A permit that is not due yet; dropped before it is, it goes back.
-#[derive(Debug)]
-pub(crate) struct Reserved<'l> {
+/// A place in the queue, until its permit is due. Dropped before that, it takes none.
+pub(crate) struct Queued<'l> {
     limiter: &'l RateLimiter,
-    /// In nanoseconds.
-    wait: u64,
+    /// Until it has its permit.
+    waiter: Option<Arc<Waiter>>,
+    timer: Timer,
 }
 
-impl Reserved<'_> {
-    pub(crate) async fn due(self) {
-        Timer::until(clock::later(clock::now(), Duration::from_nanos(self.wait))).await;
-        std::mem::forget(self);
-    }
+impl Future for Queued<'_> {
+    type Output = ();
 
-    pub(crate) fn due_blocking(self) {
-        std::thread::sleep(Duration::from_nanos(self.wait));
-        std::mem::forget(self);
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { limiter, waiter, timer } = self.get_mut();
+        let Some(waiting) = waiter else { return Poll::Ready(()) };
+        waiting.waker.register(context.waker());
+        while waiting.is_first.load(Ordering::Acquire) {
+            match limiter.take_turn(waiting, now()) {
+                Ok(()) => {
+                    *waiter = None;
+                    return Poll::Ready(());
+                }
+                Err(wait) if !timer.is_started() => {
+                    *timer = Timer::until(clock::later(clock::now(), duration(wait)));
+                }
+                Err(_) => {}
+            }
+            std::task::ready!(Pin::new(&mut *timer).poll(context));
+        }
+        Poll::Pending
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Queued<'_> {
+    /// Waits on the thread, by the time of the system: a paused clock does not move while a thread sleeps.
+    pub(crate) fn wait_blocking(&mut self) {
+        let Some(waiter) = &self.waiter else { return };
+        waiter.waker.register(&Waker::from(Arc::new(Unpark(std::thread::current()))));
+        while !waiter.is_first.load(Ordering::Acquire) {
+            std::thread::park();
+        }
+        let mut slept = 0;
+        while let Err(wait) = self.limiter.take_turn(waiter, now().saturating_add(slept)) {
+            std::thread::sleep(duration(wait));
+            if clock::PAUSABLE {
+                slept = slept.saturating_add(wait);
+            }
+        }
+        self.waiter = None;
+    }
+}
+
+impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        // Relaxed: see `take`.
-        self.limiter.arrival.fetch_sub(self.limiter.interval, Ordering::Relaxed);
+        let Some(waiter) = self.waiter.take() else { return };
+        let mut queue = lock(&self.limiter.queue);
+        let next = self.limiter.leave(&mut queue, &waiter);
+        drop(queue);
+        if let Some(next) = next {
+            next.waker.wake();
+        }
     }
 }
 
@@ -159,7 +332,7 @@ impl Drop for Reserved<'_> {
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct RateLimiterBuilder {
-    name: &'static str,
+    name: PolicyName,
     permits: u32,
     period: Duration,
     burst: Option<u32>,
@@ -167,21 +340,21 @@ pub struct RateLimiterBuilder {
 }
 
 impl RateLimiterBuilder {
-    /// Permits per period; 0 means 1.
+    /// Permits per period, at most one a nanosecond; 0 is invalid. Default: 100.
     pub fn permits(mut self, permits: u32) -> Self {
-        self.permits = permits.max(1);
+        self.permits = permits;
         self
     }
 
-    /// The period. Default: 1 s.
+    /// The period. Default: 1 s. From one permit to the next it is at most 208 days.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
     }
 
-    /// How many permits may be saved up. Default: `permits`.
+    /// How many permits may be saved up; 0 is invalid. Default: `permits`.
     pub fn burst(mut self, burst: u32) -> Self {
-        self.burst = Some(burst.max(1));
+        self.burst = Some(burst);
         self
     }
 
@@ -191,16 +364,47 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// The limiter, with a full bucket.
-    pub fn build(self) -> RateLimiter {
-        let interval = clock::saturating_nanos(self.period) / u64::from(self.permits);
-        let burst = self.burst.unwrap_or(self.permits);
+    /// The limiter, with a full bucket. A value that can never work is cut to the nearest that can, which is
+    /// told by a warning: no permits mean one, and so does a burst of none; a period of none means a
+    /// nanosecond, and more permits than nanoseconds as many.
+    pub fn build(mut self) -> RateLimiter {
+        self.mend().tell(&self.name);
+        self.built()
+    }
+
+    /// The limiter, where all its values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] with all that is wrong.
+    pub fn try_build(mut self) -> Result<RateLimiter, InvalidPolicy> {
+        self.mend().refuse()?;
+        Ok(self.built())
+    }
+
+    fn mend(&mut self) -> Check {
+        let Self { permits, period, burst, .. } = self;
+        let mut check = Check::default();
+        check.mend(permits, |permits| mmf_rules::at_least_one("permits", permits));
+        check.mend(period, |period| mmf_rules::positive("period", period));
+        check.mend(permits, |permits| mmf_rules::rate(permits, *period));
+        check.mend(burst.get_or_insert(*permits), |burst| mmf_rules::at_least_one("burst", burst));
+        check
+    }
+
+    fn built(self) -> RateLimiter {
+        let burst = u64::from(self.burst.unwrap_or(self.permits));
+        let period = self.period.as_nanos() << FRACTION_BITS;
+        // Rounded up: a limit is never more than it says.
+        let interval = period.div_ceil(u128::from(self.permits));
+        let interval = u64::try_from(interval).unwrap_or(LONGEST).min(LONGEST);
         RateLimiter {
             name: self.name,
             interval,
-            tolerance: interval.saturating_mul(u64::from(burst - 1)),
-            max_wait: clock::saturating_nanos(self.max_wait),
+            tolerance: interval.saturating_mul(burst - 1).min(LONGEST),
+            max_wait: self.max_wait,
             arrival: AtomicU64::new(0),
+            queue: Mutex::default(),
         }
     }
 }
@@ -208,7 +412,8 @@ impl RateLimiterBuilder {
 #[cfg(all(test, not(mmf_loom)))]
 mod tests {
     use super::*;
-    use tokio::time::advance;
+    use proptest::prelude::*;
+    use tokio::time::{Instant, advance};
 
     fn limiter(permits: u32, burst: u32, max_wait: u64) -> RateLimiter {
         RateLimiter::builder("test")
@@ -218,15 +423,24 @@ mod tests {
             .build()
     }
 
+    fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn paused<T>(work: impl Future<Output = T>) -> T {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_full_bucket_gives_its_burst_and_then_one_per_interval() {
         let limiter = limiter(3, 3, 0);
         assert_eq!((0..5).filter(|_| limiter.try_acquire().is_ok()).count(), 3);
-        advance(Duration::from_nanos(333_333_332)).await;
-        assert!(limiter.try_acquire().is_err());
+        advance(Duration::from_nanos(333_333_333)).await;
+        assert!(limiter.try_acquire().is_err(), "a third of a second is not over");
         advance(Duration::from_nanos(1)).await;
         assert!(limiter.try_acquire().is_ok());
-        advance(Duration::from_secs(1)).await;
+        advance(Duration::from_millis(1001)).await;
         assert_eq!((0..5).filter(|_| limiter.try_acquire().is_ok()).count(), 3);
     }
 
@@ -240,28 +454,194 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_wait_is_as_long_as_needed_and_refused_beyond_its_limit() {
         let limiter = limiter(10, 1, 200);
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         limiter.acquire().await.unwrap();
         limiter.acquire().await.unwrap();
         assert_eq!(start.elapsed().as_millis(), 100);
-        let (a, b, c) = tokio::join!(limiter.acquire(), limiter.acquire(), limiter.acquire());
+        let (a, b, c) =
+            tokio::join!(biased; limiter.acquire(), limiter.acquire(), limiter.acquire());
         assert!(a.is_ok() && b.is_ok());
-        assert_eq!(
-            c,
-            Err(ResilienceError::RateLimited {
-                policy: "test",
-                retry_after: Duration::from_millis(300)
-            })
-        );
+        let refusal = ResilienceError::rate_limited("test", Duration::from_millis(300));
+        assert_eq!(c, Err(refusal));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dropped_wait_gives_its_permit_back() {
+    async fn a_wait_that_is_given_up_takes_no_permit() {
         let limiter = limiter(10, 1, 1000);
         limiter.acquire().await.unwrap();
         drop(tokio::time::timeout(Duration::from_millis(10), limiter.acquire()).await);
         advance(Duration::from_millis(90)).await;
         assert!(limiter.try_acquire().is_ok());
         assert!(limiter.try_acquire().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_served_first_come_first_served_and_nobody_overtakes() {
+        let limiter = limiter(10, 1, 10_000);
+        limiter.acquire().await.unwrap();
+        let mut waits: Vec<_> =
+            (0..4).map(|_| limiter.queue_up(|| Duration::MAX).unwrap()).collect();
+        assert!(waits.iter_mut().all(|wait| poll(wait).is_pending()));
+        advance(Duration::from_millis(100)).await;
+        assert!(limiter.try_acquire().is_err(), "the permit is that of the first who waits");
+        assert!(waits[1..].iter_mut().all(|wait| poll(wait).is_pending()));
+        assert!(poll(&mut waits[0]).is_ready());
+        drop(waits.remove(1));
+        advance(Duration::from_millis(100)).await;
+        assert!(poll(&mut waits[2]).is_pending());
+        assert!(poll(&mut waits[1]).is_ready(), "the third moved up for the second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_is_woken_when_the_first_gives_up() {
+        let limiter = limiter(10, 1, 10_000);
+        limiter.acquire().await.unwrap();
+        let start = Instant::now();
+        let (given_up, served) = tokio::join!(
+            biased;
+            tokio::time::timeout(Duration::from_millis(50), limiter.acquire()),
+            limiter.acquire()
+        );
+        assert!(given_up.is_err() && served.is_ok());
+        assert_eq!(start.elapsed().as_millis(), 100);
+    }
+
+    #[test]
+    fn threads_wait_for_their_permits() {
+        let limiter = limiter(100, 1, 10_000);
+        let start = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| limiter.acquire_blocking().unwrap());
+            }
+        });
+        assert!(start.elapsed() >= Duration::from_millis(20));
+        assert_eq!(limiter.queue.lock().unwrap().waiting.len(), 0);
+    }
+
+    #[test]
+    fn a_thread_under_a_paused_clock_waits_by_the_clock_of_the_system() {
+        paused(async {
+            let limiter = limiter(100, 1, 10_000);
+            limiter.acquire_blocking().unwrap();
+            limiter.acquire_blocking().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_day_of_one_test_does_not_keep_the_next_one_waiting() {
+        let limiter = limiter(10, 2, 0);
+        paused(async {
+            advance(Duration::from_secs(86_400)).await;
+            assert_eq!((0..9).filter(|_| limiter.try_acquire().is_ok()).count(), 2);
+        });
+        paused(async {
+            assert_eq!((0..9).filter(|_| limiter.try_acquire().is_ok()).count(), 2);
+            advance(Duration::from_millis(100)).await;
+            assert_eq!((0..9).filter(|_| limiter.try_acquire().is_ok()).count(), 1);
+        });
+    }
+
+    #[test]
+    fn what_does_not_divide_evenly_is_rounded_against_the_caller() {
+        paused(async {
+            for permits in [7, 3_000_000, 700_000_000, 999_999_999, 1_000_000_000] {
+                let limiter = RateLimiter::builder("test").permits(permits).burst(1).build();
+                let mut admitted = 0_u64;
+                for _ in 0..1000 {
+                    admitted += u64::from(limiter.try_acquire().is_ok());
+                    advance(Duration::from_nanos(1)).await;
+                }
+                let allowed = 1 + 1000 * u64::from(permits) / 1_000_000_000;
+                assert!(admitted <= allowed, "{permits}: {admitted} of {allowed}");
+                assert!((admitted + 1) * 100 >= allowed * 95, "{permits}: {admitted} of {allowed}");
+            }
+        });
+    }
+
+    #[test]
+    fn more_than_one_permit_a_nanosecond_is_refused_or_cut() {
+        let builder = || RateLimiter::builder("test").permits(2_000_000_000);
+        let invalid = builder().try_build().unwrap_err().to_string();
+        assert!(invalid.contains("more than one a nanosecond"), "{invalid}");
+        assert_eq!(builder().build().interval, 1 << FRACTION_BITS);
+        for nothing in [
+            RateLimiter::builder("test").permits(0),
+            RateLimiter::builder("test").burst(0),
+            RateLimiter::builder("test").period(Duration::ZERO),
+        ] {
+            assert!(nothing.clone().try_build().is_err());
+            assert!(nothing.build().try_acquire().is_ok(), "one at least");
+        }
+        let longest = RateLimiter::builder("test").permits(2).period(Duration::MAX).build();
+        assert_eq!((0..9).filter(|_| longest.try_acquire().is_ok()).count(), 2);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Try,
+        Wait,
+        GiveUp(usize),
+        Pass(u64),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            1 => Just(Step::Try),
+            3 => Just(Step::Wait),
+            2 => (0..100_usize).prop_map(Step::GiveUp),
+            3 => (0..40_000_000_u64).prop_map(Step::Pass),
+        ]
+    }
+
+    proptest! {
+        /// By the definition: in any span of time, no more than the burst and one for each interval.
+        #[test]
+        #[cfg_attr(miri, ignore = "hundreds of histories")]
+        fn no_history_of_waits_and_cancellations_admits_more_than_it_may(
+            steps in prop::collection::vec(any_step(), 1..120),
+            burst in 1_u32..4,
+        ) {
+            paused(async {
+                let limiter = limiter(100, burst, 1_000);
+                let interval = 10_000_000_u128;
+                let start = Instant::now();
+                let mut admitted = Vec::new();
+                let mut waiting: VecDeque<Queued<'_>> = VecDeque::new();
+                for step in steps {
+                    match step {
+                        Step::Try => {
+                            if limiter.try_acquire().is_ok() {
+                                assert!(waiting.is_empty(), "it has overtaken");
+                                admitted.push(start.elapsed().as_nanos());
+                            }
+                        }
+                        Step::Wait => {
+                            waiting.extend(limiter.queue_up(|| Duration::MAX).ok());
+                        }
+                        Step::GiveUp(which) if !waiting.is_empty() => {
+                            drop(waiting.remove(which % waiting.len()));
+                        }
+                        Step::GiveUp(_) => {}
+                        Step::Pass(nanos) => advance(Duration::from_nanos(nanos)).await,
+                    }
+                    while let Some(first) = waiting.front_mut()
+                        && poll(first).is_ready()
+                    {
+                        waiting.pop_front();
+                        admitted.push(start.elapsed().as_nanos());
+                    }
+                    for other in waiting.iter_mut().skip(1) {
+                        assert!(poll(other).is_pending(), "it has overtaken");
+                    }
+                }
+                for (place, from) in admitted.iter().enumerate() {
+                    for (count, to) in admitted[place..].iter().enumerate() {
+                        let allowed = u128::from(burst) + (to - from) / interval;
+                        assert!(count as u128 + 1 <= allowed, "{admitted:?}");
+                    }
+                }
+            });
+        }
     }
 }

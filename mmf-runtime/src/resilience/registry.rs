@@ -1,16 +1,19 @@
 //! Every annotated function of the program, from link time on.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::Ordering;
-use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use super::breaker::{BreakerState, CircuitBreaker, KeyedBreakers};
+use super::budget::RetryBudget;
 use super::bulkhead::Bulkhead;
 use super::counters::Counters;
+use super::events;
 use super::fallback::StaleValues;
+use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::name::PolicyName;
 use super::policy::{Identity, Invocation};
 use super::rate_limit::RateLimiter;
 use super::retry::RetryPolicy;
@@ -33,25 +36,35 @@ pub struct Origin {
     pub shared: Option<(&'static str, Option<&'static str>)>,
 }
 
-/// The policies of a function that have state or are built once.
+/// The policies of a function that have state or are built once, each by reference: a ready one may live
+/// elsewhere, and what is built lives as long as the function.
 #[derive(Debug, Default)]
 pub struct Parts {
     /// Built once where it depends on nothing of the call.
-    pub retry: Option<RetryPolicy>,
-    /// The function's own breaker.
-    pub breaker: Option<CircuitBreaker>,
-    /// A breaker that lives elsewhere.
-    pub outer_breaker: Option<&'static CircuitBreaker>,
+    pub retry: Option<&'static RetryPolicy>,
+    /// Of retries whose delays depend on the call.
+    pub retry_budget: Option<Arc<RetryBudget>>,
+    /// The breaker.
+    pub breaker: Option<&'static CircuitBreaker>,
     /// One breaker per key.
-    pub keyed: Option<Box<KeyedBreakers>>,
+    pub keyed: Option<&'static KeyedBreakers>,
     /// The rate limiter.
-    pub rate_limit: Option<RateLimiter>,
+    pub rate_limit: Option<&'static RateLimiter>,
     /// The bulkhead.
-    pub bulkhead: Option<Bulkhead>,
+    pub bulkhead: Option<&'static Bulkhead>,
     /// The hedge.
-    pub hedge: Option<HedgePolicy>,
+    pub hedge: Option<&'static HedgePolicy>,
     /// The last good values.
-    pub stale: Option<StaleValues>,
+    pub stale: Option<&'static StaleValues>,
+}
+
+/// A policy that is kept for as long as the program runs, as the function is that it belongs to.
+pub fn kept<P>(policy: impl Into<Held<'static, P>>) -> &'static P {
+    match policy.into() {
+        Held::Borrowed(policy) => policy,
+        Held::Owned(policy) => Box::leak(Box::new(policy)),
+        Held::Shared(policy) => Box::leak(Box::new(policy)),
+    }
 }
 
 /// An annotated function: a `static` that the attribute declares.
@@ -64,7 +77,7 @@ pub struct Site {
 
 #[derive(Debug)]
 struct State {
-    name: &'static str,
+    name: PolicyName,
     counters: Counters,
     parts: Parts,
 }
@@ -83,9 +96,9 @@ impl Site {
 
     /// Begins a call, through these policies.
     #[inline]
-    pub fn begin(&'static self) -> (Invocation, &'static Parts) {
+    pub fn begin(&'static self) -> (Invocation<'static>, &'static Parts) {
         let state = self.state();
-        let identity = Identity { name: state.name, counters: Some(&state.counters) };
+        let identity = Identity { name: &state.name, counters: Some(&state.counters) };
         (Invocation::begin(identity), &state.parts)
     }
 
@@ -95,25 +108,25 @@ impl Site {
 
     #[inline]
     fn state(&'static self) -> &'static State {
-        self.state.get_or_init(|| {
-            let name = self.name();
-            State { name, counters: Counters::new(), parts: (self.build)(name) }
-        })
+        match self.state.get() {
+            Some(state) => state,
+            None => self.build_state(),
+        }
     }
 
-    /// The name written; a default name that several functions share is told apart by the line.
+    /// Built before the cell is taken: what the user wrote as values may call the function itself.
+    #[cold]
+    fn build_state(&'static self) -> &'static State {
+        let name = self.name();
+        let parts = (self.build)(name);
+        let state = State { name: PolicyName::new(name), counters: Counters::new(), parts };
+        self.state.get_or_init(|| state)
+    }
+
+    /// The name written. A default name that several functions share is told apart by the line, and so is the
+    /// second of two that carry one written name.
     pub fn name(&'static self) -> &'static str {
-        static DOUBLED: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-            let mut seen = HashSet::new();
-            sites()
-                .filter(|site| !site.origin.explicit && !seen.insert(site.origin.name))
-                .map(|site| site.origin.name)
-                .collect()
-        });
-        if self.origin.explicit || !DOUBLED.contains(self.origin.name) {
-            return self.origin.name;
-        }
-        intern(format!("{}@{}", self.origin.name, self.origin.line).into())
+        known().names[&id(self)]
     }
 
     fn location(&self) -> String {
@@ -141,6 +154,8 @@ macro_rules! part {
 
 part! {
     retry: RetryPolicy,
+    retry_budget: Arc<RetryBudget>,
+    breaker: CircuitBreaker,
     rate_limit: RateLimiter,
     bulkhead: Bulkhead,
     keyed: KeyedBreakers,
@@ -148,24 +163,92 @@ part! {
     stale: StaleValues
 }
 
-impl Parts {
-    /// The breaker of a function that has one, its own or another's.
-    ///
-    /// # Panics
-    ///
-    /// Where the function has none.
-    #[inline]
-    pub fn breaker(&self) -> &CircuitBreaker {
-        self.find_breaker().expect("built with breaker")
-    }
+/// What is known of all sites of the program.
+struct Known {
+    /// By name.
+    sites: Vec<&'static Site>,
+    by_name: HashMap<&'static str, &'static Site>,
+    names: HashMap<usize, &'static str>,
+    conflict: Option<NameConflict>,
+}
 
-    fn find_breaker(&self) -> Option<&CircuitBreaker> {
-        self.breaker.as_ref().or(self.outer_breaker)
+/// Tells sites apart.
+fn id(site: &'static Site) -> usize {
+    std::ptr::from_ref(site) as usize
+}
+
+fn known() -> &'static Known {
+    static KNOWN: LazyLock<Known> = LazyLock::new(|| Known::of(registered()));
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let known = &*KNOWN;
+    // Not while it is found out: a subscriber may ask for the policies.
+    if let Some(conflict) = &known.conflict
+        && tracing::dispatcher::has_been_set()
+        // Relaxed: who is first tells it.
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        events::conflict(&conflict.to_string());
+    }
+    known
+}
+
+fn registered() -> Vec<&'static Site> {
+    inventory::iter::<Registration>.into_iter().map(|registration| registration.0).collect()
+}
+
+impl Known {
+    fn of(mut sites: Vec<&'static Site>) -> Self {
+        sites.sort_by_key(|site| (site.origin.file, site.origin.line));
+        let mut by_name: HashMap<&'static str, &'static Site> = HashMap::new();
+        let mut names = HashMap::new();
+        let mut conflict = None;
+        let is_doubled = |name: &str| {
+            sites.iter().filter(|site| !site.origin.explicit && site.origin.name == name).count() > 1
+        };
+        let doubled: HashSet<&str> =
+            sites.iter().map(|site| site.origin.name).filter(|name| is_doubled(name)).collect();
+        // What was written has the first say.
+        let (written, default): (Vec<_>, Vec<_>) =
+            sites.iter().copied().partition(|site| site.origin.explicit);
+        for site in written.into_iter().chain(default) {
+            let Origin { name, explicit, line, .. } = site.origin;
+            let first = by_name.get(name);
+            if let Some(first) = first.filter(|_| explicit) {
+                let (first, second) = (first.location(), site.location());
+                conflict.get_or_insert(NameConflict::Policy { name, first, second });
+            }
+            let name = if first.is_none() && (explicit || !doubled.contains(name)) {
+                name
+            } else {
+                let own = |count: u32| match count {
+                    1 => format!("{name}@{line}"),
+                    _ => format!("{name}@{line}#{count}"),
+                };
+                // Functions that one macro writes stand on one line.
+                let own = (1..).map(own).find(|own| !by_name.contains_key(own.as_str()));
+                Box::leak(own.unwrap_or_default().into_boxed_str())
+            };
+            by_name.insert(name, site);
+            names.insert(id(site), name);
+        }
+        let conflict = conflict.or_else(|| shared_conflict(&sites));
+        sites.sort_by_key(|site| names[&id(site)]);
+        Self { sites, by_name, names, conflict }
     }
 }
 
-fn sites() -> impl Iterator<Item = &'static Site> {
-    inventory::iter::<Registration>.into_iter().map(|registration| registration.0)
+/// The first two functions that configure one shared breaker differently.
+fn shared_conflict(sites: &[&'static Site]) -> Option<NameConflict> {
+    let mut shared: HashMap<&'static str, (&'static str, &'static Site)> = HashMap::new();
+    sites.iter().find_map(|site| {
+        let (name, configuration) = site.origin.shared?;
+        let configuration = configuration?;
+        let (other, first) = *shared.entry(name).or_insert((configuration, site));
+        (other != configuration).then(|| {
+            let (first, second) = (first.location(), site.location());
+            NameConflict::SharedBreaker { name, first, second }
+        })
+    })
 }
 
 /// The shared breaker called `name`, built by the first function that asks for it, with the
@@ -175,18 +258,18 @@ pub fn shared_breaker(
     build: fn(&'static str) -> CircuitBreaker,
     configured: bool,
 ) -> &'static CircuitBreaker {
+    /// Under its lock: the map alone. A breaker is built before, of what the user wrote.
     static SHARED: Mutex<BTreeMap<&'static str, &'static CircuitBreaker>> =
         Mutex::new(BTreeMap::new());
-    let lookup = || {
-        let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.get(name).copied()
-    };
+    let shared = || SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let lookup = || shared().get(name).copied();
     if let Some(breaker) = lookup() {
         return breaker;
     }
     if !configured {
         // Another function may write the configuration: build its parts first.
-        let writer = sites()
+        let writer = registered()
+            .into_iter()
             .find(|site| matches!(site.origin.shared, Some((shared, Some(_))) if shared == name));
         if let Some(breaker) = writer.and_then(|site| {
             site.parts();
@@ -195,36 +278,19 @@ pub fn shared_breaker(
             return breaker;
         }
     }
-    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.entry(name).or_insert_with(|| Box::leak(Box::new(build(name))))
+    let built = build(name);
+    shared().entry(name).or_insert_with(|| Box::leak(Box::new(built)))
 }
 
-/// A name as `&'static str`: a text made at run time is kept once, for good.
-pub(crate) fn intern(name: Cow<'static, str>) -> &'static str {
-    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let name = match name {
-        Cow::Borrowed(name) => return name,
-        Cow::Owned(name) => name,
-    };
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = names.get_or_insert_default();
-    if let Some(known) = names.get(name.as_str()) {
-        return known;
-    }
-    let name: &'static str = Box::leak(name.into_boxed_str());
-    names.insert(name);
-    name
-}
-
-/// An annotated function and its policies.
-#[derive(Clone, Copy)]
+/// An annotated function and its policies: a handle, whose accessors borrow from it.
+#[derive(Clone)]
 pub struct Policy(&'static Site);
 
 impl Policy {
     /// The name written in the attribute, or module path and function. Functions that share such a
     /// default name (methods of two types in one module) carry their line: `users::get@42`.
-    pub fn name(&self) -> &'static str {
-        self.0.state().name
+    pub fn name(&self) -> &str {
+        &self.0.state().name
     }
 
     /// Where the function stands: `src/users.rs:42`.
@@ -233,23 +299,28 @@ impl Policy {
     }
 
     /// Its breaker, if it has one: to read its state, or to force it open before maintenance.
-    pub fn breaker(&self) -> Option<&'static CircuitBreaker> {
-        self.0.parts().find_breaker()
+    pub fn breaker(&self) -> Option<&CircuitBreaker> {
+        self.0.parts().breaker
     }
 
     /// Its breakers by key, if it has `breaker(key(…))`.
-    pub fn keyed_breakers(&self) -> Option<&'static KeyedBreakers> {
-        self.0.parts().keyed.as_deref()
+    pub fn keyed_breakers(&self) -> Option<&KeyedBreakers> {
+        self.0.parts().keyed
     }
 
     /// Its bulkhead, if it has one.
-    pub fn bulkhead(&self) -> Option<&'static Bulkhead> {
-        self.0.parts().bulkhead.as_ref()
+    pub fn bulkhead(&self) -> Option<&Bulkhead> {
+        self.0.parts().bulkhead
+    }
+
+    /// Its rate limiter, if it has one.
+    pub fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.0.parts().rate_limit
     }
 
     /// Its configuration, defaults included, as one would write it; an expression stands as it is
     /// written.
-    pub fn describe(&self) -> &'static str {
+    pub fn describe(&self) -> &str {
         self.0.origin.description
     }
 
@@ -258,26 +329,24 @@ impl Policy {
         let State { name, counters, parts } = self.0.state();
         // Relaxed: statistics of calls that may be running.
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let (successes, failures) = (counters.successes.sum(0), counters.failures.sum(0));
-        let (calls, retries) = (successes + failures, read(&counters.retries));
-        let hedges = read(&counters.hedges);
-        let breaker = parts.find_breaker().map(CircuitBreaker::snapshot);
+        let (successes, failures, attempts) = counters.calls();
+        let breaker = parts.breaker.map(CircuitBreaker::snapshot);
         PolicySnapshot {
-            name,
-            calls,
+            name: name.clone(),
+            calls: successes + failures,
             successes,
             failures,
             cancelled: read(&counters.cancelled),
-            attempts: (calls + retries + hedges).saturating_sub(counters.unstarted.sum(0)),
-            retries,
+            attempts,
+            retries: read(&counters.retries),
             timeouts: read(&counters.timeouts),
             deadline_exceeded: read(&counters.deadline_exceeded),
             rate_limited: read(&counters.rate_limited),
             fallbacks: read(&counters.fallbacks),
-            hedges,
-            latency: parts.hedge.as_ref().and_then(HedgePolicy::latency),
-            breaker: breaker.or_else(|| parts.keyed.as_deref().map(sum_of_keys)),
-            bulkhead: parts.bulkhead.as_ref().map(|bulkhead| BulkheadSnapshot {
+            hedges: read(&counters.hedges),
+            latency: parts.hedge.and_then(HedgePolicy::latency),
+            breaker: breaker.or_else(|| parts.keyed.map(sum_of_keys)),
+            bulkhead: parts.bulkhead.map(|bulkhead| BulkheadSnapshot {
                 running: bulkhead.running(),
                 queued: bulkhead.queued(),
                 refused: bulkhead.refused(),
@@ -310,6 +379,7 @@ fn sum_of_keys(keyed: &KeyedBreakers) -> BreakerSnapshot {
         failures: 0,
         slow: 0,
         refused: 0,
+        late: 0,
         opened: 0,
         failure_rate: 0.0,
     };
@@ -320,6 +390,7 @@ fn sum_of_keys(keyed: &KeyedBreakers) -> BreakerSnapshot {
             failures: sum.failures + one.failures,
             slow: sum.slow + one.slow,
             refused: sum.refused + one.refused,
+            late: sum.late + one.late,
             opened: sum.opened + one.opened,
             failure_rate: sum.failure_rate.max(one.failure_rate),
         }
@@ -361,17 +432,12 @@ pub enum NameConflict {
 ///
 /// The first [`NameConflict`] in the program: worth a call at start-up.
 pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
-    static CHECKED: LazyLock<Result<Vec<&'static Site>, NameConflict>> =
-        LazyLock::new(|| check(sites().collect()));
-    CHECKED.as_ref().map(|sites| sites.iter().copied().map(Policy).collect()).map_err(Clone::clone)
+    known().conflict.clone().map_or_else(|| Ok(policies()), Err)
 }
 
-/// Every annotated function of the program, those never called included, by name.
-///
-/// # Panics
-///
-/// Where two functions carry one explicit name, naming both places; [`try_policies`] gives that as
-/// an error.
+/// Every annotated function of the program, those never called included, by name. Of two that carry one
+/// written name the second is listed as `name@line`, which is told by one error event; [`try_policies`] gives
+/// it as an error.
 ///
 /// ```
 /// for policy in mmf_runtime::resilience::policies() {
@@ -379,39 +445,12 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
 /// }
 /// ```
 pub fn policies() -> Vec<Policy> {
-    try_policies().unwrap_or_else(|conflict| panic!("{conflict}"))
+    known().sites.iter().copied().map(Policy).collect()
 }
 
 /// The annotated function of this name.
-///
-/// # Panics
-///
-/// As [`policies`].
 pub fn policy(name: &str) -> Option<Policy> {
-    policies().into_iter().find(|policy| policy.name() == name)
-}
-
-/// The sites by name, or the first conflict among them.
-fn check(mut sites: Vec<&'static Site>) -> Result<Vec<&'static Site>, NameConflict> {
-    let mut named: BTreeMap<&'static str, &'static Site> = BTreeMap::new();
-    let mut shared: BTreeMap<&'static str, (&'static str, &'static Site)> = BTreeMap::new();
-    sites.sort_by_key(|site| (site.origin.file, site.origin.line));
-    for site in &sites {
-        if let Some(first) = named.insert(site.name(), site) {
-            let (first, second) = (first.location(), site.location());
-            return Err(NameConflict::Policy { name: site.name(), first, second });
-        }
-        if let Some((name, Some(configuration))) = site.origin.shared {
-            match shared.get(name) {
-                Some((other, first)) if *other != configuration => {
-                    let (first, second) = (first.location(), site.location());
-                    return Err(NameConflict::SharedBreaker { name, first, second });
-                }
-                _ => drop(shared.insert(name, (configuration, site))),
-            }
-        }
-    }
-    Ok(named.into_values().collect())
+    known().by_name.get(name).copied().map(Policy)
 }
 
 #[cfg(all(test, not(mmf_loom)))]
@@ -430,18 +469,55 @@ mod tests {
         Box::leak(Box::new(Site::new(origin, |_| Parts::default())))
     }
 
+    fn unnamed(name: &'static str, line: u32) -> &'static Site {
+        let origin =
+            Origin { name, explicit: false, file: "users.rs", line, description: "", shared: None };
+        Box::leak(Box::new(Site::new(origin, |_| Parts::default())))
+    }
+
+    fn conflict(sites: Vec<&'static Site>) -> Option<NameConflict> {
+        Known::of(sites).conflict
+    }
+
+    fn names(known: &Known) -> Vec<&str> {
+        known.sites.iter().map(|site| known.names[&id(site)]).collect()
+    }
+
     #[test]
     fn functions_that_share_a_breaker_write_one_configuration() {
         let (five, six) = (Some("failure_threshold = 5"), Some("failure_threshold = 6"));
-        assert!(check(vec![site("a", 1, five), site("b", 2, None), site("c", 3, five)]).is_ok());
-        let conflict = check(vec![site("b", 2, six), site("c", 3, None), site("a", 1, five)]);
+        let agreed = vec![site("a", 1, five), site("b", 2, None), site("c", 3, five)];
+        assert_eq!(conflict(agreed), None);
         assert_eq!(
-            conflict.unwrap_err(),
-            NameConflict::SharedBreaker {
+            conflict(vec![site("b", 2, six), site("c", 3, None), site("a", 1, five)]),
+            Some(NameConflict::SharedBreaker {
                 name: "db",
                 first: "users.rs:1".into(),
                 second: "users.rs:2".into()
-            }
+            })
         );
+    }
+
+    #[test]
+    fn of_two_that_carry_one_name_the_second_has_its_line() {
+        let known = Known::of(vec![site("a", 9, None), site("b", 3, None), site("a", 2, None)]);
+        assert_eq!(names(&known), ["a", "a@9", "b"]);
+        assert_eq!(known.by_name["a"].origin.line, 2);
+        let (first, second) = ("users.rs:2".into(), "users.rs:9".into());
+        assert_eq!(known.conflict, Some(NameConflict::Policy { name: "a", first, second }));
+    }
+
+    #[test]
+    fn names_that_nobody_wrote_never_conflict() {
+        let sites = vec![
+            unnamed("get", 96),
+            unnamed("get", 96),
+            unnamed("get", 7),
+            unnamed("put", 1),
+            site("put", 5, None),
+        ];
+        let known = Known::of(sites);
+        assert_eq!(names(&known), ["get@7", "get@96", "get@96#2", "put", "put@1"]);
+        assert_eq!(known.conflict, None);
     }
 }

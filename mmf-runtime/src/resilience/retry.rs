@@ -1,23 +1,22 @@
 //! Whether and when to try again.
 
-use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tokio::time::Instant;
-
 use super::backoff::{Backoff, Curve, Dice};
-use super::deadline;
-use super::error::Refusals;
+use super::budget::RetryBudget;
+use super::error::{Refusals, ResilienceError};
 use super::events::{self, ErrorText};
+use super::invalid::{Check, InvalidPolicy};
 use super::policy::{Invocation, Outcome};
 use crate::clock;
-use crate::sync::{Mutex, lock};
-use crate::tally::Tally;
 use crate::timer::Timer;
+
+/// As many attempts as it takes.
+pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// How often and how patiently a call is tried again.
 ///
@@ -45,15 +44,15 @@ pub struct RetryPolicy {
 impl RetryPolicy {
     /// Starts from the defaults: 3 attempts, exponential from 1 s to 60 s, doubled, 10 % jitter.
     pub fn builder() -> RetryPolicyBuilder {
-        RetryPolicyBuilder(Self::default())
+        RetryPolicyBuilder(Self::default(), false)
     }
 
-    /// Attempts in all, the first included.
+    /// Attempts in all, the first included; `u32::MAX` is as many as it takes.
     pub fn max_attempts(&self) -> u32 {
         self.max_attempts
     }
 
-    /// The delays of one call, in order: `max_attempts - 1` of them.
+    /// The delays of one call, in order: `max_attempts - 1` of them, or without an end.
     pub fn delays(&self) -> Delays<'_> {
         Delays { policy: self, dice: Dice::Thread, retry: 0, previous: None }
     }
@@ -85,13 +84,18 @@ impl Default for RetryPolicy {
 /// Builds a [`RetryPolicy`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct RetryPolicyBuilder(RetryPolicy);
+pub struct RetryPolicyBuilder(RetryPolicy, /* `max_delay` was set */ bool);
 
 impl RetryPolicyBuilder {
-    /// Attempts in all, the first included; 1 never retries, and 0 means 1. Default: 3.
+    /// Attempts in all, the first included; 1 never retries, 0 is invalid. Default: 3.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.0.max_attempts = attempts.max(1);
+        self.0.max_attempts = attempts;
         self
+    }
+
+    /// As many attempts as it takes, or as `max_duration`, a deadline or the budget allow.
+    pub fn unlimited_attempts(self) -> Self {
+        self.max_attempts(UNLIMITED)
     }
 
     /// The strategy, or a closure from the number of the retry to its delay. Default: exponential.
@@ -106,13 +110,15 @@ impl RetryPolicyBuilder {
         self
     }
 
-    /// No delay exceeds it, jitter included. Default: 60 s.
+    /// No delay exceeds it, jitter included; less than `base_delay` is invalid. Default: 60 s, or `base_delay`
+    /// where that is longer.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.0.curve.max = delay;
+        self.1 = true;
         self
     }
 
-    /// Growth of the exponential kinds. Default: 2.0.
+    /// Growth of the exponential kinds; less than 1.0 is invalid. Default: 2.0.
     pub fn multiplier(mut self, multiplier: f64) -> Self {
         self.0.curve.multiplier = multiplier;
         self
@@ -121,11 +127,11 @@ impl RetryPolicyBuilder {
     /// ± this share of the delay, on the kinds that are not random themselves; 0.0 turns it off.
     /// Default: 0.1.
     pub fn jitter(mut self, share: f64) -> Self {
-        self.0.curve.jitter = share.clamp(0.0, 1.0);
+        self.0.curve.jitter = share;
         self
     }
 
-    /// No new attempt starts past this time since the call began. Default: no limit.
+    /// No new attempt starts at or past this time since the call began. Default: no limit.
     pub fn max_duration(mut self, duration: Duration) -> Self {
         self.0.max_duration = Some(duration);
         self
@@ -143,9 +149,40 @@ impl RetryPolicyBuilder {
         self
     }
 
-    /// The policy.
-    pub fn build(self) -> RetryPolicy {
+    /// The policy. A value that can never work is cut to the nearest that can, which is told by a warning:
+    /// no attempt means one, a multiplier below 1.0 means 1.0, a jitter outside 0..=1 is cut to it,
+    /// `max_delay` below `base_delay` means `base_delay`.
+    pub fn build(mut self) -> RetryPolicy {
+        self.mend().tell("retry");
         self.0
+    }
+
+    /// The policy, where all its values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPolicy`] with all that is wrong.
+    pub fn try_build(mut self) -> Result<RetryPolicy, InvalidPolicy> {
+        self.mend().refuse()?;
+        Ok(self.0)
+    }
+
+    fn mend(&mut self) -> Check {
+        let Self(RetryPolicy { max_attempts, curve, max_duration, .. }, max_is_set) = self;
+        let mut check = Check::default();
+        check.mend(max_attempts, |attempts| mmf_rules::at_least_one("max_attempts", attempts));
+        check.mend(&mut curve.multiplier, |factor| mmf_rules::growth("multiplier", factor));
+        check.mend(&mut curve.jitter, |share| mmf_rules::share("jitter", share));
+        if let Some(limit) = max_duration {
+            check.mend(limit, |limit| mmf_rules::positive("max_duration", limit));
+        }
+        if *max_is_set {
+            let base = ("base_delay", curve.base);
+            check.mend(&mut curve.max, |max| mmf_rules::not_below(("max_delay", max), base, ""));
+        } else {
+            curve.max = curve.max.max(curve.base);
+        }
+        check
     }
 }
 
@@ -162,101 +199,14 @@ impl Iterator for Delays<'_> {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        if self.retry + 1 >= self.policy.max_attempts {
+        let next = self.retry.saturating_add(1);
+        if next >= self.policy.max_attempts && self.policy.max_attempts != UNLIMITED {
             return None;
         }
-        self.retry += 1;
+        self.retry = next;
         let delay = self.policy.curve.delay(self.retry, self.previous, &mut self.dice);
         self.previous = Some(delay);
         self.previous
-    }
-}
-
-/// Keeps retries a bounded share of calls, so that an outage is not multiplied by its callers.
-///
-/// A token bucket: each call deposits `share` of a token, each retry takes one; up to 100 are saved
-/// up. Ten retries per second are always allowed, so that a quiet service can retry at all.
-///
-/// ```
-/// use mmf_runtime::resilience::RetryBudget;
-///
-/// let budget = RetryBudget::new(0.2);
-/// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);
-/// (0..50).for_each(|_| budget.deposit());
-/// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);
-/// ```
-pub struct RetryBudget {
-    /// Deposit of one call, in millionths of a token.
-    deposit: u64,
-    calls: Tally,
-    balance: Mutex<Balance>,
-}
-
-struct Balance {
-    counted_calls: u64,
-    saved: u64,
-    reserve: u64,
-    refilled_at: u64,
-}
-
-impl RetryBudget {
-    const TOKEN: u64 = 1_000_000;
-    const MOST_SAVED: u64 = 100 * Self::TOKEN;
-    const RESERVE_PER_SECOND: u64 = 10 * Self::TOKEN;
-
-    /// A budget of `share` retries per call; a share outside 0..=1 is cut to it.
-    pub fn new(share: f64) -> Self {
-        let share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
-        Self {
-            deposit: (share * Self::TOKEN as f64).round() as u64,
-            calls: Tally::new(),
-            balance: Mutex::new(Balance {
-                counted_calls: 0,
-                saved: 0,
-                reserve: Self::RESERVE_PER_SECOND,
-                refilled_at: clock::nanos(),
-            }),
-        }
-    }
-
-    /// Counts one call.
-    pub fn deposit(&self) {
-        self.calls.add_one(0);
-    }
-
-    /// Takes the token for one retry, or says that there is none.
-    pub fn try_retry(&self) -> bool {
-        let now = clock::nanos();
-        let mut balance = lock(&self.balance);
-        let calls = self.calls.sum(0);
-        let deposits = (calls - balance.counted_calls).saturating_mul(self.deposit);
-        balance.counted_calls = calls;
-        balance.saved = balance.saved.saturating_add(deposits).min(Self::MOST_SAVED);
-
-        let elapsed = now.saturating_sub(balance.refilled_at);
-        let refill = u128::from(elapsed) * u128::from(Self::RESERVE_PER_SECOND) / 1_000_000_000;
-        if refill > 0 {
-            let refill = u64::try_from(refill).unwrap_or(u64::MAX);
-            balance.reserve = balance.reserve.saturating_add(refill).min(Self::RESERVE_PER_SECOND);
-            balance.refilled_at = now;
-        }
-
-        let Balance { reserve, saved, .. } = &mut *balance;
-        for tokens in [reserve, saved] {
-            if *tokens >= Self::TOKEN {
-                *tokens -= Self::TOKEN;
-                return true;
-            }
-        }
-        false
-    }
-}
-
-impl fmt::Debug for RetryBudget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryBudget")
-            .field("share", &(self.deposit as f64 / Self::TOKEN as f64))
-            .finish_non_exhaustive()
     }
 }
 
@@ -276,14 +226,36 @@ impl Retry {
     }
 }
 
+/// When to try again, by somebody else than the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    /// Nobody says: by the back-off.
+    None,
+    /// The server's, for all who asked it: spread.
+    Server(Duration),
+    /// A policy's own, for this call.
+    Refusal(Duration),
+}
+
+/// A retry that is about to happen, as `before_retry` is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryEvent {
+    /// The attempt that has failed, from 1.
+    pub attempt: u32,
+    /// How long it is until the next.
+    pub delay: Duration,
+    /// What has failed, as text.
+    pub error: String,
+}
+
 /// The retries of one call.
 #[derive(Debug)]
 pub struct Retrying<'c> {
-    invocation: &'c Invocation,
+    invocation: &'c Invocation<'c>,
     policy: &'c RetryPolicy,
     refusals: Refusals,
     attempt: u32,
-    began: Option<Instant>,
     /// The delay before this attempt in nanoseconds, 0 where there was none.
     previous: u64,
 }
@@ -291,12 +263,18 @@ pub struct Retrying<'c> {
 impl<'c> Retrying<'c> {
     /// Begins a call.
     #[inline]
-    pub fn begin(invocation: &'c Invocation, policy: &'c RetryPolicy, refusals: Refusals) -> Self {
+    pub fn begin(
+        invocation: &'c Invocation<'c>,
+        policy: &'c RetryPolicy,
+        refusals: Refusals,
+    ) -> Self {
         if let Some(budget) = &policy.budget {
             budget.deposit();
         }
-        let began = policy.max_duration.is_some().then(clock::now);
-        Self { invocation, policy, refusals, attempt: 1, began, previous: 0 }
+        if let Some(limit) = policy.max_duration {
+            invocation.start_no_attempt_after(limit);
+        }
+        Self { invocation, policy, refusals, attempt: 1, previous: 0 }
     }
 
     /// Decides after an attempt: breaks with the outcome that stands, or continues with the delay to
@@ -308,59 +286,105 @@ impl<'c> Retrying<'c> {
         judge: impl FnOnce(&Result<T, E>) -> Retry,
         error_text: ErrorText<E>,
     ) -> ControlFlow<Outcome<T, E>, Duration> {
-        let verdict = match &outcome {
-            Ok(result) => judge(result),
-            Err(refusal) => Retry::when(self.refusals.contains(refusal.refusal()), || None),
-        };
-        match verdict {
-            Retry::No => ControlFlow::Break(outcome),
-            Retry::Yes(hint) => self.retry(outcome, hint, error_text),
+        match self.verdict(&outcome, judge) {
+            None => ControlFlow::Break(outcome),
+            Some(hint) => match self.retry(&outcome, hint, error_text) {
+                Some(delay) => ControlFlow::Continue(delay),
+                None => ControlFlow::Break(outcome),
+            },
         }
+    }
+
+    /// [`next`](Self::next) with what `before_retry` is told.
+    pub fn next_event<T, E>(
+        &mut self,
+        outcome: Outcome<T, E>,
+        judge: impl FnOnce(&Result<T, E>) -> Retry,
+        error_text: ErrorText<E>,
+    ) -> ControlFlow<Outcome<T, E>, RetryEvent> {
+        let attempt = self.attempt;
+        let verdict = self.verdict(&outcome, judge);
+        match verdict.and_then(|hint| self.retry(&outcome, hint, error_text)) {
+            Some(delay) => {
+                let error = events::Failure(&outcome, error_text).to_string();
+                ControlFlow::Continue(RetryEvent { attempt, delay, error })
+            }
+            None => ControlFlow::Break(outcome),
+        }
+    }
+
+    /// Whether the outcome is worth another attempt, and when.
+    #[inline]
+    fn verdict<T, E>(
+        &self,
+        outcome: &Outcome<T, E>,
+        judge: impl FnOnce(&Result<T, E>) -> Retry,
+    ) -> Option<Hint> {
+        match outcome {
+            Ok(result) => match judge(result) {
+                Retry::No => None,
+                Retry::Yes(hint) => Some(hint.map_or(Hint::None, Hint::Server)),
+            },
+            Err(refusal) => self.verdict_on(refusal),
+        }
+    }
+
+    #[cold]
+    fn verdict_on(&self, refusal: &ResilienceError) -> Option<Hint> {
+        self.refusals.contains(refusal.refusal()).then(|| {
+            // A breaker that waits for its own trials says zero, as it cannot know.
+            let known = refusal.retry_after().filter(|delay| !delay.is_zero());
+            known.map_or(Hint::None, Hint::Refusal)
+        })
     }
 
     #[cold]
     fn retry<T, E>(
         &mut self,
-        outcome: Outcome<T, E>,
-        hint: Option<Duration>,
+        outcome: &Outcome<T, E>,
+        hint: Hint,
         error_text: ErrorText<E>,
-    ) -> ControlFlow<Outcome<T, E>, Duration> {
+    ) -> Option<Duration> {
         match self.delay(hint) {
             Ok(delay) => {
-                events::retry(self.invocation.name(), self.attempt, delay, &outcome, error_text);
+                events::retry(self.invocation.name(), self.attempt, delay, outcome, error_text);
                 self.previous = clock::saturating_nanos(delay);
-                self.attempt += 1;
-                ControlFlow::Continue(delay)
+                self.attempt = self.attempt.saturating_add(1);
+                Some(delay)
             }
             Err(reason) => {
                 let attempts = self.attempt;
-                events::exhausted(self.invocation.name(), attempts, reason, &outcome, error_text);
-                ControlFlow::Break(outcome)
+                events::exhausted(self.invocation.name(), attempts, reason, outcome, error_text);
+                None
             }
         }
     }
 
     /// The delay before the next attempt, or why there is none.
-    fn delay(&self, hint: Option<Duration>) -> Result<Duration, &'static str> {
-        if self.attempt >= self.policy.max_attempts {
+    fn delay(&self, hint: Hint) -> Result<Duration, &'static str> {
+        let RetryPolicy { max_attempts, curve, budget, .. } = self.policy;
+        if self.attempt >= *max_attempts && *max_attempts != UNLIMITED {
             return Err("max_attempts");
         }
-        let previous = (self.previous > 0).then(|| Duration::from_nanos(self.previous));
-        let delay = hint.map_or_else(
-            || self.policy.curve.delay(self.attempt, previous, &mut Dice::Thread),
-            |hint| hint.min(self.policy.curve.max),
-        );
-        if let (Some(began), Some(limit)) = (self.began, self.policy.max_duration)
-            && clock::now().duration_since(began).saturating_add(delay) > limit
-        {
-            return Err("max_duration");
+        let (left, limit) = self.invocation.time_left();
+        let delay = match hint {
+            Hint::None => {
+                let previous = (self.previous > 0).then(|| Duration::from_nanos(self.previous));
+                curve.delay(self.attempt, previous, &mut Dice::Thread)
+            }
+            Hint::Server(hint) | Hint::Refusal(hint) if hint > curve.max => return Err("max_delay"),
+            Hint::Server(hint) => {
+                // A timer is exact to the millisecond: what is left is not used up to its very end.
+                let left = left.saturating_sub(Duration::from_millis(1));
+                let most = hint.saturating_add(hint / 2).min(curve.max).min(left);
+                Dice::Thread.between(hint, most)
+            }
+            Hint::Refusal(hint) => hint,
+        };
+        if delay >= left {
+            return Err(limit);
         }
-        if let Some(deadline) = deadline::current()
-            && clock::later(clock::now(), delay) > deadline
-        {
-            return Err("deadline");
-        }
-        if self.policy.budget.as_ref().is_some_and(|budget| !budget.try_retry()) {
+        if budget.as_ref().is_some_and(|budget| !budget.try_retry()) {
             return Err("budget");
         }
         Ok(delay)
@@ -368,15 +392,24 @@ impl<'c> Retrying<'c> {
 
     /// Waits before the next attempt, which counts as a retry from here on.
     pub async fn pause(&self, delay: Duration) {
-        if !delay.is_zero() {
+        if delay.is_zero() {
+            // Otherwise a body that is always ready would never let go of its thread, and no timeout around
+            // the call could fire.
+            tokio::task::yield_now().await;
+        } else {
             Timer::until(clock::later(clock::now(), delay)).await;
         }
-        self.invocation.count(|counters| &counters.retries);
+        self.begin_retry();
     }
 
     /// [`pause`](Self::pause) on the thread.
     pub fn pause_blocking(&self, delay: Duration) {
         std::thread::sleep(delay);
+        self.begin_retry();
+    }
+
+    fn begin_retry(&self) {
+        self.invocation.begin_attempt();
         self.invocation.count(|counters| &counters.retries);
     }
 }
@@ -384,7 +417,6 @@ impl<'c> Retrying<'c> {
 #[cfg(all(test, not(mmf_loom)))]
 mod tests {
     use super::*;
-    use tokio::time::advance;
 
     #[test]
     fn seeded_delays_repeat() {
@@ -398,22 +430,5 @@ mod tests {
     #[test]
     fn zero_attempts_at_run_time_are_one() {
         assert_eq!(RetryPolicy::builder().max_attempts(0).build().delays().count(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_reserve_refills_with_ten_retries_a_second() {
-        let budget = RetryBudget::new(0.0);
-        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
-        advance(Duration::from_millis(500)).await;
-        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 5);
-        advance(Duration::from_secs(100)).await;
-        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_savings_stop_at_a_hundred_retries() {
-        let budget = RetryBudget::new(1.0);
-        (0..1000).for_each(|_| budget.deposit());
-        assert_eq!((0..1000).filter(|_| budget.try_retry()).count(), 110);
     }
 }

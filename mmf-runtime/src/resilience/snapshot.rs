@@ -5,19 +5,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::breaker::BreakerState;
+use super::name::PolicyName;
 
 /// The counters of an annotated function since the program started.
 ///
 /// A call counts when it ends, as the caller sees it: `calls = successes + failures`, and a call
 /// that its fallback rescued is a success. A call that was dropped before its end counts under
 /// `cancelled` alone; its retries stay counted.
-/// `attempts = calls + retries + hedges -` attempts that were refused, or given up while they waited,
-/// before the function began.
+/// No counter ever goes back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PolicySnapshot {
     /// Name of the policy.
-    pub name: &'static str,
+    pub name: PolicyName,
     /// Calls that ended.
     pub calls: u64,
     /// Calls that ended with `Ok`.
@@ -26,7 +26,8 @@ pub struct PolicySnapshot {
     pub failures: u64,
     /// Calls that were dropped before their end.
     pub cancelled: u64,
-    /// How often the function itself was run for the calls that ended.
+    /// How often the function itself was run, counted when its call has ended or was dropped. An attempt that
+    /// was refused, or given up while it waited, is none.
     pub attempts: u64,
     /// Attempts after the first of a call; counted when they start.
     pub retries: u64,
@@ -40,7 +41,7 @@ pub struct PolicySnapshot {
     pub fallbacks: u64,
     /// Copies started by `hedge`.
     pub hedges: u64,
-    /// How long successful attempts took, where that is measured: under `hedge(percentile)`.
+    /// How long attempts took, however they ended, where that is measured: under `hedge(percentile)`.
     pub latency: Option<Latency>,
     /// The breaker; of a keyed one, the sum over all keys and the worst state.
     pub breaker: Option<BreakerSnapshot>,
@@ -76,6 +77,8 @@ pub struct BreakerSnapshot {
     pub slow: u64,
     /// Calls refused.
     pub refused: u64,
+    /// Results of calls that began in an earlier state: they count for nothing but this.
+    pub late: u64,
     /// How often it went from closed to open.
     pub opened: u64,
     /// Share of failures in the window now; 0 where the window is empty.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use mmf::chaos::{ChaosConfig, ChaosKind, Distribution, Fault, InjectedFault, history, scope};
 use mmf::resilience::policy;
 use mmf::{ResilienceError, chaos, resilient};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,13 @@ fn blocking() -> Result<u32, io::Error> {
 #[resilient(name = "policy.read", timeout = "1s", retry(max_attempts = 5, base_delay = "10ms"))]
 async fn read() -> Result<u32, ApiError> {
     Ok(7)
+}
+
+const TOO_OFTEN: f64 = 30.0;
+
+#[chaos(name = "mistaken.number", hang(probability = TOO_OFTEN))]
+async fn mistaken() -> u32 {
+    7
 }
 
 fn only(kind: ChaosKind, probability: f64) -> ChaosConfig {
@@ -162,6 +170,49 @@ async fn targets_choose_points_and_a_scope_keeps_to_itself() {
         })
         .await;
     assert!(answer().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_struck_no_longer_than_the_scope_lives_that_it_was_spawned_in() {
+    let (begun, has_begun) = oneshot::channel();
+    let (end, has_ended) = oneshot::channel::<()>();
+    let spawn = async {
+        let task = mmf::spawn(async move {
+            begun.send(answer().await.is_err()).unwrap();
+            has_ended.await.unwrap();
+            let own = answer().await.is_err();
+            let spawned = mmf::spawn(async { answer().await.is_err() });
+            (own, spawned.await.unwrap())
+        });
+        assert!(has_begun.await.unwrap());
+        task
+    };
+    let run = scope(only(ChaosKind::RandomErrors, 1.0)).seed(1).run_reported(spawn);
+    let (task, injector) = run.await;
+    end.send(()).unwrap();
+    assert_eq!(task.await.unwrap(), (false, false));
+    assert_eq!(injector.injections(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_durations_there_are_only_take_long() {
+    let longest = Duration::MAX;
+    for distribution in [Distribution::Uniform, Distribution::Normal, Distribution::Pareto] {
+        let late = Fault::new(ChaosKind::NetworkDelay).probability(1.0).distribution(distribution);
+        let late = late.delay(longest, longest).duration(longest);
+        let config = ChaosConfig::new().fault(late.clone()).fault(late.min(Duration::ZERO));
+        scope(config)
+            .seed(1)
+            .run(async {
+                let day = Duration::from_secs(86_400);
+                assert!(tokio::time::timeout(day, answer()).await.is_err());
+                assert_eq!(
+                    history().iter().filter_map(|injection| injection.delay).max(),
+                    Some(longest)
+                );
+            })
+            .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -345,4 +396,12 @@ fn configs_that_can_never_work_are_refused() {
         let run = || runtime.block_on(scope(config).run(async {}));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_point_names_itself_is_checked_when_it_is_armed() {
+    let own = ChaosConfig::annotated().target("mistaken.*");
+    let error = mmf::chaos::arm(own, None).unwrap_err().to_string();
+    assert!(error.contains("mistaken.number") && error.contains("not 30"), "{error}");
+    assert_eq!(mistaken().await, 7);
 }

@@ -10,6 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 const MS: Duration = Duration::from_millis(1);
 
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(600);
+
 /// A server that sends back what it gets.
 async fn echo() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -44,6 +47,16 @@ async fn round_trip(stream: &mut TcpStream, bytes: usize) -> io::Result<Duration
 
 async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
+}
+
+/// Gives what was sent the time to reach the toxics.
+async fn has_waited(stream: &TcpStream) {
+    let _ = tokio::time::timeout(50 * MS, stream.peek(&mut [0; 8])).await;
+}
+
+/// Long before the toxics of these tests would let anything pass.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LONG / 20, future).await.expect("it need not wait any more")
 }
 
 #[tokio::test]
@@ -92,6 +105,68 @@ async fn slow_close_delays_the_end_alone() {
     stream.shutdown().await.unwrap();
     assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
     assert!(start.elapsed() >= 120 * MS);
+}
+
+#[tokio::test]
+async fn what_waits_goes_by_the_toxics_that_are_left_whole_and_in_order() {
+    let sent: Vec<u8> = (0..100_000_u32).map(|number| (number % 251) as u8).collect();
+    for toxic in [Toxic::latency(LONG), Toxic::bandwidth(1), Toxic::slicer(1, 0, LONG)] {
+        for left in [None, Some(Toxic::latency(20 * MS))] {
+            let proxy = proxy().await;
+            let mut stream = connect(&proxy).await;
+            proxy.add("slow", Direction::Downstream, toxic);
+            stream.write_all(&sent).await.unwrap();
+            has_waited(&stream).await;
+            match left {
+                Some(shorter) => proxy.add("slow", Direction::Downstream, shorter),
+                None => assert!(proxy.remove("slow")),
+            }
+            let mut got = vec![0; sent.len()];
+            soon(stream.read_exact(&mut got)).await.unwrap();
+            assert!(got == sent, "{toxic:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_waits_goes_by_the_toxics_that_are_left() {
+    let proxy = proxy().await;
+    proxy.add("close", Direction::Upstream, Toxic::slow_close(LONG));
+    let mut stream = connect(&proxy).await;
+    round_trip(&mut stream, 10).await.unwrap();
+    stream.shutdown().await.unwrap();
+    has_waited(&stream).await;
+    proxy.remove("close");
+    assert_eq!(soon(stream.read(&mut [0; 8])).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_longest_durations_there_are_only_take_long() {
+    let longest = Duration::MAX;
+    for toxic in [
+        Toxic::latency(longest),
+        Toxic::latency_with_jitter(longest, longest),
+        Toxic::slow_close(longest),
+        Toxic::timeout(longest),
+        Toxic::reset_peer(longest),
+        Toxic::slicer(1, usize::MAX, longest),
+        Toxic::slicer(usize::MAX, 0, longest),
+    ] {
+        let proxy = proxy().await;
+        let mut stream = connect(&proxy).await;
+        for name in ["one", "another"] {
+            proxy.add(name, Direction::Upstream, toxic);
+            proxy.add(name.to_uppercase(), Direction::Downstream, toxic);
+        }
+        stream.write_all(b"hello").await.unwrap();
+        has_waited(&stream).await;
+        proxy.clear();
+        let mut got = [0; 5];
+        soon(stream.read_exact(&mut got)).await.unwrap();
+        assert_eq!(&got, b"hello", "{toxic:?}");
+        stream.shutdown().await.unwrap();
+        assert_eq!(soon(stream.read(&mut got)).await.unwrap(), 0, "{toxic:?}");
+    }
 }
 
 #[tokio::test]
@@ -222,4 +297,57 @@ async fn a_thousand_connections_at_once() {
         connection.await.unwrap().unwrap();
     }
     assert_eq!(proxy.counts().connections, 1000);
+}
+
+/// In a process of its own, which has only so many descriptors.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_descriptors_it_waits_for_some_and_does_not_spin() {
+    if std::env::var_os("MMF_TEST_CHILD").is_some() {
+        return without_descriptors();
+    }
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["proxy::without_descriptors_it_waits_for_some_and_does_not_spin", "--exact"])
+        .env("MMF_TEST_CHILD", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
+}
+
+#[cfg(target_os = "linux")]
+fn without_descriptors() {
+    use std::os::unix::fs::FileExt;
+
+    // Opened before, since there will be no descriptor for it.
+    let statistics = std::fs::File::open("/proc/self/stat").unwrap();
+    // In hundredths of a second, in the fourteenth field and the one after; the second is in parentheses.
+    let processor_time = || {
+        let mut text = [0; 1024];
+        let length = statistics.read_at(&mut text, 0).unwrap();
+        let text = std::str::from_utf8(&text[..length]).unwrap();
+        let fields = text.rsplit(')').next().unwrap().split_whitespace();
+        fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum::<u64>()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let proxy = proxy().await;
+        // Made by the kernel; the proxy has it to accept once this thread lets it run.
+        let stream = std::net::TcpStream::connect(proxy.address()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let mut stream = TcpStream::from_std(stream).unwrap();
+        let mut files = Vec::new();
+        while let Ok(file) = std::fs::File::open("/dev/null") {
+            files.push(file);
+        }
+        let before = processor_time();
+        tokio::time::sleep(500 * MS).await;
+        let taken = processor_time() - before;
+        assert!(taken < 20, "{taken} of 50 hundredths of a second");
+        assert_eq!(proxy.counts().connections, 0);
+        drop(files);
+        soon(round_trip(&mut stream, 10)).await.unwrap();
+    });
 }

@@ -5,7 +5,7 @@ use mmf::logging::Format;
 use serde_json::{Value, json};
 use tracing::{error, info, info_span};
 
-use crate::support::{config, keys, lines_of, parse};
+use crate::support::{config, is_special, keys, lines_of, parse};
 
 fn line(format: Format) -> String {
     let config = config().version("1.2.3").environment("test").format(format);
@@ -145,6 +145,91 @@ fn text_redacts_and_cannot_move_the_cursor() {
     });
     assert!(lines[0].contains("password=\"[redacted]\""), "{}", lines[0]);
     assert!(!lines[0].chars().any(char::is_control), "{:?}", lines[0]);
+}
+
+/// Controls of ASCII and of ISO 6429, ends of lines, and what changes the direction of text: in a message, a
+/// value, a key, a target and the text of an error.
+#[test]
+fn no_format_lets_a_special_character_through() {
+    const EVIL: &str =
+        "a\0\u{1b}\u{7f}\u{80}\u{9b}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{200f}é’z";
+    let evil = || {
+        let _span = info_span!("request", "of\u{202e}span" = EVIL).entered();
+        let failure = std::io::Error::other(EVIL);
+        let failure = &failure as &dyn std::error::Error;
+        info!(target: "users\u{9b}::\u{2028}", failure, shown = %EVIL, "key\u{7f}" = EVIL, "{EVIL}");
+    };
+    for format in [Format::Json, Format::Ecs, Format::Otel] {
+        let lines = lines_of(&config().format(format), evil);
+        assert!(!lines[0].contains(is_special), "{:?}", lines[0]);
+        assert!(lines[0].contains(r"a\u0000\u001b\u007f\u0080\u009b\u2028"), "{}", lines[0]);
+        let line = parse(&lines[0]);
+        let (message, fields) = match format {
+            Format::Otel => (&line["Body"], &line["Attributes"]),
+            _ => (&line["message"], &line),
+        };
+        assert_eq!(message, EVIL);
+        for key in ["failure", "shown", "key\u{7f}", "of\u{202e}span"] {
+            assert_eq!(fields[key], EVIL, "{key:?}");
+        }
+    }
+    let lines = lines_of(&config().format(Format::Text), evil);
+    assert!(!lines[0].contains(is_special), "{:?}", lines[0]);
+    for part in [
+        r": a\u{0}\u{1b}\u{7f}\u{80}\u{9b}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{200f}é’z ",
+        r#" shown="a\u{0}\u{1b}\u{7f}\u{80}\u{9b}\u{2028}"#,
+        r" users\u{9b}::\u{2028}:",
+        r#" of\u{202e}span=""#,
+    ] {
+        assert!(lines[0].contains(part), "{part} in {}", lines[0]);
+    }
+}
+
+#[test]
+fn a_line_tells_where_in_the_code_it_comes_from() {
+    let here = || info!(file = "mine", line = 1, "code.line.number" = 2, "here"); // This line.
+    let text = include_str!("formats.rs");
+    let number = text.lines().position(|line| line.ends_with("// This line.")).unwrap() + 1;
+    for (format, keys, moved) in [
+        (Format::Json, ["file", "line"], "field.file"),
+        (Format::Ecs, ["log.origin.file.name", "log.origin.file.line"], "file"),
+        (Format::Otel, ["code.file.path", "code.line.number"], "field.code.line.number"),
+    ] {
+        let line = parse(&lines_of(&config().format(format).with_source(true), here)[0]);
+        let fields = if format == Format::Otel { &line["Attributes"] } else { &line };
+        assert_eq!(fields[keys[0]], file!());
+        assert_eq!(fields[keys[1]], number);
+        assert!(!fields[moved].is_null(), "{line}");
+        let line = parse(&lines_of(&config().format(format), here)[0]);
+        let fields = if format == Format::Otel { &line["Attributes"] } else { &line };
+        assert_eq!((&fields["file"], &fields["line"]), (&json!("mine"), &json!(1)));
+        assert!(fields["log.origin.file.name"].is_null() && fields["code.file.path"].is_null());
+    }
+    let line = &lines_of(&config().format(Format::Text).with_source(true), here)[0];
+    let end = format!(
+        r#" field.file="mine" field.line=1 code.line.number=2 file="{}" line={number}"#,
+        file!()
+    );
+    assert!(line.ends_with(&end), "{line}");
+}
+
+/// As `tracing-log` hands it over.
+#[test]
+fn a_record_of_the_log_crate_comes_from_where_it_was_logged() {
+    let record = || {
+        info!(
+            log.target = "a::library",
+            log.module_path = "a::library",
+            log.file = "library/src/lib.rs",
+            log.line = 7_u32,
+            "hello"
+        );
+    };
+    let line = parse(&lines_of(&config().with_source(true), record)[0]);
+    assert_eq!((&line["file"], &line["line"]), (&json!("library/src/lib.rs"), &json!(7)));
+    assert_eq!(line.as_object().unwrap().len(), 6, "{line}");
+    let line = parse(&lines_of(&config(), record)[0]);
+    assert_eq!(line.as_object().unwrap().len(), 4, "{line}");
 }
 
 fn is_hex(value: &Value, digits: usize) -> bool {

@@ -136,6 +136,75 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
+fn secrets_are_not_printed_in_any_spelling_of_their_keys() {
+    let line = line_of(|| {
+        let _span = info_span!("request", sessionId = "s", "x-api-key" = 7).entered();
+        info!(
+            accessToken = "s",
+            apiKey = "s",
+            secrets = "s",
+            cookies = ?Some("s"),
+            clientSecret = %"s",
+            tokens_used = 17,
+            tokenizer = "bpe",
+            "created"
+        );
+    });
+    let hidden =
+        ["accessToken", "apiKey", "secrets", "cookies", "clientSecret", "sessionId", "x-api-key"];
+    for key in hidden {
+        assert_eq!(line[key], "[redacted]", "{key}");
+    }
+    assert_eq!((&line["tokens_used"], &line["tokenizer"]), (&json!(17), &json!("bpe")));
+}
+
+#[test]
+fn what_a_pattern_matches_is_not_printed() {
+    let config = config().redact_values([r"[\w.]+@[\w.]+", r"\b\d{4}-\d{4}\b"]);
+    let mails = ["ada@example.org", "grace@example.org"];
+    let work = || {
+        let _span = info_span!("request", of_span = mails[0], "ada@example.org" = 1).entered();
+        let failure = std::io::Error::other(mails[0]);
+        info!(
+            text = "card 1234-5678.",
+            debug = ?mails,
+            display = %mails[1],
+            failure = &failure as &dyn std::error::Error,
+            number = 12_345_678,
+            harmless = "\"quoted\"",
+            "{} wrote to {}@{}", mails[0], "grace", "example.org"
+        );
+    };
+    let line = parse(&lines_of(&config, work)[0]);
+    assert_eq!(line["message"], "[redacted] wrote to [redacted]");
+    assert_eq!(line["text"], "card [redacted].");
+    assert_eq!(line["debug"], "[\"[redacted]\", \"[redacted]\"]");
+    for key in ["display", "failure", "of_span"] {
+        assert_eq!(line[key], "[redacted]", "{key}");
+    }
+    assert_eq!((&line["number"], &line["harmless"]), (&json!(12_345_678), &json!("\"quoted\"")));
+    assert_eq!(line["ada@example.org"], 1);
+    let text = &lines_of(&config.format(mmf::logging::Format::Text), work)[0];
+    assert!(text.contains(": [redacted] wrote to [redacted] text=\"card [redacted].\""), "{text}");
+}
+
+#[test]
+fn an_incoming_id_that_is_replaced_is_told() {
+    for ids in [&["req-1", "req-1"][..], &["a b"]] {
+        let mut headers = axum::http::HeaderMap::new();
+        for &id in ids {
+            headers.append("x-correlation-id", axum::http::HeaderValue::from_static(id));
+        }
+        let line = line_of(|| {
+            let request = correlation::from_headers(&headers);
+            assert!(!ids.contains(&request.id.as_str()));
+        });
+        assert_eq!(line["level"], "WARN");
+        assert!(line["message"].as_str().unwrap().contains("replaced"), "{line}");
+    }
+}
+
+#[test]
 fn a_value_that_logs_while_it_is_printed_does_no_harm() {
     struct Talking;
     impl std::fmt::Debug for Talking {

@@ -87,6 +87,16 @@ pub(crate) fn keys(line: &str) -> Vec<String> {
     keys
 }
 
+/// Whether a character may not stand in a line as it is: it ends one, commands a terminal, or shows text in
+/// another order than it has.
+pub(crate) fn is_special(letter: char) -> bool {
+    let changes_direction = matches!(
+        letter,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || changes_direction
+}
+
 /// The lines that a future logs.
 pub(crate) fn lines_of_future(
     config: &LoggingConfig,

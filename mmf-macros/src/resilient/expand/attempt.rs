@@ -32,12 +32,19 @@ impl Expansion<'_> {
         } else {
             quote!(#retrying.pause_blocking(#delay))
         };
+        let (next, delayed) = match retry.keys().and_then(|keys| keys.before_retry.as_ref()) {
+            None => (quote!(next), delay.to_token_stream()),
+            Some(hook) => {
+                let hook = self.hook(hook, &delay);
+                (quote!(next_event), quote!({ #hook #delay.delay }))
+            }
+        };
         quote! {
             loop {
                 let #outcome = #attempt;
-                let #delay = match #retrying.next(#outcome, #judge, #rt::error_text!()) {
+                let #delay = match #retrying.#next(#outcome, #judge, #rt::error_text!()) {
                     ::core::ops::ControlFlow::Break(#outcome) => break #outcome,
-                    ::core::ops::ControlFlow::Continue(#delay) => #delay,
+                    ::core::ops::ControlFlow::Continue(#delay) => #delayed,
                 };
                 #pause;
             }
@@ -48,8 +55,14 @@ impl Expansion<'_> {
     //     'attempt: {
     //         let mut admission = invocation.admission();
     //         if let Err(refusal) = admission.ask(breaker) { break 'attempt Err(refusal) }
-    //         match invocation.throttle(limiter) { Ok(Some(wait)) => wait.until_due().await, … }
-    //         let outcome = RUN;
+    //         let outcome = 'admitted: {
+    //             match invocation.throttle(limiter) {
+    //                 Ok(Some(wait)) => wait.until_due().await,
+    //                 Err(refusal) => break 'admitted Err(refusal),
+    //                 …
+    //             }
+    //             RUN
+    //         };
     //         admission.settle(&outcome, …);
     //         outcome
     //     }
@@ -58,14 +71,15 @@ impl Expansion<'_> {
     pub(super) fn attempt(&self) -> TokenStream {
         let Self { rt, args, invocation, outcome, span, .. } = self;
         let (admission, refusal) = (private("__mmf_admission"), private("__mmf_refusal"));
-        let label = syn::Lifetime::new("'__mmf_attempt", Span::mixed_site());
+        let label = |name| syn::Lifetime::new(name, Span::mixed_site());
+        let (attempt, admitted) = (label("'__mmf_attempt"), label("'__mmf_admitted"));
         let (ok, err) = (quote!(::core::result::Result::Ok), quote!(::core::result::Result::Err));
         let admit = args.breaker.as_ref().map(|_| {
             let breaker = self.breaker();
             quote! {
                 let mut #admission = #invocation.admission();
                 if let #err(#refusal) = #admission.ask(#breaker) {
-                    break #label #err(#refusal);
+                    break #attempt #err(#refusal);
                 }
             }
         });
@@ -80,7 +94,7 @@ impl Expansion<'_> {
                 match #invocation.throttle(#limiter) {
                     #ok(::core::option::Option::None) => {}
                     #ok(::core::option::Option::Some(#wait)) => #wait.#until_due,
-                    #err(#refusal) => break #label #err(#refusal),
+                    #err(#refusal) => break #admitted #err(#refusal),
                 }
             }
         });
@@ -96,21 +110,33 @@ impl Expansion<'_> {
             None => run,
             Some(_) => {
                 let (hedge, copy) = (self.hedge(), private("__mmf_copy"));
+                let bulkhead = match &args.bulkhead {
+                    None => quote!(::core::option::Option::None),
+                    Some(_) => {
+                        let bulkhead = self.bulkhead();
+                        quote!(::core::option::Option::Some(#bulkhead))
+                    }
+                };
                 quote_spanned! {*span=>
                     {
                         let #copy = #rt::repeatable(|| async { #run });
-                        #hedge.race(&#invocation, &#copy, ::core::pin::pin!(#copy())).await
+                        #hedge
+                            .race(&#invocation, #bulkhead, &#copy, ::core::pin::pin!(#copy()))
+                            .await
                     }
                 }
             }
         };
-        if admit.is_none() && throttle.is_none() {
+        let run = match throttle {
+            None => run,
+            Some(throttle) => quote_spanned!(*span=> #admitted: { #throttle #run }),
+        };
+        if admit.is_none() {
             return run;
         }
         quote_spanned! {*span=>
-            #label: {
+            #attempt: {
                 #admit
-                #throttle
                 let #outcome = #run;
                 #settle
                 #outcome

@@ -8,7 +8,7 @@ use super::Expansion;
 use crate::common::keys::Code;
 use crate::common::names::private;
 use crate::common::value::Value;
-use crate::resilient::args::{Breaker, Group, Time};
+use crate::resilient::args::{Breaker, Group, Hedge, Time};
 
 impl Expansion<'_> {
     /// What depends on the call: the retries, and the key of what is stale.
@@ -16,9 +16,14 @@ impl Expansion<'_> {
         let Self { rt, args, invocation, parts, .. } = self;
         let mut settings = TokenStream::new();
         if let Some(retry) = &args.retry {
-            let policy = self.policy(retry, quote!(#parts.retry()), |keys| {
-                self.retry_is_local(keys).then(|| self.retry_policy(keys))
-            });
+            let policy = match retry {
+                Group::Keys(keys, _) if self.retry_is_local(keys) => {
+                    let policy = self.user_code(self.retry_policy(keys));
+                    quote!(&#policy)
+                }
+                Group::Policy(expr) if self.model.is_local(expr) => self.handed_over(expr),
+                _ => quote!(#parts.retry()),
+            };
             let listed = retry.keys().and_then(|keys| keys.on_refusal.as_ref());
             let refusals = self.refusals(listed, "RETRIED");
             let (policy_name, retrying) = (private("__mmf_retry"), private("__mmf_retrying"));
@@ -35,37 +40,33 @@ impl Expansion<'_> {
         settings
     }
 
-    /// The policies of an attempt that are not built into the static, each under its own name, and the
-    /// timeout.
+    /// The policies of an attempt that depend on the call, each under its own name, and the timeout.
     pub(super) fn policies(&self) -> TokenStream {
         let Self { rt, args, parts, .. } = self;
         let mut policies = TokenStream::new();
-        match &args.breaker {
-            Some(Group::Policy(expr)) if self.model.is_local(expr) => {
-                let policy = self.user_code(expr.to_token_stream());
-                policies.extend(refer("__mmf_breaker", &quote!(#rt::CircuitBreaker), &policy));
+        for (name, ty, policy) in [
+            ("__mmf_breaker", "CircuitBreaker", args.breaker.as_ref().and_then(Group::policy)),
+            ("__mmf_rate_limit", "RateLimiter", args.rate_limit.as_ref().and_then(Group::policy)),
+            ("__mmf_bulkhead", "Bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
+            ("__mmf_hedge", "HedgePolicy", args.hedge.as_ref().and_then(Group::policy)),
+        ] {
+            if let Some(expr) = policy
+                && self.model.is_local(expr)
+            {
+                let ty = format_ident!("{ty}");
+                policies.extend(refer(name, &quote!(#rt::#ty), &self.handed_over(expr)));
             }
-            Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) => {
-                let keyed = private("__mmf_keyed");
-                let key = self.user_code(key.to_token_stream());
-                policies.extend(quote!(let #keyed = #parts.keyed().get(&(#key));));
-            }
-            _ => {}
         }
-        if let Some(Group::Policy(expr)) = &args.rate_limit {
-            let policy = self.handed_over(expr);
-            policies.extend(refer("__mmf_rate_limit", &quote!(#rt::RateLimiter), &policy));
+        if let Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) = &args.breaker {
+            let keyed = private("__mmf_keyed");
+            let key = self.user_code(key.to_token_stream());
+            policies.extend(quote!(let #keyed = #parts.keyed().get(&(#key));));
         }
-        if let Some(Group::Policy(expr)) = &args.bulkhead {
-            let policy = self.handed_over(expr);
-            policies.extend(refer("__mmf_bulkhead", &quote!(#rt::Bulkhead), &policy));
-        }
-        if let Some(group) = &args.hedge
-            && !self.is_built(group, |keys| self.hedge_is_local(keys))
+        if let Some(Group::Keys(Hedge { delay: Some(delay), .. }, _)) = &args.hedge
+            && delay.expr().is_some_and(|expr| self.model.is_local(expr))
         {
-            let policy = self.policy(group, quote!(#parts.hedge()), |keys| {
-                self.hedge_is_local(keys).then(|| self.hedge_policy(keys))
-            });
+            let delay = self.user_code(delay.to_token_stream());
+            let policy = quote!(&#parts.hedge().with_delay(#delay));
             policies.extend(refer("__mmf_hedge", &quote!(#rt::HedgePolicy), &policy));
         }
         if let Some(timeout) = &args.timeout
@@ -78,9 +79,9 @@ impl Expansion<'_> {
         policies
     }
 
-    /// Whether the policy of a group is built into the static.
-    fn is_built<K>(&self, group: &Group<K>, is_local: impl FnOnce(&K) -> bool) -> bool {
-        group.keys().is_some_and(|keys| !is_local(keys))
+    /// Whether the policy of a group is made or found anew for each call.
+    fn is_local<K>(&self, group: Option<&Group<K>>) -> bool {
+        group.and_then(Group::policy).is_some_and(|expr| self.model.is_local(expr))
     }
 
     // What is built is named through the static wherever it is used: one word in the future of a call,
@@ -88,39 +89,29 @@ impl Expansion<'_> {
 
     /// The breaker, where an attempt asks it.
     pub(super) fn breaker(&self) -> TokenStream {
-        let parts = &self.parts;
-        match &self.args.breaker {
-            Some(Group::Policy(expr)) if self.model.is_local(expr) => {
-                private("__mmf_breaker").to_token_stream()
-            }
-            Some(Group::Keys(Breaker { key: Some(_), .. }, _)) => {
-                let keyed = private("__mmf_keyed");
-                quote!(&*#keyed)
-            }
-            _ => quote!(#parts.breaker()),
+        if let Some(Group::Keys(Breaker { key: Some(_), .. }, _)) = &self.args.breaker {
+            let keyed = private("__mmf_keyed");
+            return quote!(&*#keyed);
         }
+        self.built_unless("breaker", self.is_local(self.args.breaker.as_ref()))
     }
 
     /// The rate limiter, where an attempt asks it.
     pub(super) fn rate_limit(&self) -> TokenStream {
-        self.built_or(
-            "rate_limit",
-            self.args.rate_limit.as_ref().is_some_and(|g| self.is_built(g, |_| false)),
-        )
+        self.built_unless("rate_limit", self.is_local(self.args.rate_limit.as_ref()))
     }
 
     /// The bulkhead, where a run enters it.
     pub(super) fn bulkhead(&self) -> TokenStream {
-        self.built_or(
-            "bulkhead",
-            self.args.bulkhead.as_ref().is_some_and(|g| self.is_built(g, |_| false)),
-        )
+        self.built_unless("bulkhead", self.is_local(self.args.bulkhead.as_ref()))
     }
 
     /// The hedge, where an attempt races.
     pub(super) fn hedge(&self) -> TokenStream {
-        let built = |group| self.is_built(group, |keys| self.hedge_is_local(keys));
-        self.built_or("hedge", self.args.hedge.as_ref().is_some_and(built))
+        let hedge = self.args.hedge.as_ref();
+        let is_local = self.is_local(hedge)
+            || hedge.and_then(Group::keys).is_some_and(|keys| self.hedge_is_local(keys));
+        self.built_unless("hedge", is_local)
     }
 
     /// The timeout, where a run is put under it.
@@ -131,38 +122,18 @@ impl Expansion<'_> {
         }
     }
 
-    fn built_or(&self, part: &str, built: bool) -> TokenStream {
-        if built {
+    fn built_unless(&self, part: &str, is_local: bool) -> TokenStream {
+        if is_local {
+            private(&format!("__mmf_{part}")).to_token_stream()
+        } else {
             let (parts, part) = (&self.parts, format_ident!("{part}"));
             quote!(#parts.#part())
-        } else {
-            private(&format!("__mmf_{part}")).to_token_stream()
         }
     }
 
     fn handed_over(&self, expr: &syn::Expr) -> TokenStream {
         let expr = self.user_code(expr.to_token_stream());
         quote_spanned!(expr.span()=> &(#expr))
-    }
-
-    /// A reference to the policy of a group: the one that was built, the one that depends on the call,
-    /// or the one that was handed over.
-    fn policy<K>(
-        &self,
-        group: &Group<K>,
-        built: TokenStream,
-        local: impl FnOnce(&K) -> Option<TokenStream>,
-    ) -> TokenStream {
-        match group {
-            Group::Keys(keys, _) => match local(keys) {
-                Some(policy) => {
-                    let policy = self.user_code(policy);
-                    quote!(&#policy)
-                }
-                None => built,
-            },
-            Group::Policy(expr) => self.handed_over(expr),
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::common::pattern::Patterns;
 use crate::resilient::args::{Breaker, Refusals, Retry};
 
 impl Expansion<'_> {
-    /// What the breaker makes of the function's errors.
+    /// What the breaker makes of the function's results.
     pub(super) fn breaker_judge(&self, keys: Option<&Breaker>) -> TokenStream {
         let Self { rt, error, .. } = self;
         let failed = self.any(
@@ -27,7 +27,47 @@ impl Expansion<'_> {
                 quote!(if #failed { #rt::Counted::Failure } else { #rt::Counted::Success })
             }
         };
-        quote!(|#[allow(unused_variables)] #error| #skipped #rest)
+        let on_ok = match keys.and_then(|keys| keys.fail_if_ok.as_ref()) {
+            None => quote!(#rt::Counted::Success),
+            Some(code) => {
+                let failed = self.call(code, error);
+                quote!(if #failed { #rt::Counted::Failure } else { #rt::Counted::Success })
+            }
+        };
+        quote! {
+            |__mmf_result| match __mmf_result {
+                #[allow(unused_variables)]
+                ::core::result::Result::Ok(#error) => #on_ok,
+                #[allow(unused_variables)]
+                ::core::result::Result::Err(#error) => #skipped #rest,
+            }
+        }
+    }
+
+    /// A hook of the user's, told of an event and waited for where it is `async`.
+    pub(super) fn hook(&self, Code(code): &Code, event: &Ident) -> TokenStream {
+        let rt = &self.rt;
+        let span = code.span();
+        // A closure that does not name the type of its argument must be told; a function may be `async`, and
+        // its future borrows the event.
+        let is_untyped = matches!(code, syn::Expr::Closure(closure)
+            if closure.asyncness.is_none()
+                && !matches!(closure.inputs.first(), Some(syn::Pat::Type(_))));
+        let code = self.user_code(code.to_token_stream());
+        let told = if is_untyped {
+            quote_spanned!(span=> #rt::ask(&#event, #code))
+        } else {
+            quote_spanned!(span=> (#code)(&#event))
+        };
+        if self.model.anatomy.is_async {
+            quote!({
+                #[allow(unused_imports)]
+                use #rt::HookLater as _;
+                #rt::Hooked(#told).finish().await;
+            })
+        } else {
+            quote!(#rt::Hooked(#told).finish_blocking();)
+        }
     }
 
     /// What the retry makes of the function's results.

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::Expansion;
@@ -61,17 +62,33 @@ impl Expansion<'_> {
             quote!(#field: ::core::option::Option::Some(#value),)
         };
         let mut parts = TokenStream::new();
-        if let Some(Group::Keys(keys, _)) = &args.retry
-            && !self.retry_is_local(keys)
-        {
-            parts.extend(some("retry", self.retry_policy(keys)));
-        }
-        match &args.breaker {
-            Some(Group::Keys(keys, _)) => parts.extend(self.breaker_part(keys)),
-            Some(Group::Policy(expr)) if !self.model.is_local(expr) => {
-                parts.extend(some("outer_breaker", quote!(#expr)));
+        // Built for good, where it is.
+        let kept = |policy: TokenStream| quote!(#rt::kept(#policy));
+        match &args.retry {
+            Some(Group::Keys(keys, _)) if !self.retry_is_local(keys) => {
+                parts.extend(some("retry", kept(self.retry_policy(keys))));
+            }
+            Some(Group::Keys(Retry { budget: Some(budget), .. }, _)) => {
+                let budget = quote!(::std::sync::Arc::new(#rt::RetryBudget::new(#budget)));
+                parts.extend(some("retry_budget", budget));
             }
             _ => {}
+        }
+        if let Some(Group::Keys(keys, _)) = &args.breaker {
+            parts.extend(self.breaker_part(keys));
+        }
+        for (part, ty, policy) in [
+            ("retry", "RetryPolicy", args.retry.as_ref().and_then(Group::policy)),
+            ("breaker", "CircuitBreaker", args.breaker.as_ref().and_then(Group::policy)),
+            ("rate_limit", "RateLimiter", args.rate_limit.as_ref().and_then(Group::policy)),
+            ("bulkhead", "Bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
+            ("hedge", "HedgePolicy", args.hedge.as_ref().and_then(Group::policy)),
+        ] {
+            if let Some(expr) = policy
+                && !self.model.is_local(expr)
+            {
+                parts.extend(some(part, self.ready(expr, ty)));
+            }
         }
         if let Some(Group::Keys(keys, _)) = &args.rate_limit {
             let mut builder = quote!(#rt::RateLimiter::builder(__mmf_name));
@@ -79,19 +96,17 @@ impl Expansion<'_> {
             set(&mut builder, "period", keys.period.as_ref());
             set(&mut builder, "burst", keys.burst.as_ref());
             set(&mut builder, "max_wait", keys.max_wait.as_ref());
-            parts.extend(some("rate_limit", quote!(#builder.build())));
+            parts.extend(some("rate_limit", kept(quote!(#builder.build()))));
         }
         if let Some(Group::Keys(keys, _)) = &args.bulkhead {
             let mut builder = quote!(#rt::Bulkhead::builder(__mmf_name));
             set(&mut builder, "max_concurrent", keys.max_concurrent.as_ref());
             set(&mut builder, "max_queue", keys.max_queue.as_ref());
             set(&mut builder, "max_wait", keys.max_wait.as_ref());
-            parts.extend(some("bulkhead", quote!(#builder.build())));
+            parts.extend(some("bulkhead", kept(quote!(#builder.build()))));
         }
-        if let Some(Group::Keys(keys, _)) = &args.hedge
-            && !self.hedge_is_local(keys)
-        {
-            parts.extend(some("hedge", self.hedge_policy(keys)));
+        if let Some(Group::Keys(keys, _)) = &args.hedge {
+            parts.extend(some("hedge", kept(self.hedge_policy(keys))));
         }
         if let Some(stale) = args.stale() {
             let max_age = match &stale.max_age {
@@ -104,7 +119,7 @@ impl Expansion<'_> {
             };
             parts.extend(some(
                 "stale",
-                quote!(#rt::StaleValues::new(#max_age, (#capacity) as usize)),
+                kept(quote!(#rt::StaleValues::new(#max_age, (#capacity) as usize))),
             ));
         }
         parts
@@ -142,7 +157,7 @@ impl Expansion<'_> {
         if let Some(shared) = &keys.shared {
             let (name, configured) = (&shared.text, shared_configuration(keys).is_some());
             return quote! {
-                outer_breaker: #some(#rt::shared_breaker(
+                breaker: #some(#rt::shared_breaker(
                     #name,
                     |__mmf_shared| #builder.build(),
                     #configured,
@@ -155,12 +170,31 @@ impl Expansion<'_> {
                 None => quote!(1024_u32),
             };
             return quote! {
-                keyed: #some(::std::boxed::Box::new(
+                keyed: #some(#rt::kept(
                     #rt::KeyedBreakers::new(#builder, (#max_keys) as usize),
                 )),
             };
         }
-        quote!(breaker: #some(#builder.build()),)
+        quote!(breaker: #some(#rt::kept(#builder.build())),)
+    }
+
+    /// A ready policy that depends on nothing of the call: a reference to where it stands, or kept for good
+    /// where it is built in place.
+    fn ready(&self, expr: &Expr, ty: &str) -> TokenStream {
+        let rt = &self.rt;
+        let ty = format_ident!("{ty}");
+        let span = expr.span();
+        match expr {
+            Expr::Reference(_) => {
+                quote_spanned!(span=> { let __mmf_ready: &'static #rt::#ty = #expr; __mmf_ready })
+            }
+            Expr::Path(_) | Expr::Field(_) | Expr::Index(_) | Expr::Unary(_) => {
+                quote_spanned!(span=> { let __mmf_ready: &'static #rt::#ty = &(#expr); __mmf_ready })
+            }
+            Expr::Paren(paren) => self.ready(&paren.expr, &ty.to_string()),
+            Expr::Group(group) => self.ready(&group.expr, &ty.to_string()),
+            _ => quote_spanned!(span=> #rt::kept(#expr)),
+        }
     }
 
     pub(super) fn retry_is_local(&self, keys: &Retry) -> bool {
@@ -195,10 +229,21 @@ impl Expansion<'_> {
         set(&mut builder, "multiplier", keys.multiplier.as_ref());
         set(&mut builder, "jitter", keys.jitter.as_ref());
         set(&mut builder, "max_duration", keys.max_duration.as_ref());
-        set(&mut builder, "budget", keys.budget.as_ref());
+        if self.retry_is_local(keys) {
+            // The policy is made anew for each call, and its budget is not.
+            if keys.budget.is_some() {
+                let parts = &self.parts;
+                builder.extend(
+                    quote!(.shared_budget(::std::sync::Arc::clone(#parts.retry_budget()))),
+                );
+            }
+        } else {
+            set(&mut builder, "budget", keys.budget.as_ref());
+        }
         quote!(#builder.build())
     }
 
+    /// Whether its delay depends on the call, and nothing else can.
     pub(super) fn hedge_is_local(&self, keys: &Hedge) -> bool {
         keys.delay.as_ref().and_then(Value::expr).is_some_and(|expr| self.model.is_local(expr))
     }
@@ -206,9 +251,12 @@ impl Expansion<'_> {
     pub(super) fn hedge_policy(&self, keys: &Hedge) -> TokenStream {
         let rt = &self.rt;
         let mut builder = quote!(#rt::HedgePolicy::builder());
-        set(&mut builder, "delay", keys.delay.as_ref());
+        if !self.hedge_is_local(keys) {
+            set(&mut builder, "delay", keys.delay.as_ref());
+        }
         set(&mut builder, "percentile", keys.percentile.as_ref());
         set(&mut builder, "max_hedges", keys.max_hedges.as_ref());
+        set(&mut builder, "budget", keys.budget.as_ref());
         quote!(#builder.build())
     }
 }

@@ -14,14 +14,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use connection::Connection;
 use toxic::Entry;
 pub use toxic::{Direction, Toxic};
+
+/// How long nothing is accepted after that has failed.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// A TCP proxy whose network can be made to fail. Dropped, it closes every connection and its port.
 ///
@@ -47,13 +52,14 @@ pub struct Proxy {
 #[derive(Debug)]
 struct Shared {
     upstream: Vec<SocketAddr>,
+    /// Each of these three has a lock inside, under which its value is exchanged, copied or looked at.
     toxics: watch::Sender<Arc<Vec<Entry>>>,
     is_up: watch::Sender<bool>,
     /// What the port is by now.
     was_up: watch::Sender<bool>,
     counts: Counts,
     seed: u64,
-    /// Why the port could not be opened again.
+    /// Why the port could not be opened again. Under its lock it is put there or taken.
     failure: Mutex<Option<io::Error>>,
 }
 
@@ -121,7 +127,7 @@ impl Proxy {
         self.address
     }
 
-    /// Adds a toxic, or replaces the one of this name; at once, also for open connections.
+    /// Adds a toxic, or replaces the one of this name; at once, also for open connections and what waits in them.
     pub fn add(&self, name: impl Into<String>, direction: Direction, toxic: Toxic) {
         self.add_with_toxicity(name, direction, toxic, 1.0);
     }
@@ -146,7 +152,7 @@ impl Proxy {
         });
     }
 
-    /// Takes a toxic back; whether there was one of this name.
+    /// Takes a toxic back, and lets go what waited for it alone; whether there was one of this name.
     pub fn remove(&self, name: &str) -> bool {
         let mut found = false;
         self.change(|toxics| {
@@ -253,16 +259,33 @@ async fn accept(shared: Arc<Shared>, first: TcpListener, address: SocketAddr) {
                 }
             }
             accepted = open.accept() => {
-                // A connection that was given up before it was accepted is no reason to stop.
-                if let Ok((client, _)) = accepted {
-                    let number = shared.counts.connections.fetch_add(1, Ordering::Relaxed);
-                    connections.spawn(Connection::new(Arc::clone(&shared), client, number).run());
+                match accepted {
+                    Ok((client, _)) => {
+                        let number = shared.counts.connections.fetch_add(1, Ordering::Relaxed);
+                        let connection = Connection::new(Arc::clone(&shared), client, number);
+                        connections.spawn(connection.run());
+                    }
+                    Err(error) if concerns_one_connection(&error) => {}
+                    // Without a descriptor the next attempt would fail at once, and the one after that.
+                    Err(_) => {
+                        let _ = timeout(BETWEEN_ATTEMPTS, is_up.changed()).await;
+                    }
                 }
             }
             Some(_) = connections.join_next() => {}
         }
         listener = Some(open);
     }
+}
+
+/// Whether a connection was given up before it was accepted, which says nothing of the next.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
 }
 
 fn listen_again(address: SocketAddr) -> io::Result<TcpListener> {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::config::{CircuitBreakerBuilder, Config};
 use super::machine::{BreakerState, CircuitBreaker};
 use crate::resilience::events;
+use crate::resilience::name::{PolicyName, label};
 
 const SHARDS: usize = 16;
 
@@ -27,7 +28,7 @@ const SHARDS: usize = 16;
 /// assert_ne!(hosts.get(&"a.example").state(), hosts.get(&"b.example").state());
 /// ```
 pub struct KeyedBreakers {
-    name: &'static str,
+    name: PolicyName,
     config: Arc<Config>,
     max_keys: usize,
     seeds: [RandomState; 2],
@@ -39,10 +40,12 @@ pub struct KeyedBreakers {
 
 struct Entry {
     breaker: Arc<CircuitBreaker>,
-    label: Box<str>,
+    label: Arc<str>,
     used: AtomicU64,
 }
 
+// Under the locks there are maps by hashes, atomics and the books of breakers; keys are hashed and printed before.
+//
 /// The keys by a use that was their last one when they were put here. Whoever looks for the least
 /// recently used puts those back that were used since, so a key costs nothing here while it is used.
 #[derive(Default)]
@@ -65,8 +68,8 @@ impl KeyedBreakers {
 
     /// The breaker of `key`, new and closed where there is none yet.
     ///
-    /// Beyond `max_keys` the least recently used closed breaker makes room; one that is open or
-    /// half-open only where no closed one is left.
+    /// Beyond `max_keys` one makes room that would decide the same if it were new: closed with nothing to count,
+    /// or open and its time is long over; else, of the least recently used, one that is closed, then any.
     pub fn get<K: Hash + Debug + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
         let [high, low] = [0, 1].map(|seed: usize| self.seeds[seed].hash_one(key));
         let id = u128::from(high) << 64 | u128::from(low);
@@ -88,7 +91,7 @@ impl KeyedBreakers {
         self.len() == 0
     }
 
-    /// The breakers with their keys, as `Debug` writes them (text without its quotes).
+    /// The breakers with their keys, as `Debug` writes them (text without its quotes), cut to 64 characters.
     pub fn breakers(&self) -> Vec<(String, Arc<CircuitBreaker>)> {
         let mut all = Vec::new();
         for shard in &self.shards {
@@ -115,8 +118,8 @@ impl KeyedBreakers {
 
     #[cold]
     fn insert<K: Hash + Debug + ?Sized>(&self, id: u128, key: &K) -> Arc<CircuitBreaker> {
-        let label = format!("{key:?}");
-        let label = label.strip_prefix('"').and_then(|l| l.strip_suffix('"')).unwrap_or(&label);
+        // Before the lock is taken: it is code of the user's.
+        let label = label(&KeyOf(key));
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry(id) {
             return Arc::clone(&entry.breaker);
@@ -128,18 +131,15 @@ impl KeyedBreakers {
             evicted.push(entry);
         }
         let used = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
-        let breaker = Arc::new(CircuitBreaker::new(self.name, Arc::clone(&self.config)));
-        let entry = Entry {
-            breaker: Arc::clone(&breaker),
-            label: label.into(),
-            used: AtomicU64::new(used),
-        };
+        let (name, config) = (self.name.clone(), Arc::clone(&self.config));
+        let breaker = Arc::new(CircuitBreaker::new(name, Some(Arc::clone(&label)), config));
+        let entry = Entry { breaker: Arc::clone(&breaker), label, used: AtomicU64::new(used) };
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
         order.0.push(Reverse((used, id)));
         drop(order);
         // After the lock is free: a subscriber may ask for a breaker.
         for entry in evicted {
-            events::breaker_evicted(self.name, &entry.label);
+            events::breaker_evicted(&self.name, &entry.label);
         }
         breaker
     }
@@ -148,30 +148,55 @@ impl KeyedBreakers {
         self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
+    /// Takes a breaker out to make room: of the least recently used ones, one that decides as a new one would;
+    /// else one that is closed; else the oldest. A bounded number is looked at, so that no call walks all keys.
     fn evict(&self, order: &mut Order) -> Option<Arc<Entry>> {
-        let mut passed_over = Vec::new();
-        let mut victim = None;
-        while let Some(Reverse((seen, id))) = order.0.pop() {
+        const MOST_LOOKS: usize = 16;
+        let mut candidates = Vec::with_capacity(MOST_LOOKS);
+        for _ in 0..MOST_LOOKS {
+            let Some(Reverse((seen, id))) = order.0.pop() else { break };
             let Some(entry) = self.entry(id) else { continue };
             let used = entry.used.load(Ordering::Relaxed);
-            if used != seen {
-                order.0.push(Reverse((used, id)));
+            let rank = if entry.breaker.is_as_new() {
+                Rank::AsNew
             } else if entry.breaker.state() == BreakerState::Closed {
-                victim = Some((id, entry));
-                break;
+                Rank::Closed
             } else {
-                passed_over.push((seen, id));
+                Rank::Other
+            };
+            let is_unused = used == seen;
+            candidates.push((rank, used, id, entry));
+            if rank == Rank::AsNew && is_unused {
+                break;
             }
         }
-        let mut passed_over = passed_over.into_iter();
-        if victim.is_none() {
-            victim = passed_over.next().and_then(|(_, id)| Some((id, self.entry(id)?)));
-        }
-        order.0.extend(passed_over.map(Reverse));
-        let (id, entry) = victim?;
+        // Who was used since its place was noted is younger than all that is left.
+        let oldest = (0..candidates.len()).min_by_key(|place| {
+            let (rank, used, ..) = &candidates[*place];
+            (*rank, *used)
+        })?;
+        let (_, _, id, victim) = candidates.swap_remove(oldest);
+        order.0.extend(candidates.into_iter().map(|(_, used, id, _)| Reverse((used, id))));
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        Some(entry)
+        Some(victim)
     }
+}
+
+/// Lends a key that may have no size its `Debug`.
+struct KeyOf<'k, K: ?Sized>(&'k K);
+
+impl<K: Debug + ?Sized> Debug for KeyOf<'_, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How well a breaker can be forgotten.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    AsNew,
+    Closed,
+    Other,
 }
 
 impl Debug for KeyedBreakers {
@@ -202,6 +227,56 @@ mod tests {
             keyed.get(key);
         }
         assert_eq!(keys(&keyed), ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn what_is_open_and_long_over_goes_before_what_has_something_to_tell() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let builder = CircuitBreaker::builder("keyed").failure_threshold(1);
+            let keyed = KeyedBreakers::new(builder, 3);
+            let fail = |key: &'static str, times: u32| {
+                let breaker = keyed.get(key);
+                async move {
+                    for _ in 0..times {
+                        let _ = breaker.call(async { Err::<(), _>(Broken) }).await;
+                    }
+                }
+            };
+            keyed.get("busy").call(async { Ok::<_, Broken>(()) }).await.ok();
+            fail("over", 1).await;
+            tokio::time::advance(std::time::Duration::from_secs(121)).await;
+            fail("open", 1).await;
+            keyed.get("new");
+            assert_eq!(keys(&keyed), ["busy", "new", "open"]);
+        });
+    }
+
+    #[derive(Debug)]
+    struct Broken;
+    impl From<crate::resilience::ResilienceError> for Broken {
+        fn from(_: crate::resilience::ResilienceError) -> Self {
+            Self
+        }
+    }
+
+    #[test]
+    fn a_new_key_among_many_looks_at_a_few() {
+        let keyed = keyed(10_000);
+        for key in 0..10_000 {
+            keyed.get(&key).force_open();
+        }
+        for key in 0..10_000 {
+            keyed.get(&key);
+        }
+        let before = keyed.order.lock().unwrap().0.len();
+        keyed.get(&"one more");
+        assert_eq!((keyed.len(), before), (10_000, 10_000));
+        assert_eq!(keyed.order.lock().unwrap().0.len(), 10_000);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! records under the lock first moves the successes tallied so far into the window (`fold`), so
 //! that the window is always in order.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::{Deref, DerefMut};
@@ -24,6 +23,7 @@ use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
 use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
+use crate::resilience::name::PolicyName;
 use crate::resilience::policy::{Identity, Invocation};
 use crate::resilience::snapshot::BreakerSnapshot;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -121,7 +121,9 @@ impl Word {
 /// }
 /// ```
 pub struct CircuitBreaker {
-    name: &'static str,
+    name: PolicyName,
+    /// The label of its key, where it is one of several.
+    key: Option<Arc<str>>,
     config: Arc<Config>,
     word: AtomicU64,
     /// While open: since when, by [`clock::nanos`], and when it may become half-open.
@@ -131,6 +133,9 @@ pub struct CircuitBreaker {
     tick: AtomicU64,
     refused: Tally,
     successes: Tally,
+    /// Results of calls that began in an earlier state.
+    late: Tally,
+    /// Under its lock there is arithmetic alone; what is to be told of it is told after.
     books: Mutex<Books>,
 }
 
@@ -149,11 +154,13 @@ struct Books {
     consecutive_failures: u32,
     /// Successes of this generation that were moved from the tally into the window.
     folded: u64,
-    trials_running: u32,
+    /// When each trial began that is running, by [`clock::nanos`].
+    trials: Vec<u64>,
     trials_succeeded: u32,
     failed_trials: u32,
-    /// Refusals before the last reset.
+    /// Refusals and late results before the last reset.
     refused_before: u64,
+    late_before: u64,
     successes: u64,
     failures: u64,
     slow: u64,
@@ -165,7 +172,7 @@ struct Books {
 /// The books under their lock. Tells of a change after the lock is free: a subscriber may ask the
 /// breaker for its state.
 struct Locked<'b> {
-    name: &'static str,
+    breaker: &'b CircuitBreaker,
     books: Option<MutexGuard<'b, Books>>,
 }
 
@@ -188,7 +195,7 @@ impl Drop for Locked<'_> {
         let changed = self.changed.take();
         self.books = None;
         if let Some((from, to)) = changed {
-            events::breaker_changed(self.name, from, to);
+            events::breaker_changed(&self.breaker.name, self.breaker.key.as_deref(), from, to);
         }
     }
 }
@@ -196,19 +203,20 @@ impl Drop for Locked<'_> {
 impl CircuitBreaker {
     /// Starts from the defaults: opens after 5 failures in a row or at half of the last 100 calls,
     /// recovers after 60 s by 3 trials.
-    pub fn builder(name: impl Into<Cow<'static, str>>) -> CircuitBreakerBuilder {
+    pub fn builder(name: impl Into<PolicyName>) -> CircuitBreakerBuilder {
         CircuitBreakerBuilder::new(name)
     }
 
-    pub(crate) fn new(name: &'static str, config: Arc<Config>) -> Self {
+    pub(crate) fn new(name: PolicyName, key: Option<Arc<str>>, config: Arc<Config>) -> Self {
         let books = Books {
             window: Window::new(config.window),
             consecutive_failures: 0,
             folded: 0,
-            trials_running: 0,
+            trials: Vec::new(),
             trials_succeeded: 0,
             failed_trials: 0,
             refused_before: 0,
+            late_before: 0,
             successes: 0,
             failures: 0,
             slow: 0,
@@ -218,6 +226,7 @@ impl CircuitBreaker {
         let closed = Word::new(0, BreakerState::Closed).with(Word::TIMED, config.is_timed());
         Self {
             name,
+            key,
             word: AtomicU64::new(closed.0),
             config,
             opened_at: AtomicU64::new(0),
@@ -225,18 +234,45 @@ impl CircuitBreaker {
             tick: AtomicU64::new(0),
             refused: Tally::new(),
             successes: Tally::new(),
+            late: Tally::new(),
             books: Mutex::new(books),
         }
     }
 
     /// The name given to the builder.
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The state now. An open breaker becomes half-open with the first call after its time.
+    /// The label of its key, where it is one of [`KeyedBreakers`](super::KeyedBreakers).
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The state now. An open breaker whose time is over is half-open, also where no call has come yet; the
+    /// change itself, with its event and the emptied window, comes with the first trial.
     pub fn state(&self) -> BreakerState {
-        self.word().state()
+        match self.word().state() {
+            BreakerState::Open if self.time_to_trial(clock::nanos()) == 0 => BreakerState::HalfOpen,
+            state => state,
+        }
+    }
+
+    /// Whether it decides as a new one would: closed with nothing to count, or open and its time is long over.
+    pub(super) fn is_as_new(&self) -> bool {
+        match self.word().state() {
+            BreakerState::Closed => {
+                let mut books = self.books();
+                self.fold(&mut books);
+                books.window.advance(self.current_tick());
+                books.consecutive_failures == 0 && books.window.sums().calls == 0
+            }
+            BreakerState::Open => {
+                let since = clock::nanos().saturating_sub(self.until.load(Ordering::Relaxed));
+                since > clock::saturating_nanos(self.config.recovery_timeout)
+            }
+            BreakerState::HalfOpen | BreakerState::ForcedOpen | BreakerState::Disabled => false,
+        }
     }
 
     /// Runs a future through the breaker; each `Err` counts as a failure.
@@ -248,11 +284,15 @@ impl CircuitBreaker {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let invocation = Invocation::begin(Identity::uncounted(self.name));
+        let invocation = Invocation::begin(Identity::uncounted(&self.name));
         let mut admission = invocation.admission();
         admission.ask(self).map_err(E::from_refusal)?;
         let outcome = invocation.body(pin!(future)).await;
-        admission.settle(&outcome, Refusals::NONE, |_| Counted::Failure);
+        let judge = |result: &Result<T, E>| match result {
+            Ok(_) => Counted::Success,
+            Err(_) => Counted::Failure,
+        };
+        admission.settle(&outcome, Refusals::NONE, judge);
         outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }
 
@@ -283,6 +323,7 @@ impl CircuitBreaker {
         books.failed_trials = 0;
         (books.successes, books.failures, books.slow, books.opened) = (0, 0, 0, 0);
         books.refused_before = self.refused.sum(0);
+        books.late_before = self.late.sum(0);
     }
 
     /// Its state and its counters since it was built.
@@ -297,6 +338,7 @@ impl CircuitBreaker {
             failures: books.failures,
             slow: books.slow,
             refused: self.refused.sum(0) - books.refused_before,
+            late: self.late.sum(0) - books.late_before,
             opened: books.opened,
             failure_rate: if sums.calls == 0 {
                 0.0
@@ -359,14 +401,35 @@ impl CircuitBreaker {
     /// The refusal of an open breaker whose time is not over.
     #[inline]
     fn still_open(&self) -> Option<Refused> {
-        let now = clock::nanos();
+        let wait = self.time_to_trial(clock::nanos());
+        (wait > 0).then(|| self.refuse(wait))
+    }
+
+    /// How long an open breaker stays so.
+    #[inline]
+    fn time_to_trial(&self, now: u64) -> u64 {
         // Relaxed: the word that said open was loaded with acquire, after which these are of its time
         // or a later one's.
-        let wait = self.until.load(Ordering::Relaxed).checked_sub(now).filter(|wait| *wait > 0)?;
-        if now < self.opened_at.load(Ordering::Relaxed) {
-            clock::suspect();
+        let wait = self.until.load(Ordering::Relaxed).saturating_sub(now);
+        if wait > 0 && now < self.opened_at.load(Ordering::Relaxed) {
+            return self.time_by_another_clock(now, wait);
         }
-        Some(self.refuse(wait))
+        wait
+    }
+
+    /// The clock ran back since it opened, or is another one: its time begins anew.
+    #[cold]
+    fn time_by_another_clock(&self, now: u64, wait: u64) -> u64 {
+        clock::suspect();
+        let opened_at = self.opened_at.load(Ordering::Relaxed);
+        if !clock::ran_back(opened_at, now) {
+            return wait;
+        }
+        let wait = self.until.load(Ordering::Relaxed).saturating_sub(opened_at);
+        // Relaxed: whoever sees one without the other comes here as well.
+        self.until.store(now.saturating_add(wait), Ordering::Relaxed);
+        self.opened_at.store(now, Ordering::Relaxed);
+        wait
     }
 
     /// Admits a trial where there is room for one; an open breaker whose time is over becomes
@@ -388,11 +451,38 @@ impl CircuitBreaker {
                 return self.admit_by_state(self.word());
             }
         }
-        if books.trials_running >= self.config.half_open_max_calls {
+        let now = clock::nanos().max(1);
+        if self.a_trial_has_hung(&mut books, now) {
+            books.failures += 1;
+            self.fail_trial(&mut books);
+            return Err(self.refuse(self.time_to_trial(now)));
+        }
+        if books.trials.len() >= self.config.half_open_max_calls as usize {
             return Err(self.refuse(0));
         }
-        books.trials_running += 1;
-        Ok(Admission { word: self.word(), started: self.slow_clock() })
+        books.trials.push(now);
+        Ok(Admission { word: self.word(), started: NonZeroU64::new(now) })
+    }
+
+    /// Whether a trial has been running for as long as the breaker was open before it.
+    fn a_trial_has_hung(&self, books: &mut Books, now: u64) -> bool {
+        const LEAST_PATIENCE: u64 = 1_000_000_000;
+        let patience = match self.config.recovery_nanos(books.failed_trials) {
+            // No time at all would fail each trial that another call finds running.
+            0 => LEAST_PATIENCE,
+            recovery => recovery,
+        };
+        for began in &mut books.trials {
+            if clock::ran_back(*began, now) {
+                *began = now;
+            }
+        }
+        books.trials.iter().any(|began| now.saturating_sub(*began) >= patience)
+    }
+
+    fn fail_trial(&self, books: &mut Books) {
+        books.failed_trials = books.failed_trials.saturating_add(1);
+        self.open(books);
     }
 
     #[inline]
@@ -405,7 +495,8 @@ impl CircuitBreaker {
     #[inline]
     pub(crate) fn refusal(&self, refused: Refused) -> ResilienceError {
         let retry_after = Duration::from_nanos(refused.retry_after);
-        ResilienceError::CircuitOpen { policy: self.name, retry_after }
+        let (policy, key) = (self.name.clone(), self.key.clone());
+        ResilienceError::CircuitOpen { policy, key, retry_after }
     }
 
     /// Records what came of an admitted call.
@@ -426,7 +517,7 @@ impl CircuitBreaker {
         let slow = admission.started.is_some_and(|started| self.is_slow(started));
         match admission.word.state() {
             BreakerState::Closed => self.record_closed(generation, slow, counted),
-            BreakerState::HalfOpen => self.record_trial(generation, slow, counted),
+            BreakerState::HalfOpen => self.record_trial(admission, slow, counted),
             BreakerState::Open | BreakerState::ForcedOpen | BreakerState::Disabled => {}
         }
     }
@@ -436,7 +527,7 @@ impl CircuitBreaker {
         if counted == Counted::Success && !slow {
             let word = self.word();
             if word.generation() != generation {
-                return;
+                return self.late.add_one(0);
             }
             if !word.is_exact() && self.is_current_tick() {
                 return self.successes.add_one(generation);
@@ -452,7 +543,7 @@ impl CircuitBreaker {
         let mut books = self.books();
         let word = self.word();
         if word.generation() != generation {
-            return;
+            return self.late.add_one(0);
         }
         self.fold(&mut books);
         let tick = self.current_tick();
@@ -493,12 +584,20 @@ impl CircuitBreaker {
 
     /// Records a trial call.
     #[cold]
-    fn record_trial(&self, generation: u32, slow: bool, counted: Counted) {
+    fn record_trial(&self, admission: Admission, slow: bool, counted: Counted) {
         let mut books = self.books();
-        if self.word().generation() != generation {
+        if self.word().generation() != admission.word.generation() {
+            if counted != Counted::Neither {
+                self.late.add_one(0);
+            }
             return;
         }
-        books.trials_running -= 1;
+        let began = admission.started.map_or(0, NonZeroU64::get);
+        let place = books.trials.iter().position(|trial| *trial == began);
+        // Set anew where the clock ran back: then any of them is as good.
+        if let Some(place) = place.or(books.trials.len().checked_sub(1)) {
+            books.trials.swap_remove(place);
+        }
         match counted {
             Counted::Neither => {}
             Counted::Success => {
@@ -511,14 +610,13 @@ impl CircuitBreaker {
             }
             Counted::Failure => {
                 books.count(Seen { failed: true, slow });
-                books.failed_trials = books.failed_trials.saturating_add(1);
-                self.open(&mut books);
+                self.fail_trial(&mut books);
             }
         }
     }
 
     fn books(&self) -> Locked<'_> {
-        Locked { name: self.name, books: Some(lock(&self.books)) }
+        Locked { breaker: self, books: Some(lock(&self.books)) }
     }
 
     fn open(&self, books: &mut Books) {
@@ -545,7 +643,7 @@ impl CircuitBreaker {
         books.window.clear();
         books.consecutive_failures = 0;
         books.folded = 0;
-        books.trials_running = 0;
+        books.trials.clear();
         books.trials_succeeded = 0;
         let after = Word::new(before.generation().wrapping_add(1), state);
         self.store(after.with(Word::TIMED, self.config.is_timed()));
@@ -608,6 +706,7 @@ impl fmt::Debug for CircuitBreaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CircuitBreaker")
             .field("name", &self.name)
+            .field("key", &self.key)
             .field("state", &self.state())
             .finish_non_exhaustive()
     }

@@ -137,7 +137,11 @@ impl Buckets {
     pub(super) const COUNT: u32 = 10;
 
     fn advance(&mut self, tick: u64) {
-        // A clock that stands still or runs back changes nothing.
+        if tick.saturating_add(u64::from(Self::COUNT)) < self.tick {
+            // So far back that it is another clock: nothing here is of its time.
+            *self = Self { tick, ..Self::default() };
+        }
+        // A clock that stands still or runs back a little changes nothing.
         let passed = tick.saturating_sub(self.tick).min(u64::from(Self::COUNT));
         self.tick = self.tick.max(tick);
         for back in 0..passed {
@@ -204,6 +208,10 @@ mod tests {
         assert_eq!(window.sums(), Sums { calls: 3, failures: 0, slow: 0 });
         window.advance(105);
         assert_eq!(window.sums().calls, 3, "a clock that runs back empties nothing");
+        window.push_successes(2);
+        window.advance(90);
+        assert_eq!(window.sums(), Sums::default(), "another clock begins anew");
+        window.push_successes(2);
         window.advance(100_000);
         assert_eq!(window.sums(), Sums::default());
     }

@@ -1,0 +1,145 @@
+//! A bounded share of calls: what keeps retries and hedges from multiplying an outage.
+
+use std::fmt;
+
+use crate::clock;
+use crate::sync::{Mutex, lock};
+use crate::tally::Tally;
+
+/// Keeps retries a bounded share of calls, so that an outage is not multiplied by its callers.
+///
+/// A token bucket: each call deposits `share` of a token, each retry takes one; up to 100 are saved
+/// up. Ten retries per second are always allowed, so that a quiet service can retry at all.
+///
+/// ```
+/// use mmf_runtime::resilience::RetryBudget;
+///
+/// let budget = RetryBudget::new(0.2);
+/// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);
+/// (0..50).for_each(|_| budget.deposit());
+/// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);
+/// ```
+pub struct RetryBudget {
+    /// Deposit of one call, in millionths of a token.
+    deposit: u64,
+    calls: Tally,
+    /// Under its lock there is arithmetic alone.
+    balance: Mutex<Balance>,
+}
+
+struct Balance {
+    counted_calls: u64,
+    saved: u64,
+    reserve: u64,
+    refilled_at: u64,
+}
+
+impl RetryBudget {
+    const TOKEN: u64 = 1_000_000;
+    const MOST_SAVED: u64 = 100 * Self::TOKEN;
+    const RESERVE_PER_SECOND: u64 = 10 * Self::TOKEN;
+
+    /// A budget of `share` retries per call; a share outside 0..=1 is cut to it.
+    pub fn new(share: f64) -> Self {
+        let share = mmf_rules::share("budget", share).map_or_else(|broken| broken.nearest, |()| share);
+        Self {
+            deposit: (share * Self::TOKEN as f64).round() as u64,
+            calls: Tally::new(),
+            balance: Mutex::new(Balance {
+                counted_calls: 0,
+                saved: 0,
+                reserve: Self::RESERVE_PER_SECOND,
+                refilled_at: clock::nanos(),
+            }),
+        }
+    }
+
+    /// Counts one call.
+    #[inline]
+    pub fn deposit(&self) {
+        self.calls.add_one(0);
+    }
+
+    /// Takes the token for one retry, or says that there is none.
+    pub fn try_retry(&self) -> bool {
+        let now = clock::nanos();
+        let calls = self.calls.sum(0);
+        let mut balance = lock(&self.balance);
+        // Another thread may have counted more by now.
+        let new_calls = calls.saturating_sub(balance.counted_calls);
+        balance.counted_calls += new_calls;
+        let deposits = new_calls.saturating_mul(self.deposit);
+        balance.saved = balance.saved.saturating_add(deposits).min(Self::MOST_SAVED);
+
+        if clock::ran_back(balance.refilled_at, now) {
+            balance.refilled_at = now;
+        }
+        let elapsed = now.saturating_sub(balance.refilled_at);
+        let refill = u128::from(elapsed) * u128::from(Self::RESERVE_PER_SECOND) / 1_000_000_000;
+        if refill > 0 {
+            let refill = u64::try_from(refill).unwrap_or(u64::MAX);
+            balance.reserve = balance.reserve.saturating_add(refill).min(Self::RESERVE_PER_SECOND);
+            balance.refilled_at = now;
+        }
+
+        let Balance { reserve, saved, .. } = &mut *balance;
+        for tokens in [reserve, saved] {
+            if *tokens >= Self::TOKEN {
+                *tokens -= Self::TOKEN;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl fmt::Debug for RetryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RetryBudget")
+            .field("share", &(self.deposit as f64 / Self::TOKEN as f64))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reserve_refills_with_ten_retries_a_second() {
+        let budget = RetryBudget::new(0.0);
+        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
+        advance(Duration::from_millis(500)).await;
+        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 5);
+        advance(Duration::from_secs(100)).await;
+        assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_savings_stop_at_a_hundred_retries() {
+        let budget = RetryBudget::new(1.0);
+        (0..1000).for_each(|_| budget.deposit());
+        assert_eq!((0..1000).filter(|_| budget.try_retry()).count(), 110);
+    }
+
+    fn paused<T>(work: impl Future<Output = T>) -> T {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn a_day_of_one_test_does_not_starve_the_next() {
+        let budget = RetryBudget::new(0.0);
+        paused(async {
+            advance(Duration::from_secs(86_400)).await;
+            assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
+        });
+        paused(async {
+            assert!(!budget.try_retry(), "taken, by whatever clock");
+            advance(Duration::from_secs(1)).await;
+            assert_eq!((0..100).filter(|_| budget.try_retry()).count(), 10);
+        });
+    }
+}

@@ -1,0 +1,46 @@
+//! Policies that can never work: refused by `try_build`, mended and told by `build`.
+
+use mmf_rules::Rule;
+
+use super::events;
+
+/// A policy that can never work, by all that is wrong with it. The rules are those of the attribute, which
+/// does not compile such a policy.
+///
+/// ```
+/// use mmf_runtime::resilience::RetryPolicy;
+///
+/// let invalid = RetryPolicy::builder().max_attempts(0).jitter(-1.0).try_build().unwrap_err();
+/// assert_eq!(
+///     invalid.to_string(),
+///     "`max_attempts` must be at least 1; `jitter` is a share between 0.0 and 1.0"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct InvalidPolicy(Vec<String>);
+
+/// Holds values against the rules, and puts the nearest that works in the place of each that does not.
+#[derive(Debug, Default)]
+pub(crate) struct Check(Vec<String>);
+
+impl Check {
+    pub(crate) fn mend<T: Copy>(&mut self, value: &mut T, rule: impl FnOnce(T) -> Rule<T>) {
+        if let Err(broken) = rule(*value) {
+            *value = broken.nearest;
+            self.0.push(broken.message);
+        }
+    }
+
+    /// For `try_build`.
+    pub(crate) fn refuse(self) -> Result<(), InvalidPolicy> {
+        if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy(self.0)) }
+    }
+
+    /// For `build`: what was mended is told.
+    pub(crate) fn tell(self, policy: &str) {
+        for message in &self.0 {
+            events::mended(policy, message);
+        }
+    }
+}
