@@ -118,8 +118,8 @@ async fn main() -> std::io::Result<()> {
     for _ in 0..10 {
         let _ = open.call(async { Err::<(), _>(Error) }).await;
     }
-    let breaker = mmf::resilience::policy("mmf_benches::functions::open_breaker");
-    let breaker = breaker.and_then(|policy| policy.breaker()).expect("annotated");
+    let policy = mmf::resilience::policy("mmf_benches::functions::open_breaker");
+    let breaker = policy.as_ref().and_then(|policy| policy.breaker()).expect("annotated");
     let _ = breaker.call(async { Err::<(), _>(Error) }).await;
     let failsafe = failsafe::Config::new().build();
     let semaphore = Semaphore::new(10);

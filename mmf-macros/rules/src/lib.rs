@@ -237,9 +237,10 @@ mod tests {
         assert!(positive("k", Duration::from_nanos(1)).is_ok());
         assert_eq!(nearest(positive("k", Duration::ZERO)), Duration::from_nanos(1));
         assert!(window_calls(1).is_ok() && window_calls(MOST_CALLS).is_ok());
-        assert_eq!([0, MOST_CALLS + 1, u32::MAX].map(|c| nearest(window_calls(c))), [
-            1, MOST_CALLS, MOST_CALLS
-        ]);
+        assert_eq!(
+            [0, MOST_CALLS + 1, u32::MAX].map(|c| nearest(window_calls(c))),
+            [1, MOST_CALLS, MOST_CALLS]
+        );
         assert!(window_time(Duration::from_nanos(10)).is_ok());
         assert_eq!(nearest(window_time(Duration::from_nanos(9))), Duration::from_nanos(10));
         assert!(throughput(5, 5).is_ok());

@@ -497,7 +497,10 @@ mod tests {
         let (args, errors) = read(quote!(retry = 5, breaker = &PAYMENTS, bulkhead));
         assert!(errors.is_empty());
         let retry = args.retry.unwrap();
-        assert_eq!(retry.keys().unwrap().max_attempts.as_ref().unwrap().literal(), Some(&Attempts(5)));
+        assert_eq!(
+            retry.keys().unwrap().max_attempts.as_ref().unwrap().literal(),
+            Some(&Attempts(5))
+        );
         assert!(matches!(args.breaker, Some(Group::Policy(_))));
         assert!(args.bulkhead.unwrap().keys().unwrap().max_concurrent.is_none());
     }

@@ -218,11 +218,8 @@ fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
 fn breaker_state(keys: &Breaker, errors: &mut Errors) {
     if let (Some(Value::Literal(max, span)), Some(Value::Literal(base, _))) =
         (&keys.max_recovery_timeout, &keys.recovery_timeout)
-        && let Err(broken) = mmf_rules::not_below(
-            ("max_recovery_timeout", *max),
-            ("recovery_timeout", *base),
-            "",
-        )
+        && let Err(broken) =
+            mmf_rules::not_below(("max_recovery_timeout", *max), ("recovery_timeout", *base), "")
     {
         errors.push(*span, broken.message);
     }

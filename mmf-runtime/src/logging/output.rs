@@ -94,11 +94,7 @@ pub(super) struct Written {
 
 /// Writes whole lines; where that breaks off, the rest of them is lost. A line that was torn before is ended
 /// first.
-pub(super) fn write_lines(
-    sink: &dyn Sink,
-    lines: &[u8],
-    torn: bool,
-) -> (Written, io::Result<()>) {
+pub(super) fn write_lines(sink: &dyn Sink, lines: &[u8], torn: bool) -> (Written, io::Result<()>) {
     if torn && let Err(error) = sink.write_some(b"\n") {
         return (Written { lost: count(lines), torn }, Err(error));
     }

@@ -80,8 +80,8 @@ impl Queue {
         Ok(Self(shared))
     }
 
-    /// Waits until all that was logged before is written, at most until then; whether it is. What comes
-    /// meanwhile is not waited for.
+    /// Waits until all that was logged before is written, at most until then, or until the end of all waits; whether
+    /// it is. What comes meanwhile is not waited for.
     pub(super) fn flush(&self, until: Option<Instant>) -> bool {
         if IS_WRITER.get() {
             return false;
@@ -90,7 +90,7 @@ impl Queue {
         let mut state = self.0.lock();
         let ticket = state.came;
         while state.done < ticket {
-            let end = [until, state.end].into_iter().flatten().min();
+            let end = until.or(state.end);
             match self.0.wait(state, end) {
                 Ok(waited) => state = waited,
                 Err(_) => return false,

@@ -8,10 +8,10 @@ use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
 use tracing_log::AsLog;
 #[cfg(feature = "otel")]
+use tracing_subscriber::Layer;
+#[cfg(feature = "otel")]
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
-#[cfg(feature = "otel")]
-use tracing_subscriber::Layer;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::config::LoggingConfig;
@@ -96,7 +96,9 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     #[cfg(not(feature = "otel"))]
     set(tracing_subscriber::registry().with(filter).with(lines))?;
     if !carry_log_over() {
-        config.complaints.push("records of the `log` crate go to another logger, set before".into());
+        config
+            .complaints
+            .push("records of the `log` crate go to another logger, set before".into());
     }
     for complaint in &config.complaints {
         tracing::warn!(target: "mmf::logging", "{complaint}");

@@ -14,8 +14,8 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tokio::runtime::Runtime;
 
 use super::metrics::observe_policies;
-use crate::stderr;
 use crate::logging::{InitError, LoggingConfig};
+use crate::stderr;
 
 /// What exports, for as long as the process logs.
 pub(crate) struct Telemetry {
@@ -97,10 +97,13 @@ impl Telemetry {
     /// by the diagnostics of OpenTelemetry, and never holds the service up.
     pub(crate) fn flush(&self, end: Option<Instant>) {
         let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
-        bounded(end, [
-            Box::new(move || drop(spans.force_flush())),
-            Box::new(move || drop(metrics.force_flush())),
-        ]);
+        bounded(
+            end,
+            [
+                Box::new(move || drop(spans.force_flush())),
+                Box::new(move || drop(metrics.force_flush())),
+            ],
+        );
     }
 
     /// Sends out the last of it and ends, waiting at most until `end`.
@@ -119,10 +122,13 @@ impl Telemetry {
                 ));
             }
         };
-        let in_time = bounded(end, [
-            Box::new(move || tell(spans.shutdown_with_timeout(left))),
-            Box::new(move || tell(metrics.shutdown_with_timeout(left))),
-        ]);
+        let in_time = bounded(
+            end,
+            [
+                Box::new(move || tell(spans.shutdown_with_timeout(left))),
+                Box::new(move || tell(metrics.shutdown_with_timeout(left))),
+            ],
+        );
         if !in_time {
             stderr::tell(format_args!(
                 "the last spans or metrics were not exported: the collector does not answer in time"

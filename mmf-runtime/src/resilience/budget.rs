@@ -41,7 +41,8 @@ impl RetryBudget {
 
     /// A budget of `share` retries per call; a share outside 0..=1 is cut to it.
     pub fn new(share: f64) -> Self {
-        let share = mmf_rules::share("budget", share).map_or_else(|broken| broken.nearest, |()| share);
+        let share =
+            mmf_rules::share("budget", share).map_or_else(|broken| broken.nearest, |()| share);
         Self {
             deposit: (share * Self::TOKEN as f64).round() as u64,
             calls: Tally::new(),

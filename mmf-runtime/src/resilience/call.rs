@@ -259,12 +259,12 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
                 let judge = |result: &Result<V, E>| rules.retry(result);
                 let next = match &policies.before_retry {
                     None => retrying.next(outcome, judge, type_name_only),
-                    Some(hook) => retrying.next_event(outcome, judge, type_name_only).map_continue(
-                        |event| {
+                    Some(hook) => {
+                        retrying.next_event(outcome, judge, type_name_only).map_continue(|event| {
                             hook(&event);
                             event.delay
-                        },
-                    ),
+                        })
+                    }
                 };
                 let delay = match next {
                     ControlFlow::Break(outcome) => break outcome,

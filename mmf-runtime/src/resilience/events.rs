@@ -21,10 +21,7 @@ pub fn type_name_only<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// What went wrong, for the `error` field.
-pub(crate) struct Failure<'o, T, E>(
-    pub(crate) &'o Outcome<T, E>,
-    pub(crate) ErrorText<E>,
-);
+pub(crate) struct Failure<'o, T, E>(pub(crate) &'o Outcome<T, E>, pub(crate) ErrorText<E>);
 
 impl<T, E> fmt::Display for Failure<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

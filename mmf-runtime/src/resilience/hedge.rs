@@ -148,9 +148,10 @@ impl<M, C> Drop for Race<'_, M, C> {
     fn drop(&mut self) {
         // Dropped before its end, by a deadline or its caller: that it took at least so long says something only
         // where it was slow already.
-        if self.began.is_some_and(|began| {
-            self.hedge.delay().is_some_and(|delay| began.elapsed() >= delay)
-        }) {
+        if self
+            .began
+            .is_some_and(|began| self.hedge.delay().is_some_and(|delay| began.elapsed() >= delay))
+        {
             self.learn();
         }
     }

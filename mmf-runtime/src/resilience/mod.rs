@@ -29,8 +29,8 @@ pub mod timeout;
 
 pub use backoff::{Backoff, BackoffStrategy};
 pub use breaker::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, Window};
-pub use bulkhead::{Bulkhead, BulkheadBuilder};
 pub use budget::RetryBudget;
+pub use bulkhead::{Bulkhead, BulkheadBuilder};
 pub use call::{Call, call};
 pub use error::{Refusal, Refusals, ResilienceError};
 pub use handle::Held;

@@ -189,9 +189,8 @@ pub(crate) fn label(key: &dyn fmt::Debug) -> Arc<str> {
     // Fails where the label is full; a key whose `Debug` fails has written what it could.
     let _ = write!(label, "{key:?}");
     let text = label.0;
-    let text = text.strip_prefix('"').map_or(text.as_str(), |text| {
-        text.strip_suffix('"').unwrap_or(text)
-    });
+    let text =
+        text.strip_prefix('"').map_or(text.as_str(), |text| text.strip_suffix('"').unwrap_or(text));
     text.chars().take(LONGEST_LABEL).collect::<String>().into()
 }
 
@@ -226,8 +225,12 @@ mod tests {
 
     #[test]
     fn names_are_texts_wherever_they_come_from() {
-        let names: [PolicyName; 4] =
-            ["a".into(), String::from("a").into(), Arc::<str>::from("a").into(), Cow::Borrowed("a").into()];
+        let names: [PolicyName; 4] = [
+            "a".into(),
+            String::from("a").into(),
+            Arc::<str>::from("a").into(),
+            Cow::Borrowed("a").into(),
+        ];
         for name in &names {
             assert_eq!((name, name.len()), (&names[0], 1));
             assert!(*name == "a" && "a" == *name && *name == *"a" && *name == String::from("a"));

@@ -203,7 +203,8 @@ impl Known {
         let mut names = HashMap::new();
         let mut conflict = None;
         let is_doubled = |name: &str| {
-            sites.iter().filter(|site| !site.origin.explicit && site.origin.name == name).count() > 1
+            sites.iter().filter(|site| !site.origin.explicit && site.origin.name == name).count()
+                > 1
         };
         let doubled: HashSet<&str> =
             sites.iter().map(|site| site.origin.name).filter(|name| is_doubled(name)).collect();

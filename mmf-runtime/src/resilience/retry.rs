@@ -4,8 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use super::backoff::{Backoff, Curve, Dice};
 use super::budget::RetryBudget;
 use super::error::{Refusals, ResilienceError};
@@ -14,6 +12,8 @@ use super::invalid::{Check, InvalidPolicy};
 use super::policy::{Invocation, Outcome};
 use crate::clock;
 use crate::timer::Timer;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 /// As many attempts as it takes.
 pub(crate) const UNLIMITED: u32 = u32::MAX;
@@ -372,7 +372,9 @@ impl<'c> Retrying<'c> {
                 let previous = (self.previous > 0).then(|| Duration::from_nanos(self.previous));
                 curve.delay(self.attempt, previous, &mut Dice::Thread)
             }
-            Hint::Server(hint) | Hint::Refusal(hint) if hint > curve.max => return Err("max_delay"),
+            Hint::Server(hint) | Hint::Refusal(hint) if hint > curve.max => {
+                return Err("max_delay");
+            }
             Hint::Server(hint) => {
                 // A timer is exact to the millisecond: what is left is not used up to its very end.
                 let left = left.saturating_sub(Duration::from_millis(1));

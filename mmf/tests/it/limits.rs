@@ -25,8 +25,7 @@ macro_rules! declare {
 async fn a_timeout_ends_one_attempt() {
     declare!("limits.timeout", f, snapshot: timeout = "2s");
     let start = Instant::now();
-    let refusal =
-        ResilienceError::Timeout { policy: "limits.timeout", limit: Duration::from_secs(2) };
+    let refusal = ResilienceError::timeout("limits.timeout", Duration::from_secs(2));
     assert_eq!(f(&Script::new([Hang])).await, Err(Error::Refused(refusal)));
     assert_eq!(start.elapsed().as_secs(), 2);
     assert_eq!(f(&Script::new([Slow(1999)])).await, Ok(1));
@@ -75,8 +74,7 @@ async fn a_delay_that_would_cross_the_deadline_is_not_slept() {
 #[tokio::test(start_paused = true)]
 async fn a_hanging_body_meets_the_deadline() {
     declare!("limits.hang", f, snapshot: deadline = "1s");
-    let refusal =
-        ResilienceError::DeadlineExceeded { policy: "limits.hang", limit: Duration::from_secs(1) };
+    let refusal = ResilienceError::deadline_exceeded("limits.hang", Duration::from_secs(1));
     assert_eq!(f(&Script::new([Hang])).await, Err(Error::Refused(refusal)));
     assert_eq!(snapshot().deadline_exceeded, 1);
 }
@@ -148,7 +146,8 @@ async fn the_time_in_the_queue_counts_towards_the_timeout() {
     assert_eq!(a, Ok(1));
     assert!(b.unwrap_err().is_refusal(), "900 ms in the queue leave 100 ms");
     assert_eq!(c, Ok(1));
-    let bulkhead = policy("limits.queue").unwrap().bulkhead().unwrap();
+    let policy = policy("limits.queue").unwrap();
+    let bulkhead = policy.bulkhead().unwrap();
     let _blocked = bulkhead.acquire().await.unwrap();
     let waiting = Script::new([Good]);
     assert!(f(&waiting).await.unwrap_err().is_refusal());
@@ -171,10 +170,7 @@ async fn a_rate_limit_gives_its_permits_and_then_one_per_interval() {
     let script = Script::new([Good]);
     f(&script).await.unwrap();
     f(&script).await.unwrap();
-    let refusal = ResilienceError::RateLimited {
-        policy: "limits.rate",
-        retry_after: Duration::from_millis(500),
-    };
+    let refusal = ResilienceError::rate_limited("limits.rate", Duration::from_millis(500));
     assert_eq!(f(&script).await, Err(Error::Refused(refusal)));
     pass(500).await;
     f(&script).await.unwrap();
@@ -277,17 +273,109 @@ async fn a_permit_comes_back_only_when_the_body_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_copy_that_is_dropped_in_the_queue_is_no_attempt() {
+async fn a_copy_starts_only_where_the_bulkhead_has_room_for_it_now() {
     declare!("limits.copy", f, snapshot: hedge = "10ms", bulkhead(max_concurrent = 1, max_queue = 1));
     let script = Script::new([Slow(20)]);
     assert_eq!(f(&script).await, Ok(1));
-    assert_eq!((script.attempts(), snapshot().attempts, snapshot().hedges), (1, 1, 1));
+    assert_eq!((script.attempts(), snapshot().attempts, snapshot().hedges), (1, 1, 0));
+    declare!("limits.roomy", g, snapshot: hedge = "10ms", bulkhead(max_concurrent = 2));
+    assert_eq!(g(&Script::new([Hang, Good])).await, Ok(2));
+    assert_eq!((snapshot().attempts, snapshot().hedges), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_dependency_is_hedged_for_a_share_of_calls_only() {
+    declare!("limits.share", f, snapshot: hedge(delay = "1ms", budget = 0.2));
+    for _ in 0..100 {
+        f(&Script::new([Slow(2)])).await.unwrap();
+    }
+    // Ten a second beside the share, of which a fifth of a second has passed.
+    let hedges = snapshot().hedges;
+    assert!((30..=33).contains(&hedges), "{hedges}");
+    declare!("limits.tenth", g, snapshot: hedge = "1ms");
+    for _ in 0..100 {
+        g(&Script::new([Slow(2)])).await.unwrap();
+    }
+    let hedges = snapshot().hedges;
+    assert!((20..=23).contains(&hedges), "a tenth by default: {hedges}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_learns_from_attempts_that_fail_as_well() {
+    declare!("limits.outage", f, snapshot: hedge(percentile = 90));
+    for _ in 0..20 {
+        f(&Script::new([Slow(10)])).await.unwrap();
+    }
+    for _ in 0..80 {
+        f(&Script::new([SlowFail(500)])).await.unwrap_err();
+    }
+    assert!(snapshot().latency.unwrap().p90 >= Duration::from_millis(500));
+    let hedges = snapshot().hedges;
+    f(&Script::new([SlowFail(400)])).await.unwrap_err();
+    assert_eq!(snapshot().hedges, hedges, "slow is what it always is by now");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_losers_of_a_race_are_never_polled_after_it() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    #[resilient(hedge(delay = "10ms", max_hedges = 2, budget = 1.0))]
+    async fn f(copies: &AtomicU32) -> Result<u32, Error> {
+        let copy = copies.fetch_add(1, Ordering::SeqCst);
+        // All are over in the same moment, and the second is polled before the third.
+        tokio::time::sleep_until(
+            Instant::now() + Duration::from_millis(100 - 10 * u64::from(copy)),
+        )
+        .await;
+        match copy {
+            1 => Ok(copy),
+            0 => std::future::pending().await,
+            _ => panic!("polled after the winner"),
+        }
+    }
+    assert_eq!(f(&AtomicU32::new(0)).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_due_past_the_deadline_is_not_waited_for() {
+    declare!("limits.late", f, snapshot: deadline = "1s", rate_limit(permits = 1, period = "10s", max_wait = "1m"));
+    f(&Script::new([Good])).await.unwrap();
+    let (script, start) = (Script::new([Good]), Instant::now());
+    let refusal = ResilienceError::rate_limited("limits.late", Duration::from_secs(10));
+    assert_eq!(f(&script).await, Err(Error::Refused(refusal)));
+    assert_eq!((start.elapsed(), script.attempts()), (Duration::ZERO, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_due_past_max_duration_is_not_waited_for() {
+    declare!("limits.past", f, snapshot: retry(max_attempts = 2, max_duration = "1s"), rate_limit(permits = 1, period = "1s", max_wait = "1m"));
+    f(&Script::new([Good])).await.unwrap();
+    let start = Instant::now();
+    assert!(f(&Script::new([Good])).await.unwrap_err().is_refusal(), "due at 1 s, the limit");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    pass(1).await;
+    assert_eq!(f(&Script::new([Good])).await, Ok(1), "due before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_that_are_given_up_take_no_permit() {
+    declare!("limits.churn", f, snapshot: rate_limit(permits = 10, burst = 1, max_wait = "1m"));
+    let (good, start) = (Script::new([Good]), Instant::now());
+    f(&good).await.unwrap();
+    for _ in 0..10 {
+        let given_up = Script::new([Good]);
+        assert!(tokio::time::timeout(Duration::from_millis(1), f(&given_up)).await.is_err());
+    }
+    f(&good).await.unwrap();
+    f(&good).await.unwrap();
+    assert_eq!(start.elapsed().as_millis(), 200);
+    assert_eq!((snapshot().attempts, snapshot().calls, snapshot().cancelled), (3, 3, 10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_deadline_ends_while_it_waits_is_no_attempt() {
     declare!("limits.waits", queued, snapshot: deadline = "10ms", bulkhead(max_concurrent = 1, max_queue = 1));
-    let _held = policy("limits.waits").unwrap().bulkhead().unwrap().acquire().await.unwrap();
+    let policy = policy("limits.waits").unwrap();
+    let _held = policy.bulkhead().unwrap().acquire().await.unwrap();
     let script = Script::new([Good]);
     assert!(queued(&script).await.unwrap_err().is_refusal());
     assert_eq!((script.attempts(), snapshot().attempts, snapshot().calls), (0, 0, 1));

@@ -145,18 +145,156 @@ async fn a_success_can_count_as_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_hint_replaces_the_delay_up_to_max_delay() {
-    fn hint(error: &Error) -> Option<Duration> {
-        match error {
-            Error::After(delay) => Some(*delay),
-            _ => None,
+async fn the_servers_hint_replaces_the_delay_and_is_spread() {
+    under!(f, retry(max_attempts = 40, max_delay = "4s", jitter = 0.0, retry_after(hint)));
+    let script = Script::new([after(3)]);
+    assert_eq!(f(&script).await, Err(Error::After(Duration::from_secs(3))));
+    let gaps = script.gaps();
+    assert!(gaps.iter().all(|gap| (3000..=4001).contains(gap)), "never undercut: {gaps:?}");
+    assert!(gaps.iter().any(|gap| *gap > 3500), "up to max_delay: {gaps:?}");
+    assert!(gaps.iter().any(|gap| *gap < 3500), "spread: {gaps:?}");
+    let script = Script::new([after(3), Fail(Error::Busy), Good]);
+    assert_eq!(f(&script).await, Ok(3));
+    assert_eq!(script.gaps()[1], 2000, "without a hint by the back-off");
+}
+
+fn hint(error: &Error) -> Option<Duration> {
+    match error {
+        Error::After(delay) => Some(*delay),
+        _ => None,
+    }
+}
+
+fn after(seconds: u64) -> Step {
+    Fail(Error::After(Duration::from_secs(seconds)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hint_above_max_delay_or_past_the_deadline_ends_the_call() {
+    under!(f, retry(retry_after(hint)));
+    let script = Script::new([after(120), Good]);
+    assert_eq!(f(&script).await, Err(Error::After(Duration::from_secs(120))));
+    under!(g, deadline = "5s", retry(retry_after(hint)));
+    let (script, start) = (Script::new([after(5), Good]), Instant::now());
+    assert_eq!(g(&script).await, Err(Error::After(Duration::from_secs(5))), "at it is past it");
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // Spread over what is left.
+    for _ in 0..20 {
+        let script = Script::new([after(4), Good]);
+        assert_eq!(g(&script).await, Ok(2));
+        assert!((4000..5000).contains(&script.gaps()[0]), "{:?}", script.gaps());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hint_of_a_refusal_is_not_spread() {
+    under!(
+        f,
+        retry(max_attempts = 2, backoff = "constant", base_delay = "1ms"),
+        rate_limit(permits = 1, period = "3s")
+    );
+    let start = Instant::now();
+    f(&Script::new([Good])).await.unwrap();
+    assert_eq!(f(&Script::new([Good])).await, Ok(1));
+    assert_eq!(start.elapsed().as_millis(), 3000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_attempts_as_it_takes() {
+    under!(f, retry(max_attempts = "unlimited", backoff = "constant", base_delay = "1s"));
+    let steps = (0..1000).map(|_| Fail(Error::Busy)).chain([Good]);
+    assert_eq!(f(&Script::new(steps)).await, Ok(1001));
+    under!(g, retry = "unlimited", deadline = "10s");
+    assert_eq!(g(&Script::failing()).await, Err(Error::Busy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_is_told_before_each_delay() {
+    use mmf::resilience::RetryEvent;
+    use std::sync::Mutex;
+    #[resilient(retry(
+        jitter = 0.0,
+        before_retry(|event: &RetryEvent| told.lock().unwrap().push(event.clone()))
+    ))]
+    async fn f(script: &Script, told: &Mutex<Vec<RetryEvent>>) -> Result<u32, Error> {
+        script.play().await
+    }
+    let told = Mutex::default();
+    let script = Script::new([Fail(Error::Status(500)), Fail(Error::Busy), Good]);
+    assert_eq!(f(&script, &told).await, Ok(3));
+    let told: Vec<_> = told.into_inner().unwrap();
+    let facts: Vec<_> = told.iter().map(|e| (e.attempt, e.delay.as_secs(), &*e.error)).collect();
+    assert_eq!(facts, [(1, 1, "status 500"), (2, 2, "busy")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_may_be_async_or_know_the_receiver() {
+    use mmf::resilience::RetryEvent;
+    async fn wait(event: &RetryEvent) {
+        tokio::time::sleep(event.delay).await;
+    }
+    under!(f, retry(jitter = 0.0, before_retry(wait)));
+    let script = Script::new([Fail(Error::Busy), Good]);
+    assert_eq!(f(&script).await, Ok(2));
+    assert_eq!(script.gaps(), [2000], "the hook waits as long as the delay that follows");
+
+    #[derive(Default)]
+    struct Client(std::sync::atomic::AtomicU32);
+    impl Client {
+        fn reconnect(&self, event: &RetryEvent) {
+            self.0.fetch_add(event.attempt, std::sync::atomic::Ordering::SeqCst);
+        }
+
+        #[resilient(retry(before_retry(|event| self.reconnect(event))))]
+        async fn get(&self, script: &Script) -> Result<u32, Error> {
+            script.play().await
+        }
+
+        #[resilient(retry(base_delay = "1ms", before_retry(|event| self.reconnect(event))))]
+        fn get_blocking(&self, fails: &std::cell::Cell<u32>) -> Result<u32, Error> {
+            fails.set(fails.get() - 1);
+            if fails.get() > 0 { Err(Error::Busy) } else { Ok(7) }
         }
     }
-    under!(f, retry(max_attempts = 4, max_delay = "5s", jitter = 0.0, retry_after(hint)));
-    let after = |seconds| Fail(Error::After(Duration::from_secs(seconds)));
-    let script = Script::new([after(3), after(60), Fail(Error::Busy), Good]);
-    assert_eq!(f(&script).await, Ok(4));
-    assert_eq!(script.gaps(), [3000, 5000, 4000]);
+    let client = Client::default();
+    assert_eq!(client.get(&Script::new([Fail(Error::Busy), Good])).await, Ok(2));
+    assert_eq!(client.get_blocking(&std::cell::Cell::new(3)), Ok(7));
+    assert_eq!(client.0.into_inner(), 1 + 1 + 2);
+}
+
+#[tokio::test]
+async fn a_retry_without_a_delay_lets_go_of_its_thread() {
+    under!(
+        f,
+        retry(
+            max_attempts = "unlimited",
+            base_delay = "0s",
+            max_delay = "0s",
+            backoff = "constant"
+        )
+    );
+    let script = Script::failing();
+    let limited = tokio::time::timeout(Duration::from_millis(20), f(&script)).await;
+    assert!(limited.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_holds_where_the_delay_belongs_to_the_call() {
+    struct Client(Duration);
+    impl Client {
+        #[resilient(retry(base_delay = self.0, budget = 0.0))]
+        async fn get(&self, script: &Script) -> Result<u32, Error> {
+            script.play().await
+        }
+    }
+    let client = Client(Duration::from_millis(1));
+    let mut retries = 0;
+    for _ in 0..20 {
+        let script = Script::failing();
+        client.get(&script).await.unwrap_err();
+        retries += script.attempts() - 1;
+    }
+    assert_eq!(retries, 10, "ten a second and no share of calls");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,8 +302,8 @@ async fn no_attempt_starts_past_max_duration_and_no_delay_is_slept_for_it() {
     under!(f, retry(max_attempts = 9, backoff = "constant", jitter = 0.0, max_duration = "2s"));
     let (script, start) = (Script::failing(), Instant::now());
     assert_eq!(f(&script).await, Err(Error::Busy));
-    assert_eq!(script.attempts(), 3, "at 0 s, 1 s and exactly 2 s");
-    assert_eq!(start.elapsed().as_millis(), 2000);
+    assert_eq!(script.attempts(), 2, "at 0 s and 1 s: 2 s is the limit itself");
+    assert_eq!(start.elapsed().as_millis(), 1000);
 }
 
 #[tokio::test(start_paused = true)]

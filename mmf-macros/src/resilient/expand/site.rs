@@ -233,9 +233,8 @@ impl Expansion<'_> {
             // The policy is made anew for each call, and its budget is not.
             if keys.budget.is_some() {
                 let parts = &self.parts;
-                builder.extend(
-                    quote!(.shared_budget(::std::sync::Arc::clone(#parts.retry_budget()))),
-                );
+                builder
+                    .extend(quote!(.shared_budget(::std::sync::Arc::clone(#parts.retry_budget()))));
             }
         } else {
             set(&mut builder, "budget", keys.budget.as_ref());
