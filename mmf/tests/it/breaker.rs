@@ -279,3 +279,115 @@ async fn a_breaker_built_at_run_time_serves_annotated_functions() {
     assert_eq!(OUTER.state(), Open);
     assert!(f(&Script::new([Good])).await.unwrap_err().is_refusal());
 }
+
+#[tokio::test(start_paused = true)]
+async fn refusals_of_inner_policies_count_by_their_list() {
+    declare!("breaker.limited", f, breaker: breaker(failure_threshold = 1, on_refusal("rate_limit")), rate_limit(permits = 1));
+    succeed(1, &f).await;
+    fail(1, &f).await;
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (Open, 1));
+    declare!("breaker.full", g, breaker: breaker(failure_threshold = 1, on_refusal("bulkhead")), bulkhead = 1);
+    let policy = mmf::resilience::policy("breaker.full").unwrap();
+    let _held = policy.bulkhead().unwrap().acquire().await.unwrap();
+    fail(1, &g).await;
+    assert_eq!(breaker.state(), Open);
+    declare!("breaker.unlisted", h, breaker: breaker(failure_threshold = 1, on_refusal("none")), timeout = "1s", rate_limit(permits = 1, period = "1h"));
+    assert!(h(&Script::new([Hang])).await.unwrap_err().is_refusal());
+    fail(1, &h).await;
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (Closed, 0));
+    declare!("breaker.all", i, breaker: breaker(failure_threshold = 2, on_refusal("all")), timeout = "1s", rate_limit(permits = 1, period = "1h"));
+    assert!(i(&Script::new([Hang])).await.unwrap_err().is_refusal());
+    fail(1, &i).await;
+    assert_eq!(breaker.state(), Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_can_count_as_a_failure() {
+    declare!("breaker.ok", f, breaker: breaker(failure_threshold = 2, fail_if_ok(|attempt: &u32| *attempt > 1)));
+    let script = Script::new([Good]);
+    for _ in 0..3 {
+        f(&script).await.unwrap();
+    }
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (Open, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_without_a_recovery_time_tries_at_once() {
+    declare!("breaker.zero", f, breaker: breaker(failure_threshold = 1, recovery_timeout = "0s", success_threshold = 1));
+    fail(1, &f).await;
+    assert_eq!((breaker.state(), breaker.snapshot().opened), (HalfOpen, 1));
+    fail(1, &f).await;
+    succeed(1, &f).await;
+    assert_eq!(breaker.state(), Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_time_is_over_says_half_open_before_any_call_comes() {
+    declare!("breaker.rest", f, breaker: breaker(failure_threshold = 1, recovery_timeout = "1s"));
+    fail(1, &f).await;
+    pass(999).await;
+    assert_eq!(breaker.state(), Open);
+    pass(1).await;
+    let snapshot = breaker.snapshot();
+    assert_eq!((breaker.state(), snapshot.state), (HalfOpen, HalfOpen));
+    assert_eq!((snapshot.failure_rate, snapshot.opened), (0.0, 1), "emptied when it opened");
+    succeed(1, &f).await;
+    assert_eq!(breaker.state(), HalfOpen);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_hangs_counts_as_failed_in_the_end() {
+    declare!("breaker.hung", f, breaker: breaker(failure_threshold = 1, recovery_timeout = "1s", half_open_max_calls = 1, success_threshold = 1));
+    fail(1, &f).await;
+    pass(1000).await;
+    let hanging = Script::new([Slow(5_000)]);
+    let mut trial = Box::pin(f(&hanging));
+    assert!(tokio::time::timeout(Duration::from_millis(999), &mut trial).await.is_err());
+    fail(1, &f).await;
+    assert_eq!(breaker.state(), HalfOpen, "its place is taken, and its time not over");
+    pass(1).await;
+    fail(1, &f).await;
+    assert_eq!((breaker.state(), breaker.snapshot().failures), (Open, 2));
+    pass(1000).await;
+    succeed(1, &f).await;
+    assert_eq!(breaker.state(), Closed);
+    assert_eq!(trial.await, Ok(1));
+    let snapshot = breaker.snapshot();
+    assert_eq!((snapshot.late, snapshot.successes, snapshot.opened), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_names_the_key() {
+    #[resilient(name = "breaker.labelled", breaker(failure_threshold = 1, key(host)))]
+    async fn f(host: &str, script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    f("a.example", &Script::failing()).await.unwrap_err();
+    let Err(Error::Refused(refusal)) = f("a.example", &Script::new([Good])).await else {
+        panic!("open")
+    };
+    assert_eq!((refusal.key(), refusal.policy()), (Some("a.example"), "breaker.labelled"));
+    assert!(refusal.to_string().starts_with("breaker.labelled [a.example]: circuit open"));
+    let mmf::ResilienceError::CircuitOpen { policy, key, .. } = refusal else { panic!("open") };
+    assert!(policy == "breaker.labelled" && key.as_deref() == Some("a.example"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_attempts_of_a_policy_never_go_back() {
+    #[resilient(name = "breaker.counts", retry(max_attempts = 2), rate_limit(permits = 1))]
+    async fn f(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    let attempts = || policy("breaker.counts").unwrap().snapshot().attempts;
+    f(&Script::new([Good])).await.unwrap();
+    assert_eq!(attempts(), 1);
+    // Refused, and given up in its back-off.
+    let waiting = Script::new([Good]);
+    assert!(tokio::time::timeout(Duration::from_millis(1), f(&waiting)).await.is_err());
+    assert_eq!((attempts(), waiting.attempts()), (1, 0));
+    // Given up while it runs.
+    pass(1000).await;
+    let running = Script::new([Hang]);
+    assert!(tokio::time::timeout(Duration::from_millis(1), f(&running)).await.is_err());
+    assert_eq!((attempts(), running.attempts()), (2, 1));
+}

@@ -4,6 +4,8 @@ mod breaker;
 mod call;
 mod fallback;
 mod limits;
+mod locks;
+mod ready;
 mod registry;
 mod retry;
 mod shapes;
