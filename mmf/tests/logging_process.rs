@@ -206,3 +206,269 @@ fn a_disk_that_fills_up_holds_whole_lines_in_order_until_then() {
     assert!(numbers.len() > 300, "{}", numbers.len());
     assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "whole and in order");
 }
+
+/// Starts a child with its streams as given, and ends it where it takes longer than `seconds`; its code, or
+/// nothing where it had to be ended.
+fn code_within(seconds: u64, command: &mut Command) -> Option<i32> {
+    let mut child = command.spawn().unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if std::time::Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// A pipe of which nobody reads the other end.
+fn unread() -> (std::io::PipeReader, std::io::PipeWriter) {
+    std::io::pipe().unwrap()
+}
+
+#[test]
+fn a_panic_while_standard_output_is_locked_is_logged() {
+    const NAME: &str = "a_panic_while_standard_output_is_locked_is_logged";
+    if is_child() {
+        struct Hostile;
+        impl std::fmt::Display for Hostile {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic!("while it is printed")
+            }
+        }
+        let _logging = init(LoggingConfig::new("child").queue(100)).unwrap();
+        let panicked = std::panic::catch_unwind(|| {
+            use std::io::Write;
+            let mut stdout = std::io::stdout().lock();
+            (0..100).for_each(|number| tracing::info!(number));
+            write!(stdout, "{}", Hostile)
+        });
+        assert!(panicked.is_err());
+        std::process::exit(7);
+    }
+    let output = command(NAME, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    let lines = lines(&output.stdout);
+    assert!(numbers(&lines).into_iter().eq(0..100));
+    assert_eq!(lines.last().unwrap()["message"], "panic: while it is printed");
+}
+
+#[test]
+fn a_reader_that_never_reads_keeps_no_process() {
+    const NAME: &str = "a_reader_that_never_reads_keeps_no_process";
+    if is_child() {
+        let logging = init(LoggingConfig::new("child").queue(1000)).unwrap();
+        let fill = || (0..5_000).for_each(|number| tracing::info!(number));
+        let filling = std::thread::spawn(fill);
+        while logging.flush_within(std::time::Duration::from_millis(300)) {}
+        if std::env::var("END").as_deref() == Ok("panic") {
+            std::panic::catch_unwind(|| panic!("nobody hears it")).unwrap_err();
+            std::process::exit(7);
+        }
+        drop(logging);
+        drop(filling);
+        std::process::exit(8);
+    }
+    for (end, code) in [("panic", 7), ("drop", 8)] {
+        let (reader, writer) = unread();
+        let mut command = command(NAME, &[("END", end)]);
+        assert_eq!(code_within(20, command.stdout(writer).stderr(Stdio::null())), Some(code));
+        drop(reader);
+    }
+}
+
+/// Another process made the stream one that does not block: a slow reader gets every line all the same.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_does_not_block_loses_nothing() {
+    use std::os::fd::AsFd;
+    const NAME: &str = "an_output_that_does_not_block_loses_nothing";
+    if is_child() {
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        (0..20_000).for_each(|number| tracing::info!(number));
+        drop(logging);
+        std::process::exit(0);
+    }
+    let (mut reader, writer) = unread();
+    rustix::io::ioctl_fionbio(writer.as_fd(), true).unwrap();
+    let mut child = command(NAME, &[]).stdout(writer).spawn().unwrap();
+    let mut output = Vec::new();
+    let mut chunk = vec![0; 30_000];
+    while let Ok(bytes @ 1..) = reader.read(&mut chunk) {
+        output.extend_from_slice(&chunk[..bytes]);
+        std::thread::yield_now();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(numbers(&lines(&output)).into_iter().eq(0..20_000), "all, in order");
+}
+
+#[test]
+fn a_value_that_is_recorded_may_log_and_panic() {
+    const NAME: &str = "a_value_that_is_recorded_may_log_and_panic";
+    if is_child() {
+        struct Meddler(bool);
+        impl std::fmt::Debug for Meddler {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                tracing::info!("meddling");
+                assert!(!self.0, "a Debug that panics");
+                f.write_str("meddled")
+            }
+        }
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        let span = tracing::info_span!("span", value = tracing::field::Empty);
+        let _entered = span.enter();
+        span.record("value", tracing::field::debug(Meddler(false)));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            span.record("value", tracing::field::debug(Meddler(true)));
+        }));
+        assert!(panicked.is_err());
+        tracing::info!(number = 1, "after");
+        drop(logging);
+        std::process::exit(0);
+    }
+    let mut command = command(NAME, &[]);
+    let file = std::env::temp_dir().join(format!("mmf-recorded-{}", std::process::id()));
+    command.stdout(std::fs::File::create(&file).unwrap());
+    let code = code_within(20, &mut command);
+    let text = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(code, Some(0));
+    let lines = lines(&text);
+    let after = lines.iter().find(|line| line["number"] == 1).unwrap();
+    assert_eq!(after["value"], "meddled");
+    assert!(lines.iter().filter(|line| line["message"] == "meddling").count() >= 2);
+}
+
+#[test]
+fn the_last_destructors_of_a_thread_may_log() {
+    const NAME: &str = "the_last_destructors_of_a_thread_may_log";
+    if is_child() {
+        struct Last(u64);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                tracing::info!(number = self.0, "the last of a thread");
+            }
+        }
+        thread_local! {
+            static FIRST: Last = const { Last(1) };
+            static SECOND: Last = const { Last(2) };
+        }
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        std::thread::spawn(|| {
+            // One is dropped before the memory of the thread's lines, one after.
+            FIRST.with(|_| ());
+            tracing::info!("the first of a thread");
+            SECOND.with(|_| ());
+        })
+        .join()
+        .unwrap();
+        drop(logging);
+        std::process::exit(0);
+    }
+    let output = command(NAME, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut numbers = numbers(&lines(&output.stdout));
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn a_logger_of_the_log_crate_is_no_reason_to_fail() {
+    const NAME: &str = "a_logger_of_the_log_crate_is_no_reason_to_fail";
+    if is_child() {
+        struct Nobody;
+        impl log::Log for Nobody {
+            fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+                false
+            }
+            fn log(&self, _: &log::Record<'_>) {}
+            fn flush(&self) {}
+        }
+        log::set_boxed_logger(Box::new(Nobody)).unwrap();
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        tracing::info!(number = 1);
+        assert!(matches!(
+            init(LoggingConfig::new("again")),
+            Err(mmf::logging::InitError::AlreadySet)
+        ));
+        drop(logging);
+        std::process::exit(0);
+    }
+    let output = command(NAME, &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = lines(&output.stdout);
+    assert_eq!(numbers(&lines), [1]);
+    let told = lines[0]["message"].as_str().unwrap();
+    assert!(told.contains("records of the `log` crate"), "{told}");
+}
+
+#[test]
+fn a_mistyped_level_leaves_the_rest_of_the_filter() {
+    const NAME: &str = "a_mistyped_level_leaves_the_rest_of_the_filter";
+    if is_child() {
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        tracing::info!(number = 1);
+        tracing::warn!(number = 2);
+        tracing::info!(target: "users", number = 3);
+        drop(logging);
+        std::process::exit(0);
+    }
+    let output = command(NAME, &[("RUST_LOG", "warn,orders=loud,users=info")]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let lines = lines(&output.stdout);
+    assert_eq!(numbers(&lines), [2, 3]);
+    assert!(lines[0]["message"].as_str().unwrap().contains("orders=loud"), "{lines:?}");
+}
+
+/// A process that was forked, as by a daemon: it has the queue and not its thread.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_forked_process_logs_and_flushes() {
+    const NAME: &str = "a_forked_process_logs_and_flushes";
+    if is_child() {
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        tracing::info!(number = 1);
+        logging.flush();
+        let forked = mmf_test_fork::fork();
+        if forked == 0 {
+            tracing::info!(number = 2);
+            logging.flush();
+            tracing::info!(number = 3);
+            drop(logging);
+            std::process::exit(5);
+        }
+        let code = mmf_test_fork::wait(forked);
+        tracing::info!(number = 4);
+        drop(logging);
+        std::process::exit(code);
+    }
+    let mut command = command(NAME, &[]);
+    let (mut reader, writer) = unread();
+    assert_eq!(code_within(20, command.stdout(writer)), Some(5));
+    drop(command);
+    let mut output = Vec::new();
+    reader.read_to_end(&mut output).unwrap();
+    assert_eq!(numbers(&lines(&output)), [1, 2, 3, 4]);
+}
+
+/// What a fork takes, in one place.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the test is about what another's fork leaves behind")]
+mod mmf_test_fork {
+    pub(super) fn fork() -> i32 {
+        // SAFETY: the child uses what the test is about, and exits; no other thread of this process, which runs
+        // one test, holds a lock in this moment: the log is flushed, and its thread waits.
+        unsafe { libc::fork() }
+    }
+
+    pub(super) fn wait(process: i32) -> i32 {
+        let mut status = 0;
+        // SAFETY: the status is a place for an integer.
+        unsafe { libc::waitpid(process, &raw mut status, 0) };
+        libc::WEXITSTATUS(status)
+    }
+}

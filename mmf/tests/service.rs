@@ -31,7 +31,32 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
             cause
         }
         Ok("panic") => panic!("the very reason"),
+        Ok("threads") => {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| (0..1000).for_each(|number| tracing::info!(number)));
+                }
+            });
+            panic!("and a panic")
+        }
         Ok("stubborn") => std::future::pending().await,
+        Ok("unread") => loop {
+            // More than the queue and the pipe hold: the thread of `main` stands still in the end.
+            tracing::info!(filling = "x".repeat(1000));
+            tokio::task::yield_now().await;
+        },
+        Ok("drops") => {
+            struct Endless;
+            impl Drop for Endless {
+                fn drop(&mut self) {
+                    loop {
+                        std::thread::park();
+                    }
+                }
+            }
+            let _endless = Endless;
+            std::future::pending().await
+        }
         Ok("signal") => {
             let running = service.clone();
             mmf::spawn(async move {
@@ -137,6 +162,64 @@ fn a_service_whose_main_does_not_end() {
     assert_eq!((&last["timeout_ms"], &last["level"]), (&200.into(), &"WARN".into()));
 }
 
+/// Ends a child by signals, one after the other as soon as it is known to run, and says how long it took and with
+/// what code it ended; nothing where it did not.
+#[cfg(unix)]
+fn ended_by(signals: &[&str], mut child: Child, since: std::time::Duration) -> Option<i32> {
+    std::thread::sleep(since);
+    for signal in signals {
+        let status = Command::new("kill").args([*signal, &child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let end = std::time::Instant::now() + Duration::from_secs(5);
+    while std::time::Instant::now() < end {
+        if let Some(status) = child.try_wait().expect("waits") {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().expect("ends");
+    child.wait().expect("ends");
+    None
+}
+
+/// `service 2>&1 | head -1`: both streams are gone, or both are on a full disk.
+#[cfg(unix)]
+fn a_service_whose_streams_are_both_gone() {
+    let gone = || std::io::pipe().expect("a pipe").1;
+    let mut command = command("threads");
+    let child = command.stdout(gone()).stderr(gone()).spawn().expect("starts");
+    assert_eq!(ended_by(&[], child, Duration::ZERO), Some(101));
+    if cfg!(target_os = "linux") {
+        let full =
+            || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let child = command.stdout(full()).stderr(full()).spawn().expect("starts");
+        assert_eq!(ended_by(&[], child, Duration::ZERO), Some(101));
+    }
+}
+
+/// Nobody reads its lines: neither one signal nor two, nor a panic or an end, is kept by that.
+#[cfg(unix)]
+fn a_service_whose_lines_nobody_reads() {
+    for signals in [&["-TERM"][..], &["-TERM", "-TERM"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = command("unread");
+        let child = command.stdout(writer).spawn().expect("starts");
+        // Until its queue and the pipe are full.
+        assert_eq!(ended_by(signals, child, Duration::from_millis(700)), Some(1), "{signals:?}");
+        drop(reader);
+    }
+}
+
+/// A destructor that never ends, in what `main` holds.
+#[cfg(unix)]
+fn a_service_that_cannot_be_dropped() {
+    let mut command = command("drops");
+    let child = command.stdout(Stdio::null()).spawn().expect("starts");
+    assert_eq!(ended_by(&["-TERM"], child, Duration::from_millis(500)), Some(1));
+}
+
 /// A word that is no level shows nothing of the service: that is told where it can be seen.
 fn a_service_with_a_mistyped_level() {
     let mut command = command("error");
@@ -172,6 +255,12 @@ fn main() -> ExitCode {
         ("a_service_that_is_terminated", a_service_that_is_terminated),
         #[cfg(unix)]
         ("a_service_whose_main_does_not_end", a_service_whose_main_does_not_end),
+        #[cfg(unix)]
+        ("a_service_whose_streams_are_both_gone", a_service_whose_streams_are_both_gone),
+        #[cfg(unix)]
+        ("a_service_whose_lines_nobody_reads", a_service_whose_lines_nobody_reads),
+        #[cfg(unix)]
+        ("a_service_that_cannot_be_dropped", a_service_that_cannot_be_dropped),
     ] {
         test();
         println!("test {name} ... ok");

@@ -1,5 +1,7 @@
 //! The span that is active, and the trace that a request came with.
 
+use std::cell::Cell;
+
 use opentelemetry::context::{FutureExt, WithContext};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, ContextGuard};
@@ -28,11 +30,41 @@ pub(crate) fn outgoing_trace() -> Option<(String, Option<String>)> {
 }
 
 fn of_active_span<T>(look: impl FnOnce(&SpanContext) -> T) -> Option<T> {
-    Context::map_current(|context| {
+    look_at_current(|context| {
         let span = context.has_active_span().then(|| context.span())?;
         let span = span.span_context();
         (span.is_valid() && !span.is_remote()).then(|| look(span))
-    })
+    })?
+}
+
+/// Whether this thread exports: what is traced there would be exported again, and so on.
+pub(crate) fn is_exporting() -> bool {
+    look_at_current(Context::is_telemetry_suppressed).unwrap_or(false)
+}
+
+/// Looks at the current context; not where the thread is ending, whose last destructors may log: asking for a
+/// context that is gone panics.
+fn look_at_current<T>(look: impl FnOnce(&Context) -> T) -> Option<T> {
+    struct Ending;
+    impl Drop for Ending {
+        fn drop(&mut self) {
+            IS_ENDING.set(true);
+        }
+    }
+    thread_local! {
+        static IS_ENDING: Cell<bool> = const { Cell::new(false) };
+        static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+        static ENDING: Ending = const { Ending };
+    }
+    if IS_ENDING.get() {
+        return None;
+    }
+    let seen = Context::map_current(look);
+    if !IS_WATCHED.replace(true) {
+        // Only now: what is made last is dropped first, while the context is still there.
+        let _ = ENDING.try_with(|_| ());
+    }
+    Some(seen)
 }
 
 /// Polls a future where spans without a parent have that of the request's trace.

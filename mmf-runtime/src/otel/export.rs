@@ -167,8 +167,3 @@ fn bounded<const N: usize>(end: Option<Instant>, work: [Box<dyn FnOnce() + Send>
     };
     ended == Err(RecvTimeoutError::Disconnected)
 }
-
-/// Whether this thread exports: what is traced there would be exported again, and so on.
-pub(crate) fn is_exporting() -> bool {
-    Context::is_current_telemetry_suppressed()
-}
