@@ -1,10 +1,9 @@
 //! How a policy refuses a call, and which refusals another policy listens to.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::name::PolicyName;
+use super::name::{KeyLabel, PolicyName};
 
 /// A call that a policy refused or cut short.
 ///
@@ -32,7 +31,7 @@ pub enum ResilienceError {
         /// Name of the policy.
         policy: PolicyName,
         /// The key of a breaker by key, cut to 64 characters.
-        key: Option<Arc<str>>,
+        key: Option<KeyLabel>,
         /// Time until the breaker admits a trial; zero where it depends on running trials.
         retry_after: Duration,
     },
@@ -70,7 +69,7 @@ pub enum ResilienceError {
         /// Name of the policy.
         policy: PolicyName,
         /// The key of a limit by key, cut to 64 characters.
-        key: Option<Arc<str>>,
+        key: Option<KeyLabel>,
         /// Time until the next permit.
         retry_after: Duration,
     },
@@ -86,7 +85,7 @@ pub enum ResilienceError {
 }
 
 /// ` [key]`, where there is one.
-fn of_key(key: &Option<Arc<str>>) -> String {
+fn of_key(key: &Option<KeyLabel>) -> String {
     key.as_ref().map(|key| format!(" [{key}]")).unwrap_or_default()
 }
 

@@ -2,180 +2,161 @@
 
 use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Write};
-use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use arcstr::ArcStr;
 use serde::{Serialize, Serializer};
 
-/// The name of a policy: a text of the program, or one made at run time, which is kept for as long as
-/// something carries it and no longer.
-///
-/// It derefs to `str` and compares with texts.
-///
-/// ```
-/// use mmf_runtime::resilience::PolicyName;
-///
-/// const USERS: PolicyName = PolicyName::new("users.fetch");
-/// assert_eq!(USERS, "users.fetch");
-/// assert!(PolicyName::from(format!("tenant.{}", 7)).starts_with("tenant."));
-/// ```
-#[derive(Clone)]
-pub struct PolicyName(Text);
+/// A text that is shared by whatever carries it, and kept no longer: one word wide, so that a refusal which
+/// carries one is not larger than it must be.
+macro_rules! shared_text {
+    ($(#[$attribute:meta])* $name:ident) => {
+        $(#[$attribute])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(ArcStr);
 
-#[derive(Clone)]
-enum Text {
-    Static(&'static str),
-    Shared(Arc<str>),
+        impl $name {
+            /// As text.
+            #[inline]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            #[inline]
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                self
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self.as_str(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl PartialEq<String> for $name {
+            fn eq(&self, other: &String) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<$name> for str {
+            fn eq(&self, other: &$name) -> bool {
+                self == other.as_str()
+            }
+        }
+
+        impl PartialEq<$name> for &str {
+            fn eq(&self, other: &$name) -> bool {
+                *self == other.as_str()
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<Arc<str>> for $name {
+            fn from(text: Arc<str>) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<Cow<'_, str>> for $name {
+            fn from(text: Cow<'_, str>) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(text: &$name) -> Self {
+                text.clone()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self)
+            }
+        }
+    };
+}
+
+shared_text! {
+    /// The name of a policy, kept for as long as something carries it and no longer.
+    ///
+    /// It derefs to `str` and compares with texts.
+    ///
+    /// ```
+    /// use mmf_runtime::resilience::PolicyName;
+    ///
+    /// assert_eq!(PolicyName::from("users.fetch"), "users.fetch");
+    /// assert!(PolicyName::from(format!("tenant.{}", 7)).starts_with("tenant."));
+    /// ```
+    PolicyName
+}
+
+shared_text! {
+    /// A key as events, errors and snapshots show it: at most 64 characters, none of which turns text around or
+    /// ends a line.
+    KeyLabel
 }
 
 impl PolicyName {
-    /// A name that stands in the program.
-    pub const fn new(name: &'static str) -> Self {
-        Self(Text::Static(name))
-    }
-
-    /// The name as text.
-    #[inline]
-    pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Text::Static(name) => name,
-            Text::Shared(name) => name,
-        }
-    }
-}
-
-impl Deref for PolicyName {
-    type Target = str;
-
-    #[inline]
-    fn deref(&self) -> &str {
-        self.as_str()
-    }
-}
-
-impl AsRef<str> for PolicyName {
-    fn as_ref(&self) -> &str {
-        self
-    }
-}
-
-impl Borrow<str> for PolicyName {
-    fn borrow(&self) -> &str {
-        self
+    /// The name of a function, which is there for as long as the program runs: handing it on counts nothing.
+    pub(crate) fn of_program(name: &'static str) -> Self {
+        let name = ArcStr::from(name);
+        name.leak();
+        Self(name)
     }
 }
 
 impl Default for PolicyName {
     fn default() -> Self {
-        Self::new("")
-    }
-}
-
-impl fmt::Display for PolicyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.as_str(), f)
-    }
-}
-
-impl fmt::Debug for PolicyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl PartialEq for PolicyName {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for PolicyName {}
-
-impl PartialEq<str> for PolicyName {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
-    }
-}
-
-impl PartialEq<&str> for PolicyName {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
-    }
-}
-
-impl PartialEq<String> for PolicyName {
-    fn eq(&self, other: &String) -> bool {
-        self.as_str() == other
-    }
-}
-
-impl PartialEq<PolicyName> for str {
-    fn eq(&self, other: &PolicyName) -> bool {
-        self == other.as_str()
-    }
-}
-
-impl PartialEq<PolicyName> for &str {
-    fn eq(&self, other: &PolicyName) -> bool {
-        *self == other.as_str()
-    }
-}
-
-impl PartialOrd for PolicyName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for PolicyName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.as_str().cmp(other.as_str())
-    }
-}
-
-impl Hash for PolicyName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-impl From<&'static str> for PolicyName {
-    fn from(name: &'static str) -> Self {
-        Self::new(name)
-    }
-}
-
-impl From<String> for PolicyName {
-    fn from(name: String) -> Self {
-        Self(Text::Shared(name.into()))
-    }
-}
-
-impl From<Arc<str>> for PolicyName {
-    fn from(name: Arc<str>) -> Self {
-        Self(Text::Shared(name))
-    }
-}
-
-impl From<Cow<'static, str>> for PolicyName {
-    fn from(name: Cow<'static, str>) -> Self {
-        match name {
-            Cow::Borrowed(name) => name.into(),
-            Cow::Owned(name) => name.into(),
-        }
-    }
-}
-
-impl From<&PolicyName> for PolicyName {
-    fn from(name: &PolicyName) -> Self {
-        name.clone()
-    }
-}
-
-impl Serialize for PolicyName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self)
+        Self(ArcStr::new())
     }
 }
 
@@ -184,7 +165,7 @@ const LONGEST_LABEL: usize = 64;
 
 /// A key as events, errors and snapshots show it: what its `Debug` writes, without the quotes of a text, cut
 /// and escaped, since keys come from outside.
-pub(crate) fn label(key: &dyn fmt::Debug) -> Arc<str> {
+pub(crate) fn label(key: &dyn fmt::Debug) -> KeyLabel {
     let mut label = Label(String::new());
     // Fails where the label is full; a key whose `Debug` fails has written what it could.
     let _ = write!(label, "{key:?}");

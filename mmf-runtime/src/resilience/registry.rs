@@ -71,7 +71,7 @@ pub fn kept<P>(policy: impl Into<Held<'static, P>>) -> &'static P {
 #[derive(Debug)]
 pub struct Site {
     origin: Origin,
-    build: fn(&'static str) -> Parts,
+    build: fn(&PolicyName) -> Parts,
     state: OnceLock<State>,
 }
 
@@ -90,7 +90,7 @@ inventory::collect!(Registration);
 
 impl Site {
     /// A function whose state is built at its first call or listing.
-    pub const fn new(origin: Origin, build: fn(&'static str) -> Parts) -> Self {
+    pub const fn new(origin: Origin, build: fn(&PolicyName) -> Parts) -> Self {
         Self { origin, build, state: OnceLock::new() }
     }
 
@@ -117,9 +117,9 @@ impl Site {
     /// Built before the cell is taken: what the user wrote as values may call the function itself.
     #[cold]
     fn build_state(&'static self) -> &'static State {
-        let name = self.name();
-        let parts = (self.build)(name);
-        let state = State { name: PolicyName::new(name), counters: Counters::new(), parts };
+        let name = PolicyName::of_program(self.name());
+        let parts = (self.build)(&name);
+        let state = State { name, counters: Counters::new(), parts };
         self.state.get_or_init(|| state)
     }
 
@@ -256,7 +256,7 @@ fn shared_conflict(sites: &[&'static Site]) -> Option<NameConflict> {
 /// configuration of the one that writes it.
 pub fn shared_breaker(
     name: &'static str,
-    build: fn(&'static str) -> CircuitBreaker,
+    build: fn(&PolicyName) -> CircuitBreaker,
     configured: bool,
 ) -> &'static CircuitBreaker {
     /// Under its lock: the map alone. A breaker is built before, of what the user wrote.
@@ -279,7 +279,7 @@ pub fn shared_breaker(
             return breaker;
         }
     }
-    let built = build(name);
+    let built = build(&PolicyName::of_program(name));
     shared().entry(name).or_insert_with(|| Box::leak(Box::new(built)))
 }
 

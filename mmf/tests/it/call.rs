@@ -236,29 +236,3 @@ async fn a_hook_is_told_of_each_retry_and_a_success_can_count_as_a_failure() {
     assert_eq!(*told.lock().unwrap(), [(1, Duration::from_secs(1))]);
     assert_eq!(breaker.snapshot().failures, 2);
 }
-
-#[tokio::test]
-async fn names_of_calls_are_not_kept() {
-    let name = Arc::<str>::from("tenant.7");
-    let script = Script::new([Good]);
-    call(Arc::clone(&name)).timeout(Duration::from_secs(1)).run(|| script.play()).await.unwrap();
-    assert_eq!(Arc::strong_count(&name), 1);
-}
-
-#[tokio::test]
-async fn its_future_is_send() {
-    fn assert_send<T: Send>(value: T) -> T {
-        value
-    }
-    let breaker = CircuitBreaker::builder("b").build();
-    let bulkhead = Bulkhead::builder("k").build();
-    let script = Script::new([Good]);
-    let future = call("s")
-        .deadline(Duration::from_secs(1))
-        .retry(RetryPolicy::default())
-        .breaker(&breaker)
-        .bulkhead(&bulkhead)
-        .timeout(Duration::from_secs(1))
-        .run(|| script.play());
-    assert_eq!(assert_send(future).await, Ok(1));
-}

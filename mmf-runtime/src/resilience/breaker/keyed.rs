@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::config::{CircuitBreakerBuilder, Config};
 use super::machine::{BreakerState, CircuitBreaker};
 use crate::resilience::events;
-use crate::resilience::name::{PolicyName, label};
+use crate::resilience::name::{KeyLabel, PolicyName, label};
 
 const SHARDS: usize = 16;
 
@@ -40,7 +40,7 @@ pub struct KeyedBreakers {
 
 struct Entry {
     breaker: Arc<CircuitBreaker>,
-    label: Arc<str>,
+    label: KeyLabel,
     used: AtomicU64,
 }
 
@@ -132,7 +132,7 @@ impl KeyedBreakers {
         }
         let used = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
         let (name, config) = (self.name.clone(), Arc::clone(&self.config));
-        let breaker = Arc::new(CircuitBreaker::new(name, Some(Arc::clone(&label)), config));
+        let breaker = Arc::new(CircuitBreaker::new(name, Some(label.clone()), config));
         let entry = Entry { breaker: Arc::clone(&breaker), label, used: AtomicU64::new(used) };
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
         order.0.push(Reverse((used, id)));

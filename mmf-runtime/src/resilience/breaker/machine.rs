@@ -23,7 +23,7 @@ use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
 use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
-use crate::resilience::name::PolicyName;
+use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::policy::{Identity, Invocation};
 use crate::resilience::snapshot::BreakerSnapshot;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -123,7 +123,7 @@ impl Word {
 pub struct CircuitBreaker {
     name: PolicyName,
     /// The label of its key, where it is one of several.
-    key: Option<Arc<str>>,
+    key: Option<KeyLabel>,
     config: Arc<Config>,
     word: AtomicU64,
     /// While open: since when, by [`clock::nanos`], and when it may become half-open.
@@ -207,7 +207,7 @@ impl CircuitBreaker {
         CircuitBreakerBuilder::new(name)
     }
 
-    pub(crate) fn new(name: PolicyName, key: Option<Arc<str>>, config: Arc<Config>) -> Self {
+    pub(crate) fn new(name: PolicyName, key: Option<KeyLabel>, config: Arc<Config>) -> Self {
         let books = Books {
             window: Window::new(config.window),
             consecutive_failures: 0,
