@@ -91,7 +91,7 @@ impl<'a> Invocation<'a> {
     pub fn finish<T, E: FromRefusal>(self, outcome: Outcome<T, E>) -> Result<T, E> {
         self.count_call(match outcome {
             Ok(result) => result,
-            Err(refusal) => Err(E::from_refusal(refusal)),
+            Err(refusal) => refused(refusal),
         })
     }
 
@@ -272,6 +272,12 @@ impl Drop for Invocation<'_> {
             self.count(|counters| &counters.cancelled);
         }
     }
+}
+
+/// A refusal as the caller's error. Apart, so that what is inlined everywhere stays small.
+#[inline(never)]
+fn refused<T, E: FromRefusal>(refusal: ResilienceError) -> Result<T, E> {
+    Err(E::from_refusal(refusal))
 }
 
 pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
