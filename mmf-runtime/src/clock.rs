@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 /// Where [`nanos`] begins to count, in the middle of its range: a paused clock may stand before the
 /// instant at which this process first asked.
-pub(crate) const ORIGIN: u64 = 1 << 62;
+const ORIGIN: u64 = 1 << 62;
 
 /// The instant at which this process first asked.
 static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -82,6 +82,51 @@ pub(crate) fn ran_back(kept: u64, now: u64) -> bool {
     kept > now.saturating_add(1_000_000_000)
 }
 
+/// A clock of its own for what counts on it in each call and never shows its times: by the processor's counter
+/// as it is, unscaled, since intervals can be scaled once. Where tokio's clock can be paused, by that.
+pub(crate) struct Ticker {
+    clock: Clock,
+    /// Ticks that are left out, so that many bits are free above the rest.
+    base: u64,
+    /// Of [`SPAN`](Self::SPAN) ticks.
+    nanos: u64,
+}
+
+impl Ticker {
+    const SPAN: u64 = 1 << 40;
+    /// It begins so far after zero: a paused clock may stand before the instant at which it was made, and another
+    /// core's counter a little behind.
+    const BEGIN: u64 = 1 << 54;
+
+    pub(crate) fn new() -> Self {
+        if PAUSABLE {
+            return Self { clock: Clock::new(), base: ORIGIN - Self::BEGIN, nanos: Self::SPAN };
+        }
+        let clock = Clock::new();
+        let nanos = clock.delta_as_nanos(0, Self::SPAN).max(1);
+        let base = clock.raw().wrapping_sub(Self::BEGIN);
+        Self { clock, base, nanos }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        let now = if PAUSABLE { nanos_by_tokio() } else { self.clock.raw() };
+        now.wrapping_sub(self.base)
+    }
+
+    /// So many nanoseconds in ticks, `1 << bits` of them in each, rounded up.
+    pub(crate) fn ticks(&self, nanos: u128, bits: u32) -> u128 {
+        nanos.saturating_mul(u128::from(Self::SPAN) << bits).div_ceil(u128::from(self.nanos))
+    }
+
+    /// So many ticks, of which `1 << bits` are one, as a duration that is rounded up.
+    pub(crate) fn duration(&self, ticks: u64, bits: u32) -> Duration {
+        let nanos = u128::from(ticks) * u128::from(self.nanos);
+        let nanos = nanos.div_ceil(u128::from(Self::SPAN) << bits);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
 /// A duration in whole nanoseconds; one above 584 years becomes 584 years.
 pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
@@ -147,6 +192,23 @@ mod tests {
         assert_eq!(nanos(), before);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(nanos() - before, 60_000_000_000);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "reads the processor's counter")]
+    fn ticks_of_a_duration_are_that_long() {
+        // As in a program whose clock cannot be paused.
+        let clock = Clock::new();
+        let nanos = clock.delta_as_nanos(0, Ticker::SPAN);
+        for ticker in [Ticker::new(), Ticker { clock, base: 0, nanos }] {
+            for nanos in [1, 1000, 1_000_000_007, 86_400_000_000_000] {
+                let ticks = u64::try_from(ticker.ticks(nanos, 5)).unwrap();
+                let back = ticker.duration(ticks, 5).as_nanos();
+                assert!((nanos..=nanos + 1).contains(&back), "{nanos} {back}");
+            }
+            assert_eq!(ticker.duration(1, 5), Duration::from_nanos(1), "rounded up");
+            assert_eq!(ticker.duration(0, 5), Duration::ZERO);
+        }
     }
 
     #[test]

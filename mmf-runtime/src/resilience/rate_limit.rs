@@ -6,6 +6,7 @@
 //! has a timer; while somebody does, the word says so, and whoever comes later cannot overtake.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use atomic_waker::AtomicWaker;
 use super::error::ResilienceError;
 use super::invalid::{Check, InvalidPolicy};
 use super::name::PolicyName;
-use crate::clock;
+use crate::clock::{self, Ticker};
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 use crate::timer::Timer;
 
@@ -36,9 +37,9 @@ use crate::timer::Timer;
 /// assert!(limiter.try_acquire().is_ok());
 /// assert!(limiter.try_acquire().is_err());
 /// ```
-#[derive(Debug)]
 pub struct RateLimiter {
     name: PolicyName,
+    clock: Ticker,
     /// From one permit to the next.
     interval: u64,
     /// How far the arrival time may run ahead of now: `burst - 1` intervals.
@@ -66,28 +67,16 @@ struct Waiter {
     is_first: AtomicBool,
 }
 
-/// Times are kept in 32nds of a nanosecond, so that an interval of a few nanoseconds is not off by much. A
-/// process may run for six years by it.
+/// Times are kept in 32nds of a tick of the clock, of about a nanosecond, so that an interval of a few is not off
+/// by much. A process may run for two years by a counter of 3 GHz.
 const FRACTION_BITS: u32 = 5;
 /// The bit of the word that says that somebody waits. Any time with it is later than every other, so that the
 /// quick way finds no permit.
 const WAITING: u64 = 1 << 63;
-/// The longest time, 208 days, with room for sums of several.
+/// The longest time, 70 days by such a counter, with room for sums of several.
 const LONGEST: u64 = 1 << 59;
 /// Clocks of two threads are no further apart.
 const SKEW: u64 = 1_000_000_000 << FRACTION_BITS;
-
-/// Now, in 32nds of a nanosecond.
-#[inline]
-fn now() -> u64 {
-    // Not from zero: a paused clock may stand before the instant at which this process first asked.
-    clock::nanos().wrapping_sub(clock::ORIGIN - (1 << 54)) << FRACTION_BITS
-}
-
-/// So many of them, as a duration that is rounded up.
-fn duration(fractions: u64) -> Duration {
-    Duration::from_nanos(fractions.div_ceil(1 << FRACTION_BITS))
-}
 
 impl RateLimiter {
     /// Starts from 100 permits per second, no waiting.
@@ -142,10 +131,15 @@ impl RateLimiter {
         Ok(())
     }
 
+    #[inline]
+    fn now(&self) -> u64 {
+        self.clock.now() << FRACTION_BITS
+    }
+
     /// Takes a permit that is due, where nobody waits for it.
     #[inline]
     pub(crate) fn take_now(&self) -> bool {
-        let now = now();
+        let now = self.now();
         // Relaxed: the word is all there is to agree on, nothing is published by it.
         let mut arrival = self.arrival.load(Ordering::Relaxed);
         while arrival <= now + self.tolerance {
@@ -201,7 +195,11 @@ impl RateLimiter {
     /// The time until the permit behind so many that wait.
     fn wait_behind(&self, waiting: usize) -> Duration {
         let ahead = self.interval.saturating_mul(u64::try_from(waiting).unwrap_or(u64::MAX));
-        duration(self.time_to_due(now()).saturating_add(ahead))
+        self.duration(self.time_to_due(self.now()).saturating_add(ahead))
+    }
+
+    fn duration(&self, time: u64) -> Duration {
+        self.clock.duration(time, FRACTION_BITS)
     }
 
     /// How long it is until the next permit is due. A time that is further ahead than it can have been set is
@@ -265,6 +263,16 @@ impl RateLimiter {
     }
 }
 
+impl fmt::Debug for RateLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimiter")
+            .field("name", &self.name)
+            .field("interval", &self.duration(self.interval))
+            .field("max_wait", &self.max_wait)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A place in the queue, until its permit is due. Dropped before that, it takes none.
 pub(crate) struct Queued<'l> {
     limiter: &'l RateLimiter,
@@ -281,13 +289,13 @@ impl Future for Queued<'_> {
         let Some(waiting) = waiter else { return Poll::Ready(()) };
         waiting.waker.register(context.waker());
         while waiting.is_first.load(Ordering::Acquire) {
-            match limiter.take_turn(waiting, now()) {
+            match limiter.take_turn(waiting, limiter.now()) {
                 Ok(()) => {
                     *waiter = None;
                     return Poll::Ready(());
                 }
                 Err(wait) if !timer.is_started() => {
-                    *timer = Timer::until(clock::later(clock::now(), duration(wait)));
+                    *timer = Timer::until(clock::later(clock::now(), limiter.duration(wait)));
                 }
                 Err(_) => {}
             }
@@ -306,8 +314,10 @@ impl Queued<'_> {
             std::thread::park();
         }
         let mut slept = 0;
-        while let Err(wait) = self.limiter.take_turn(waiter, now().saturating_add(slept)) {
-            std::thread::sleep(duration(wait));
+        while let Err(wait) =
+            self.limiter.take_turn(waiter, self.limiter.now().saturating_add(slept))
+        {
+            std::thread::sleep(self.limiter.duration(wait));
             if clock::PAUSABLE {
                 slept = slept.saturating_add(wait);
             }
@@ -346,7 +356,7 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// The period. Default: 1 s. From one permit to the next it is at most 208 days.
+    /// The period. Default: 1 s. From one permit to the next it is at most 70 days.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
@@ -394,12 +404,14 @@ impl RateLimiterBuilder {
 
     fn built(self) -> RateLimiter {
         let burst = u64::from(self.burst.unwrap_or(self.permits));
-        let period = self.period.as_nanos() << FRACTION_BITS;
+        let clock = Ticker::new();
         // Rounded up: a limit is never more than it says.
+        let period = clock.ticks(self.period.as_nanos(), FRACTION_BITS);
         let interval = period.div_ceil(u128::from(self.permits));
         let interval = u64::try_from(interval).unwrap_or(LONGEST).min(LONGEST);
         RateLimiter {
             name: self.name,
+            clock,
             interval,
             tolerance: interval.saturating_mul(burst - 1).min(LONGEST),
             max_wait: self.max_wait,

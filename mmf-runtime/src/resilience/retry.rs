@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::backoff::{Backoff, Curve, Dice};
 use super::budget::RetryBudget;
-use super::error::{Refusals, ResilienceError};
+use super::error::Refusals;
 use super::events::{self, ErrorText};
 use super::invalid::{Check, InvalidPolicy};
 use super::policy::{Invocation, Outcome};
@@ -287,11 +287,8 @@ impl<'c> Retrying<'c> {
         error_text: ErrorText<E>,
     ) -> ControlFlow<Outcome<T, E>, Duration> {
         match self.verdict(&outcome, judge) {
-            None => ControlFlow::Break(outcome),
-            Some(hint) => match self.retry(&outcome, hint, error_text) {
-                Some(delay) => ControlFlow::Continue(delay),
-                None => ControlFlow::Break(outcome),
-            },
+            Retry::No => ControlFlow::Break(outcome),
+            Retry::Yes(hint) => self.retry(outcome, hint, error_text),
         }
     }
 
@@ -303,59 +300,55 @@ impl<'c> Retrying<'c> {
         error_text: ErrorText<E>,
     ) -> ControlFlow<Outcome<T, E>, RetryEvent> {
         let attempt = self.attempt;
-        let verdict = self.verdict(&outcome, judge);
-        match verdict.and_then(|hint| self.retry(&outcome, hint, error_text)) {
-            Some(delay) => {
+        match self.verdict(&outcome, judge) {
+            Retry::No => ControlFlow::Break(outcome),
+            Retry::Yes(hint) => {
                 let error = events::Failure(&outcome, error_text).to_string();
-                ControlFlow::Continue(RetryEvent { attempt, delay, error })
+                let retried = self.retry(outcome, hint, error_text);
+                retried.map_continue(|delay| RetryEvent { attempt, delay, error })
             }
-            None => ControlFlow::Break(outcome),
         }
     }
 
-    /// Whether the outcome is worth another attempt, and when.
+    /// Whether the outcome is worth another attempt.
     #[inline]
     fn verdict<T, E>(
         &self,
         outcome: &Outcome<T, E>,
         judge: impl FnOnce(&Result<T, E>) -> Retry,
-    ) -> Option<Hint> {
+    ) -> Retry {
         match outcome {
-            Ok(result) => match judge(result) {
-                Retry::No => None,
-                Retry::Yes(hint) => Some(hint.map_or(Hint::None, Hint::Server)),
-            },
-            Err(refusal) => self.verdict_on(refusal),
+            Ok(result) => judge(result),
+            Err(refusal) => Retry::when(self.refusals.contains(refusal.refusal()), || None),
         }
-    }
-
-    #[cold]
-    fn verdict_on(&self, refusal: &ResilienceError) -> Option<Hint> {
-        self.refusals.contains(refusal.refusal()).then(|| {
-            // A breaker that waits for its own trials says zero, as it cannot know.
-            let known = refusal.retry_after().filter(|delay| !delay.is_zero());
-            known.map_or(Hint::None, Hint::Refusal)
-        })
     }
 
     #[cold]
     fn retry<T, E>(
         &mut self,
-        outcome: &Outcome<T, E>,
-        hint: Hint,
+        outcome: Outcome<T, E>,
+        hint: Option<Duration>,
         error_text: ErrorText<E>,
-    ) -> Option<Duration> {
+    ) -> ControlFlow<Outcome<T, E>, Duration> {
+        let hint = match &outcome {
+            Ok(_) => hint.map_or(Hint::None, Hint::Server),
+            // A breaker that waits for its own trials says zero, as it cannot know.
+            Err(refusal) => refusal
+                .retry_after()
+                .filter(|delay| !delay.is_zero())
+                .map_or(Hint::None, Hint::Refusal),
+        };
         match self.delay(hint) {
             Ok(delay) => {
-                events::retry(self.invocation.name(), self.attempt, delay, outcome, error_text);
+                events::retry(self.invocation.name(), self.attempt, delay, &outcome, error_text);
                 self.previous = clock::saturating_nanos(delay);
                 self.attempt = self.attempt.saturating_add(1);
-                Some(delay)
+                ControlFlow::Continue(delay)
             }
             Err(reason) => {
                 let attempts = self.attempt;
-                events::exhausted(self.invocation.name(), attempts, reason, outcome, error_text);
-                None
+                events::exhausted(self.invocation.name(), attempts, reason, &outcome, error_text);
+                ControlFlow::Break(outcome)
             }
         }
     }
