@@ -4,11 +4,13 @@
 //! `cargo run --release -p mmf-benches --bin contention [-- --rounds N --threads N --json FILE]`
 
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use governor::Quota;
 use mmf_benches::functions::{self, Error, work};
 use mmf_benches::table::{Table, option, rounds};
 use recloser::{AsyncRecloser, Recloser};
@@ -49,6 +51,7 @@ fn main() -> std::io::Result<()> {
     let failsafe = failsafe::Config::new().build();
     let semaphore = Semaphore::new(1000);
     let shared = AtomicU64::new(0);
+    let governor = governor::RateLimiter::direct(Quota::per_second(NonZeroU32::MAX));
 
     let mut table = Table::new("threads on one policy", "ns/call");
     for _ in 0..rounds(31) {
@@ -77,6 +80,17 @@ fn main() -> std::io::Result<()> {
                 })
             };
             table.add(&what, "tokio Semaphore", time(threads, by_hand));
+
+            let what = format!("rate limit with room, threads: {threads}");
+            table.add(&what, "MMF", time(threads, functions::rate_limit));
+            let by_governor = |id| {
+                let governor = &governor;
+                async move {
+                    governor.check().map_err(|_| Error)?;
+                    work(id).await
+                }
+            };
+            table.add(&what, "governor", time(threads, by_governor));
         }
     }
     table.publish()

@@ -124,6 +124,7 @@ async fn main() -> std::io::Result<()> {
     let failsafe = failsafe::Config::new().build();
     let semaphore = Semaphore::new(10);
     let governor = RateLimiter::direct(Quota::per_second(NonZeroU32::MAX));
+    let limiter = mmf::resilience::RateLimiter::builder("bare").permits(1_000_000_000).build();
     let backoff = ConstantBuilder::default();
 
     let inner = service_fn(work);
@@ -198,6 +199,10 @@ async fn main() -> std::io::Result<()> {
         round.time(what, "MMF", functions::rate_limit).await;
         round.time(what, "governor", async |id| peers::governor(&governor, id).await).await;
         round.time(what, "tower-resilience", tower!(tower_limit)).await;
+
+        let what = "rate limit, the bare statement";
+        round.time(what, "MMF", async |_| limiter.try_acquire().is_ok()).await;
+        round.time(what, "governor", async |_| governor.check().is_ok()).await;
 
         let what = "all four";
         round.time(what, "MMF", functions::all_four).await;
