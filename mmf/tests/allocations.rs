@@ -12,6 +12,7 @@ use mmf::{ResilienceError, resilient};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static FREED: Cell<u64> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -27,6 +28,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        FREED.set(FREED.get() + 1);
         // SAFETY: the caller's contract is that of `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -93,6 +95,21 @@ policies! {
         deadline = "10s", timeout = "2s", retry, breaker, rate_limit(permits = 1_000_000), bulkhead,
         hedge = "1s", fallback(value(0))
     ];
+}
+
+/// A name that is made at run time is dropped with its call.
+#[tokio::test]
+async fn names_of_calls_are_not_kept() {
+    use mmf::resilience::call;
+    let run = |number: u32| {
+        call(format!("tenant.{number}")).timeout(Duration::from_secs(1)).run(|| work(1))
+    };
+    run(0).await.unwrap();
+    let before = FREED.get().wrapping_sub(ALLOCATIONS.get());
+    for number in 0..100 {
+        run(number).await.unwrap();
+    }
+    assert_eq!(FREED.get().wrapping_sub(ALLOCATIONS.get()), before);
 }
 
 #[tokio::test]

@@ -156,6 +156,17 @@ impl Received {
 
 /// Runs the service with its exports going to `address`; its lines.
 async fn lines_of_service(test: &str, address: SocketAddr, protocol: &str) -> Vec<Value> {
+    lines_of(command(test, address, protocol)).await
+}
+
+async fn lines_of(mut command: Command) -> Vec<Value> {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().filter_map(|line| serde_json::from_str(&line[line.find("{\"")?..]).ok()).collect()
+}
+
+fn command(test: &str, address: SocketAddr, protocol: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
@@ -167,10 +178,7 @@ async fn lines_of_service(test: &str, address: SocketAddr, protocol: &str) -> Ve
         .env_remove("LOG_LEVEL")
         .env_remove("OTEL_SERVICE_NAME")
         .stdout(Stdio::piped());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().filter_map(|line| serde_json::from_str(&line[line.find("{\"")?..]).ok()).collect()
+    command
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -232,6 +240,69 @@ fn is_child() -> bool {
     std::env::var_os("MMF_TEST_CHILD").is_some()
 }
 
+/// A collector by gRPC.
+async fn collector() -> (Received, SocketAddr) {
+    let received = Received::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(received.clone()))
+            .add_service(MetricsServiceServer::new(received.clone()))
+            .add_service(LogsServiceServer::new(received.clone()))
+            .serve_with_incoming(incoming),
+    );
+    (received, address)
+}
+
+#[test]
+fn lines_and_spans_have_filters_of_their_own() {
+    const NAME: &str = "lines_and_spans_have_filters_of_their_own";
+    if is_child() {
+        serve();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for (log, export) in [("warn", ""), ("error", "trace"), ("trace", "off"), ("trace", "trace")] {
+            let (received, address) = collector().await;
+            let mut command = command(NAME, address, "grpc");
+            command.env("RUST_LOG", log).env("OTEL_EXPORT_LEVEL", export);
+            let lines = lines_of(command).await;
+            let names: Vec<_> = received.spans().into_iter().map(|span| span.name).collect();
+            let count = |name: &str| names.iter().filter(|other| *other == name).count();
+            let expected = if export == "off" { 0 } else { 2 };
+            assert_eq!(count("create"), expected, "{log}, {export}: {names:?}");
+            // What the exporter traces itself would be exported again, and so on.
+            assert!(names.len() <= 5, "{log}, {export}: {names:?}");
+            let is_logged = lines.iter().any(|line| line["message"] == "inside");
+            assert_eq!(is_logged, log == "trace", "{log}, {export}");
+        }
+    });
+}
+
+/// It accepts connections, and that is all.
+#[test]
+fn a_collector_that_never_answers_keeps_no_process() {
+    const NAME: &str = "a_collector_that_never_answers_keeps_no_process";
+    if is_child() {
+        serve();
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let taken: Vec<_> = listener.incoming().collect();
+        drop(taken);
+    });
+    for protocol in ["grpc", "http/protobuf"] {
+        let start = std::time::Instant::now();
+        let output = command(NAME, address, protocol).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let taken = start.elapsed();
+        assert!(taken < std::time::Duration::from_secs(8), "{protocol}: {taken:?}");
+    }
+}
+
 #[test]
 fn spans_and_metrics_go_out_by_grpc() {
     if is_child() {
@@ -239,17 +310,7 @@ fn spans_and_metrics_go_out_by_grpc() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let received = Received::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let incoming = tonic::transport::server::TcpIncoming::from(listener);
-        tokio::spawn(
-            tonic::transport::Server::builder()
-                .add_service(TraceServiceServer::new(received.clone()))
-                .add_service(MetricsServiceServer::new(received.clone()))
-                .add_service(LogsServiceServer::new(received.clone()))
-                .serve_with_incoming(incoming),
-        );
+        let (received, address) = collector().await;
         let lines = lines_of_service("spans_and_metrics_go_out_by_grpc", address, "grpc").await;
         check(&received, &lines);
     });

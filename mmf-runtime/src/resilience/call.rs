@@ -15,7 +15,7 @@ use super::error::{FromRefusal, Refusals};
 use super::events::type_name_only;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
-use super::name::PolicyName;
+use super::name::CallName;
 use super::policy::{Identity, Invocation, Outcome};
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
@@ -48,7 +48,7 @@ use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 /// assert_eq!((receipt.unwrap(), attempts.get()), ("receipt", 3));
 /// # });
 /// ```
-pub fn call<'a, E>(name: impl Into<PolicyName>) -> Call<'a, E> {
+pub fn call<'a, E>(name: impl Into<CallName>) -> Call<'a, E> {
     Call {
         name: name.into(),
         policies: Policies {
@@ -80,7 +80,7 @@ pub fn call<'a, E>(name: impl Into<PolicyName>) -> Call<'a, E> {
 /// A call through policies; see [`call`]. `F` is the fallback, `J` are the predicates.
 #[must_use = "nothing is called until `run`"]
 pub struct Call<'a, E, F = Off, J = NoRules> {
-    name: PolicyName,
+    name: CallName,
     policies: Policies<'a>,
     applies: Applies<'a, E>,
     fallback: F,
@@ -89,7 +89,7 @@ pub struct Call<'a, E, F = Off, J = NoRules> {
 
 impl<E, F, J> fmt::Debug for Call<'_, E, F, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Call").field("name", &self.name.as_str()).finish_non_exhaustive()
     }
 }
 

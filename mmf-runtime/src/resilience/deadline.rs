@@ -100,7 +100,7 @@ impl<'i> Deadline<'i> {
 
     #[cold]
     fn exceeded(&self) -> ResilienceError {
-        let refusal = ResilienceError::deadline_exceeded(self.invocation.name(), self.limit);
+        let refusal = ResilienceError::deadline_exceeded(self.invocation.policy_name(), self.limit);
         self.invocation.count(|counters| &counters.deadline_exceeded);
         events::timed_out(&refusal);
         refusal

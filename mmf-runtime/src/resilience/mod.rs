@@ -36,7 +36,7 @@ pub use error::{Refusal, Refusals, ResilienceError};
 pub use handle::Held;
 pub use hedge::{HedgePolicy, HedgePolicyBuilder};
 pub use invalid::InvalidPolicy;
-pub use name::{KeyLabel, PolicyName};
+pub use name::{CallName, KeyLabel, PolicyName};
 pub use rate_limit::{RateLimiter, RateLimiterBuilder};
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};

@@ -160,6 +160,74 @@ impl Default for PolicyName {
     }
 }
 
+/// What a call is named by: a text of the program, which is not copied before a refusal carries it, or the name
+/// of a policy.
+#[derive(Clone, Debug)]
+pub struct CallName(Named);
+
+#[derive(Clone, Debug)]
+enum Named {
+    Static(&'static str),
+    Policy(PolicyName),
+}
+
+impl CallName {
+    #[inline]
+    pub(crate) fn as_str(&self) -> &str {
+        match &self.0 {
+            Named::Static(name) => name,
+            Named::Policy(name) => name,
+        }
+    }
+
+    /// As a refusal carries it.
+    pub(crate) fn to_policy(&self) -> PolicyName {
+        match &self.0 {
+            Named::Static(name) => PolicyName::from(*name),
+            Named::Policy(name) => name.clone(),
+        }
+    }
+}
+
+impl From<&'static str> for CallName {
+    fn from(name: &'static str) -> Self {
+        Self(Named::Static(name))
+    }
+}
+
+impl From<PolicyName> for CallName {
+    fn from(name: PolicyName) -> Self {
+        Self(Named::Policy(name))
+    }
+}
+
+impl From<&PolicyName> for CallName {
+    fn from(name: &PolicyName) -> Self {
+        name.clone().into()
+    }
+}
+
+impl From<String> for CallName {
+    fn from(name: String) -> Self {
+        PolicyName::from(name).into()
+    }
+}
+
+impl From<Arc<str>> for CallName {
+    fn from(name: Arc<str>) -> Self {
+        PolicyName::from(name).into()
+    }
+}
+
+impl From<Cow<'static, str>> for CallName {
+    fn from(name: Cow<'static, str>) -> Self {
+        match name {
+            Cow::Borrowed(name) => name.into(),
+            Cow::Owned(name) => name.into(),
+        }
+    }
+}
+
 /// The most characters of a key that events, errors and snapshots show.
 const LONGEST_LABEL: usize = 64;
 

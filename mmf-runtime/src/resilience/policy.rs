@@ -23,7 +23,7 @@ use super::counters::Counters;
 use super::deadline;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events;
-use super::name::PolicyName;
+use super::name::{CallName, PolicyName};
 use super::rate_limit::{self, RateLimiter};
 use super::timeout::{Elapsed, TimeLimit, Timed};
 use crate::clock;
@@ -34,12 +34,12 @@ pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
 /// Under which name a call runs, and where it is counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
-    pub(crate) name: &'a PolicyName,
+    pub(crate) name: &'a CallName,
     pub(crate) counters: Option<&'a Counters>,
 }
 
 impl<'a> Identity<'a> {
-    pub(crate) fn uncounted(name: &'a PolicyName) -> Self {
+    pub(crate) fn uncounted(name: &'a CallName) -> Self {
         Self { name, counters: None }
     }
 
@@ -118,8 +118,13 @@ impl<'a> Invocation<'a> {
         result
     }
 
-    pub(crate) fn name(&self) -> &'a PolicyName {
-        self.identity.name
+    pub(crate) fn name(&self) -> &'a str {
+        self.identity.name.as_str()
+    }
+
+    /// The name as a refusal carries it.
+    pub(crate) fn policy_name(&self) -> PolicyName {
+        self.identity.name.to_policy()
     }
 
     pub(crate) fn count(&self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
@@ -252,7 +257,7 @@ impl<'a> Invocation<'a> {
 
     #[cold]
     fn timed_out(&self, limit: Duration) -> ResilienceError {
-        let refusal = ResilienceError::timeout(self.name(), limit);
+        let refusal = ResilienceError::timeout(self.policy_name(), limit);
         self.count(|counters| &counters.timeouts);
         events::timed_out(&refusal);
         refusal

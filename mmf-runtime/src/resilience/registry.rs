@@ -13,7 +13,7 @@ use super::events;
 use super::fallback::StaleValues;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
-use super::name::PolicyName;
+use super::name::{CallName, PolicyName};
 use super::policy::{Identity, Invocation};
 use super::rate_limit::RateLimiter;
 use super::retry::RetryPolicy;
@@ -77,7 +77,7 @@ pub struct Site {
 
 #[derive(Debug)]
 struct State {
-    name: PolicyName,
+    name: CallName,
     counters: Counters,
     parts: Parts,
 }
@@ -119,6 +119,7 @@ impl Site {
     fn build_state(&'static self) -> &'static State {
         let name = PolicyName::of_program(self.name());
         let parts = (self.build)(&name);
+        let name = name.into();
         let state = State { name, counters: Counters::new(), parts };
         self.state.get_or_init(|| state)
     }
@@ -291,7 +292,7 @@ impl Policy {
     /// The name written in the attribute, or module path and function. Functions that share such a
     /// default name (methods of two types in one module) carry their line: `users::get@42`.
     pub fn name(&self) -> &str {
-        &self.0.state().name
+        self.0.state().name.as_str()
     }
 
     /// Where the function stands: `src/users.rs:42`.
@@ -333,7 +334,7 @@ impl Policy {
         let (successes, failures, attempts) = counters.calls();
         let breaker = parts.breaker.map(CircuitBreaker::snapshot);
         PolicySnapshot {
-            name: name.clone(),
+            name: name.to_policy(),
             calls: successes + failures,
             successes,
             failures,

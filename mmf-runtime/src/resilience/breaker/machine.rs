@@ -23,7 +23,7 @@ use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
 use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
-use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::name::{CallName, KeyLabel, PolicyName};
 use crate::resilience::policy::{Identity, Invocation};
 use crate::resilience::snapshot::BreakerSnapshot;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
@@ -284,7 +284,8 @@ impl CircuitBreaker {
         &self,
         future: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let invocation = Invocation::begin(Identity::uncounted(&self.name));
+        let name = CallName::from(&self.name);
+        let invocation = Invocation::begin(Identity::uncounted(&name));
         let mut admission = invocation.admission();
         admission.ask(self).map_err(E::from_refusal)?;
         let outcome = invocation.body(pin!(future)).await;
