@@ -30,18 +30,24 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The groups are `retry`, `breaker`, `rate_limit`, `bulkhead`, `hedge` and `fallback`; beside them
-/// stand `name`, `deadline`, `timeout`, `clone(…)` and `crate`, and on an `impl` block `all`. Every key
-/// with its default is in the table of the guide, on the front page of `mmf`.
+/// stand `name`, `deadline`, `timeout`, `clone(…)` and `crate`, on an `impl` block `all`, and on a method of one
+/// `skip`. Every key with its default is in the table of the guide, on the front page of `mmf`.
+///
+/// A group alone takes its defaults, and an expression is a ready policy: `breaker = &PAYMENTS`, or
+/// `bulkhead = Bulkhead::builder("db").build()`, which is built once. Values that can never work do not compile;
+/// expressions are held against the same rules when the program runs, cut to the nearest that works, and told by
+/// a warning.
 ///
 /// # Errors
 ///
 /// Where a policy can refuse a call, the error type of the function must implement
-/// `From<mmf::ResilienceError>`. When retries run out, the caller gets the last error itself.
+/// `From<mmf::ResilienceError>`. When retries run out, the caller gets the last error itself. It does so at once
+/// where the next attempt would start at or past `max_duration` or the deadline.
 ///
 /// # Cancelling and panics
 ///
-/// Dropping the future gives every permit back and counts as no failure. A panic counts as a failure,
-/// gives the permits back and unwinds on.
+/// Dropping the future gives every permit back and counts as no failure; a wait that is dropped has taken
+/// nothing. A panic counts as a failure, gives the permits back and unwinds on.
 #[proc_macro_attribute]
 pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
     resilient::resilient(args.into(), &item.into()).into()
@@ -72,8 +78,8 @@ pub fn resilient(args: TokenStream, item: TokenStream) -> TokenStream {
 /// each with `probability` (0.3), `duration` (10 s), `intensity` (1.0), `target`, `enabled` and, where it
 /// fails a call, `error(…)`.
 ///
-/// Nothing happens until a test, `mmf::chaos::scope` or `MMF_CHAOS` arms it, and without the feature `chaos`
-/// a function is left as it was. Every `#[resilient]` function is a point as well, inside its policies.
+/// Nothing happens until a test, `mmf::chaos::scope`, `mmf::chaos::arm` or `MMF_CHAOS` arms it, and without the
+/// feature `chaos` a function is left as it was. Every `#[resilient]` function is a point as well, inside its policies.
 ///
 /// Of a test it makes a module with a test for each scenario: the body runs once without faults, then
 /// `calls` times (20) under each case.
@@ -159,7 +165,7 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     environment = "production",     // default: the variable ENVIRONMENT, or "development"
 ///     flavor = "multi_thread",        // or "current_thread"
 ///     worker_threads = 4,             // default: one for each core
-///     shutdown_timeout = "30s",
+///     shutdown_timeout = "30s",       // for the whole end, lines that nobody reads included
 /// )]
 /// async fn main(service: mmf::Service) -> Result<(), Error> {
 ///     let listener = TcpListener::bind("127.0.0.1:8080").await?;
@@ -170,7 +176,9 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `main` takes the `mmf::Service` or nothing, and returns nothing or a `Result<(), E>` whose error is
-/// logged with its causes. The process exits with 0, with 1 after an error, with 101 after a panic.
+/// logged with its causes. The process exits with 0, with 1 after an error, with 101 after a panic. A second
+/// signal ends it at once, with 1 and without a word, and where it still lives a second after `shutdown_timeout`,
+/// that is its end as well.
 ///
 /// On an `impl` block: every `pub async fn` becomes an operation, and every method marked with
 /// `#[operation]`. Start and end are logged with `operation`, `request_id`, `duration_ms`, `success` and

@@ -81,6 +81,12 @@ pub fn ask<X, R>(value: &X, predicate: impl FnOnce(&X) -> R) -> R {
     predicate(value)
 }
 
+/// Tells a hook of an event, which the future of an `async` one may borrow.
+#[inline]
+pub fn tell<'e, X, R>(event: &'e X, hook: impl FnOnce(&'e X) -> R) -> R {
+    hook(event)
+}
+
 /// An error that may or may not be printable: the first of the traits below that applies is used.
 pub struct Printed<'e, E>(pub &'e E);
 

@@ -32,7 +32,10 @@ mod tally;
 pub mod task;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
+mod text;
 mod timer;
+#[cfg(any(feature = "logging", feature = "testing"))]
+mod url;
 #[cfg(all(feature = "logging", unix))]
 mod writable;
 

@@ -258,7 +258,9 @@ where
     let logging = match init(config) {
         Ok(logging) => logging,
         Err(error) => {
-            stderr::tell(format_args!("{} cannot log: {}", settings.name, Chain(&error)));
+            let error = Chain(&error).to_string();
+            let error = crate::url::without_credentials(&error);
+            stderr::tell(format_args!("{} cannot log: {error}", settings.name));
             return ExitCode::FAILURE;
         }
     };
@@ -329,7 +331,7 @@ fn watch_for_the_end(service: &Service) {
             let _ = caught.send(Err(error));
         }
     });
-    let watching = thread.and_then(|_| is_caught.recv().unwrap_or_else(|_| Ok(())));
+    let watching = thread.and_then(|_| is_caught.recv().unwrap_or(Ok(())));
     if let Err(error) = watching {
         tracing::warn!(target: "mmf::service", %error, "signals cannot be listened to");
     }

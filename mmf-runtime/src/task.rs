@@ -8,9 +8,10 @@ use crate::resilience::deadline;
 
 /// [`tokio::spawn`] that carries the correlation id, the trace, the span and the deadline over to the new task.
 ///
-/// The task is not cut by the deadline, nor ended with the call that started it: it goes on, and its own
-/// resilient calls are bounded by that deadline, so that one which is made past it is refused at once. What is
-/// to outlive the request belongs into a plain [`tokio::spawn`].
+/// The task is not cut by the deadline, nor ended with the call that started it: it goes on, and what
+/// it calls is bounded by that deadline as what the call itself does: no retry and no wait for a permit begins
+/// that would end past it, and a `deadline` of its own is cut to it. What is to outlive the request belongs into a
+/// plain [`tokio::spawn`].
 ///
 /// ```
 /// use mmf_runtime::correlation::{self, CorrelationId};

@@ -31,6 +31,7 @@
 //! - [`resilient`] is the attribute.
 //! - [`resilience`] is the same without it, and what is known at run time:
 //!   [`resilience::policies`], breaker control, snapshots.
+//! - [`ResilienceError`] is what a policy says when it refuses a call.
 //!
 //! | feature | what it is for |
 //! | --- | --- |

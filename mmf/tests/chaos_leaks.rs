@@ -133,6 +133,7 @@ async fn a_load_that_lasts_for_ever_ends_when_it_is_disarmed() {
 
 async fn a_task_that_outlives_its_scope_is_not_armed() {
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    #[expect(clippy::async_yields_async, reason = "the task outlives the scope")]
     let spawned = scope(ChaosConfig::new().fault(spike())).seed(1).run(async {
         mmf::spawn(async move {
             ended.await.unwrap();

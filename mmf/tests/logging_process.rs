@@ -245,7 +245,8 @@ fn a_panic_while_standard_output_is_locked_is_logged() {
             use std::io::Write;
             let mut stdout = std::io::stdout().lock();
             (0..100).for_each(|number| tracing::info!(number));
-            write!(stdout, "{}", Hostile)
+            let hostile = Hostile;
+            write!(stdout, "{hostile}")
         });
         assert!(panicked.is_err());
         std::process::exit(7);

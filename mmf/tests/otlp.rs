@@ -264,7 +264,9 @@ fn lines_and_spans_have_filters_of_their_own() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        for (log, export) in [("warn", ""), ("error", "trace"), ("trace", "off"), ("trace", "trace")] {
+        for (log, export) in
+            [("warn", ""), ("error", "trace"), ("trace", "off"), ("trace", "trace")]
+        {
             let (received, address) = collector().await;
             let mut command = command(NAME, address, "grpc");
             command.env("RUST_LOG", log).env("OTEL_EXPORT_LEVEL", export);

@@ -192,8 +192,7 @@ fn a_service_whose_streams_are_both_gone() {
     let child = command.stdout(gone()).stderr(gone()).spawn().expect("starts");
     assert_eq!(ended_by(&[], child, Duration::ZERO), Some(101));
     if cfg!(target_os = "linux") {
-        let full =
-            || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
         let child = command.stdout(full()).stderr(full()).spawn().expect("starts");
         assert_eq!(ended_by(&[], child, Duration::ZERO), Some(101));
     }

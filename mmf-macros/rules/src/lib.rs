@@ -219,8 +219,8 @@ pub fn duration_text(duration: Duration) -> String {
 mod tests {
     use super::*;
 
-    fn nearest<T>(rule: Rule<T>) -> T {
-        rule.err().expect("broken").nearest
+    fn nearest<T: std::fmt::Debug>(rule: Rule<T>) -> T {
+        rule.expect_err("broken").nearest
     }
 
     #[test]

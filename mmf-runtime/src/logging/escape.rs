@@ -151,11 +151,7 @@ mod tests {
 
     /// By what Unicode says of a character, not by its bytes.
     fn is_special(letter: char) -> bool {
-        let changes_direction = matches!(
-            letter,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        );
-        letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}') || changes_direction
+        !crate::text::is_harmless(letter)
     }
 
     /// Text in which special characters are frequent, and so are those that are nearly such.

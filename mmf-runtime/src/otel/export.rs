@@ -117,6 +117,8 @@ impl Telemetry {
         let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
         let tell = |ended: OTelSdkResult| {
             if let Err(error) = ended {
+                let error = error.to_string();
+                let error = crate::url::without_credentials(&error);
                 stderr::tell(format_args!(
                     "the last spans or metrics could not be exported: {error}"
                 ));

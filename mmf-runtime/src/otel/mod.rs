@@ -8,6 +8,6 @@ mod context;
 mod export;
 mod metrics;
 
-pub(crate) use context::{active_span, enter_trace, is_exporting, in_trace, outgoing_trace};
+pub(crate) use context::{active_span, enter_trace, in_trace, is_exporting, outgoing_trace};
 pub(crate) use export::{Telemetry, start};
 pub(crate) use metrics::{measure, operation_ended};

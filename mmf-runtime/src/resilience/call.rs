@@ -93,6 +93,8 @@ impl<E, F, J> fmt::Debug for Call<'_, E, F, J> {
     }
 }
 
+type Hook<'a> = Box<dyn Fn(&RetryEvent) + Send + Sync + 'a>;
+
 /// A predicate that is kept in a box, since few calls have one.
 type Boxed<'a, X> = Option<Box<dyn Fn(&X) -> bool + Send + Sync + 'a>>;
 
@@ -122,7 +124,7 @@ struct Policies<'a> {
     bulkhead: Option<Held<'a, Bulkhead>>,
     retry_refusals: Refusals,
     fail_refusals: Refusals,
-    before_retry: Option<Box<dyn Fn(&RetryEvent) + Send + Sync + 'a>>,
+    before_retry: Option<Hook<'a>>,
 }
 
 /// A predicate or fallback that was not set.
@@ -350,6 +352,7 @@ macro_rules! with_rule {
     }};
 }
 
+#[expect(clippy::type_complexity, reason = "each method sets one of seven parameters")]
 impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     /// Retries these errors only.
     pub fn retry_if<New: Fn(&E) -> bool>(

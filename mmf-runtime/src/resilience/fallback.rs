@@ -152,7 +152,7 @@ impl StaleValues {
     pub fn answer<K, T, E>(
         &self,
         invocation: &Invocation<'_>,
-        key: K,
+        key: &K,
         outcome: Outcome<T, E>,
         refusals: Refusals,
         judge: impl FnOnce(&E) -> bool,
@@ -163,7 +163,7 @@ impl StaleValues {
         T: Clone + Send + Sync + 'static,
     {
         if applies(&outcome, refusals, judge)
-            && let Some(value) = self.recall(&key)
+            && let Some(value) = self.recall(key)
         {
             note(invocation, &outcome, text);
             return Ok(Ok(value));
@@ -173,13 +173,13 @@ impl StaleValues {
     }
 
     /// Remembers the value of a success.
-    pub fn remember<K, T, E>(&self, key: K, outcome: &Outcome<T, E>)
+    pub fn remember<K, T, E>(&self, key: &K, outcome: &Outcome<T, E>)
     where
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
         let Ok(Ok(value)) = outcome else { return };
-        let id = self.id(&key);
+        let id = self.id(key);
         let value = Value { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
         // Dropped at the end, when the lock is free.
         let _forgotten = self.with::<K, T, _>(|values| {
@@ -269,7 +269,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_value_is_recalled_up_to_its_age() {
         let stale = StaleValues::new(Duration::from_secs(10), 8);
-        stale.remember("a", &good(1));
+        stale.remember(&"a", &good(1));
         advance(Duration::from_secs(10)).await;
         assert_eq!(stale.recall::<_, u32>(&"a"), Some(1));
         advance(Duration::from_nanos(1)).await;
@@ -281,7 +281,7 @@ mod tests {
     fn the_capacity_is_kept_and_recent_values_stay() {
         let stale = StaleValues::new(Duration::MAX, 4);
         for key in 0..100_u32 {
-            stale.remember(key, &good(key));
+            stale.remember(&key, &good(key));
             assert_eq!(stale.recall::<u32, u32>(&key), Some(key));
         }
         let left = (0..100_u32).filter(|key| stale.recall::<u32, u32>(key).is_some()).count();

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use arcstr::ArcStr;
 use serde::{Serialize, Serializer};
 
+use crate::text::is_harmless;
+
 /// A text that is shared by whatever carries it, and kept no longer: one word wide, so that a refusal which
 /// carries one is not larger than it must be.
 macro_rules! shared_text {
@@ -262,12 +264,6 @@ impl Write for Label {
     }
 }
 
-/// Whether a character neither commands a terminal, nor ends a line, nor turns the direction of text.
-fn is_harmless(letter: char) -> bool {
-    !letter.is_control()
-        && !matches!(letter, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,7 +278,10 @@ mod tests {
         ];
         for name in &names {
             assert_eq!((name, name.len()), (&names[0], 1));
-            assert!(*name == "a" && "a" == *name && *name == *"a" && *name == String::from("a"));
+            assert!(*name == "a" && *name == *"a");
+            assert!("a" == *name && *"a" == *name);
+            let owned = String::from("a");
+            assert!(*name == owned);
         }
         assert_eq!(format!("{} {:?}", names[1], names[1]), "a \"a\"");
     }
@@ -294,7 +293,7 @@ mod tests {
         assert_eq!(&*label(&("a", 1)), "(\"a\", 1)");
         assert_eq!(label(&"x".repeat(1 << 20)).len(), 64);
         let hostile = label(&"a\u{1b}[31m\n\u{202e}b\u{9b}");
-        assert!(hostile.chars().all(|letter| is_harmless(letter)), "{hostile}");
+        assert!(hostile.chars().all(is_harmless), "{hostile}");
     }
 
     struct Raw;

@@ -176,6 +176,7 @@ async fn targets_choose_points_and_a_scope_keeps_to_itself() {
 async fn a_task_is_struck_no_longer_than_the_scope_lives_that_it_was_spawned_in() {
     let (begun, has_begun) = oneshot::channel();
     let (end, has_ended) = oneshot::channel::<()>();
+    #[expect(clippy::async_yields_async, reason = "the task outlives the scope")]
     let spawn = async {
         let task = mmf::spawn(async move {
             begun.send(answer().await.is_err()).unwrap();

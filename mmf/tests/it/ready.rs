@@ -3,9 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use mmf::resilience::{
-    Bulkhead, CircuitBreaker, HedgePolicy, RateLimiter, RetryPolicy, policy,
-};
+use mmf::resilience::{Bulkhead, CircuitBreaker, HedgePolicy, RateLimiter, RetryPolicy, policy};
 use mmf::resilient;
 
 use crate::support::*;
@@ -83,6 +81,7 @@ async fn a_policy_that_lives_elsewhere_is_found_in_each_way_to_name_it() {
     async fn by_reference() -> Result<u32, Error> {
         Ok(1)
     }
+    #[expect(clippy::explicit_auto_deref, reason = "as people write it")]
     #[resilient(rate_limit = &*LIMITER)]
     async fn by_deref() -> Result<u32, Error> {
         Ok(1)

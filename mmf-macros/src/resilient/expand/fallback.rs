@@ -51,7 +51,7 @@ impl Expansion<'_> {
             let key = private("__mmf_stale_key");
             return quote! {
                 let #outcome = #parts.stale().answer(
-                    &#invocation, #key, #outcome, #refusals, #judge, #rt::error_text!(),
+                    &#invocation, &#key, #outcome, #refusals, #judge, #rt::error_text!(),
                 );
             };
         }

@@ -48,17 +48,8 @@ impl Expansion<'_> {
     pub(super) fn hook(&self, Code(code): &Code, event: &Ident) -> TokenStream {
         let rt = &self.rt;
         let span = code.span();
-        // A closure that does not name the type of its argument must be told; a function may be `async`, and
-        // its future borrows the event.
-        let is_untyped = matches!(code, syn::Expr::Closure(closure)
-            if closure.asyncness.is_none()
-                && !matches!(closure.inputs.first(), Some(syn::Pat::Type(_))));
         let code = self.user_code(code.to_token_stream());
-        let told = if is_untyped {
-            quote_spanned!(span=> #rt::ask(&#event, #code))
-        } else {
-            quote_spanned!(span=> (#code)(&#event))
-        };
+        let told = quote_spanned!(span=> #rt::tell(&#event, #code));
         if self.model.anatomy.is_async {
             quote!({
                 #[allow(unused_imports)]

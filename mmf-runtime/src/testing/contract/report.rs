@@ -63,9 +63,11 @@ impl Checked {
         Self { name: name.to_owned(), started: Instant::now(), contract, should_fail }
     }
 
-    /// A check with what was found and expected, or nothing.
+    /// A check with what was found and expected, or nothing; URLs in it without their passwords.
     pub(crate) fn add(&mut self, name: impl Into<String>, passed: bool, detail: impl Into<String>) {
-        self.contract.checks.push(Check { name: name.into(), passed, detail: detail.into() });
+        let detail: String = detail.into();
+        let detail = crate::url::without_credentials(&detail).into_owned();
+        self.contract.checks.push(Check { name: name.into(), passed, detail });
     }
 
     /// A check that says itself what is wrong.
