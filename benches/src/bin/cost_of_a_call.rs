@@ -204,6 +204,10 @@ async fn main() -> std::io::Result<()> {
         round.time(what, "MMF", async |_| limiter.try_acquire().is_ok()).await;
         round.time(what, "governor", async |_| governor.check().is_ok()).await;
 
+        let what = "policy(name), among all";
+        let name = "mmf_benches::functions::open_breaker";
+        round.time(what, "MMF", async |_| mmf::resilience::policy(black_box(name))).await;
+
         let what = "all four";
         round.time(what, "MMF", functions::all_four).await;
         let by_hand = async |id| peers::by_hand(&recloser, &semaphore, backoff, id).await;

@@ -163,24 +163,25 @@ where
     C: Future<Output = Outcome<V, E>>,
 {
     fn poll_copies(&mut self, context: &mut Context<'_>) -> Poll<Outcome<V, E>> {
-        loop {
-            let mut failed = None;
-            if let Some(first) = &mut self.first
-                && let Poll::Ready(outcome) = first.as_mut().poll(context)
-            {
-                self.first = None;
-                if is_success(&outcome) {
-                    return Poll::Ready(outcome);
-                }
-                failed = Some(outcome);
+        let mut failed = None;
+        if let Some(first) = &mut self.first
+            && let Poll::Ready(outcome) = first.as_mut().poll(context)
+        {
+            self.first = None;
+            if is_success(&outcome) {
+                return Poll::Ready(outcome);
             }
+            failed = Some(outcome);
+        }
+        // A copy that has just been started is polled at once: it counts as a run from then on.
+        loop {
             if let Poll::Ready(success) = poll_others(&mut self.others, &mut failed, context) {
                 return Poll::Ready(success);
             }
             // A failure stands only once no other copy is left to do better.
             if self.first.is_none()
                 && self.others.is_empty()
-                && let Some(outcome) = failed
+                && let Some(outcome) = failed.take()
             {
                 return Poll::Ready(outcome);
             }

@@ -137,6 +137,18 @@ impl<'a> Invocation<'a> {
         self.attempts.store(attempts.saturating_add(1), Ordering::Relaxed);
     }
 
+    /// Code of the user's comes before the first run of the function: a key, which may panic.
+    #[inline]
+    pub fn hold(&self) {
+        self.unbegin_attempt();
+    }
+
+    /// It has come back.
+    #[inline]
+    pub fn go_on(&self) {
+        self.begin_attempt();
+    }
+
     /// Takes a run back that was refused, or is about to wait.
     fn unbegin_attempt(&self) {
         let attempts = self.attempts.load(Ordering::Relaxed);

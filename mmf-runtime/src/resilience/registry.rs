@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-use super::breaker::{BreakerState, CircuitBreaker, KeyedBreakers};
+use super::breaker::{CircuitBreaker, KeyedBreakers};
 use super::budget::RetryBudget;
 use super::bulkhead::Bulkhead;
 use super::counters::Counters;
@@ -17,7 +17,7 @@ use super::name::{CallName, PolicyName};
 use super::policy::{Identity, Invocation};
 use super::rate_limit::RateLimiter;
 use super::retry::RetryPolicy;
-use super::snapshot::{BreakerSnapshot, BulkheadSnapshot, PolicySnapshot};
+use super::snapshot::{BulkheadSnapshot, PolicySnapshot};
 
 /// What the attribute knows of a function at compile time.
 #[derive(Debug)]
@@ -347,7 +347,7 @@ impl Policy {
             fallbacks: read(&counters.fallbacks),
             hedges: read(&counters.hedges),
             latency: parts.hedge.and_then(HedgePolicy::latency),
-            breaker: breaker.or_else(|| parts.keyed.map(sum_of_keys)),
+            breaker: breaker.or_else(|| parts.keyed.map(KeyedBreakers::snapshot)),
             bulkhead: parts.bulkhead.map(|bulkhead| BulkheadSnapshot {
                 running: bulkhead.running(),
                 queued: bulkhead.queued(),
@@ -365,38 +365,6 @@ impl fmt::Debug for Policy {
             .field("configuration", &self.describe())
             .finish()
     }
-}
-
-fn sum_of_keys(keyed: &KeyedBreakers) -> BreakerSnapshot {
-    let badness = |state| match state {
-        BreakerState::Disabled => 0,
-        BreakerState::Closed => 1,
-        BreakerState::HalfOpen => 2,
-        BreakerState::Open => 3,
-        BreakerState::ForcedOpen => 4,
-    };
-    let none = BreakerSnapshot {
-        state: BreakerState::Closed,
-        successes: 0,
-        failures: 0,
-        slow: 0,
-        refused: 0,
-        late: 0,
-        opened: 0,
-        failure_rate: 0.0,
-    };
-    keyed.breakers().into_iter().map(|(_, breaker)| breaker.snapshot()).fold(none, |sum, one| {
-        BreakerSnapshot {
-            state: if badness(one.state) > badness(sum.state) { one.state } else { sum.state },
-            successes: sum.successes + one.successes,
-            failures: sum.failures + one.failures,
-            slow: sum.slow + one.slow,
-            refused: sum.refused + one.refused,
-            late: sum.late + one.late,
-            opened: sum.opened + one.opened,
-            failure_rate: sum.failure_rate.max(one.failure_rate),
-        }
-    })
 }
 
 /// Two functions with one name, or two configurations of one shared breaker.

@@ -85,6 +85,41 @@ pub struct BreakerSnapshot {
     pub failure_rate: f64,
 }
 
+impl BreakerSnapshot {
+    /// Of a breaker that has seen nothing.
+    pub(crate) const NONE: Self = Self {
+        state: BreakerState::Closed,
+        successes: 0,
+        failures: 0,
+        slow: 0,
+        refused: 0,
+        late: 0,
+        opened: 0,
+        failure_rate: 0.0,
+    };
+
+    /// The sums of two, the worse state and the higher rate.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let badness = |state| match state {
+            BreakerState::Disabled => 0,
+            BreakerState::Closed => 1,
+            BreakerState::HalfOpen => 2,
+            BreakerState::Open => 3,
+            BreakerState::ForcedOpen => 4,
+        };
+        Self {
+            state: if badness(other.state) > badness(self.state) { other.state } else { self.state },
+            successes: self.successes + other.successes,
+            failures: self.failures + other.failures,
+            slow: self.slow + other.slow,
+            refused: self.refused + other.refused,
+            late: self.late + other.late,
+            opened: self.opened + other.opened,
+            failure_rate: self.failure_rate.max(other.failure_rate),
+        }
+    }
+}
+
 /// The load of a bulkhead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

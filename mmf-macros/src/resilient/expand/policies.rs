@@ -35,14 +35,18 @@ impl Expansion<'_> {
         if let Some(Code(key)) = args.stale().and_then(|stale| stale.key.as_ref()) {
             let stale_key = private("__mmf_stale_key");
             let key = self.user_code(key.to_token_stream());
-            settings.extend(quote!(let #stale_key = #key;));
+            settings.extend(quote! {
+                #invocation.hold();
+                let #stale_key = #key;
+                #invocation.go_on();
+            });
         }
         settings
     }
 
     /// The policies of an attempt that depend on the call, each under its own name, and the timeout.
     pub(super) fn policies(&self) -> TokenStream {
-        let Self { rt, args, parts, .. } = self;
+        let Self { rt, args, invocation, parts, .. } = self;
         let mut policies = TokenStream::new();
         for (name, ty, policy) in [
             ("__mmf_breaker", "CircuitBreaker", args.breaker.as_ref().and_then(Group::policy)),
@@ -60,7 +64,11 @@ impl Expansion<'_> {
         if let Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) = &args.breaker {
             let keyed = private("__mmf_keyed");
             let key = self.user_code(key.to_token_stream());
-            policies.extend(quote!(let #keyed = #parts.keyed().get(&(#key));));
+            policies.extend(quote! {
+                #invocation.hold();
+                let #keyed = #parts.keyed().get(&(#key));
+                #invocation.go_on();
+            });
         }
         if let Some(Group::Keys(Hedge { delay: Some(delay), .. }, _)) = &args.hedge
             && delay.expr().is_some_and(|expr| self.model.is_local(expr))

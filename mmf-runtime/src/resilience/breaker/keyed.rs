@@ -15,6 +15,7 @@ use super::config::{CircuitBreakerBuilder, Config};
 use super::machine::{BreakerState, CircuitBreaker};
 use crate::resilience::events;
 use crate::resilience::name::{KeyLabel, PolicyName, label};
+use crate::resilience::snapshot::BreakerSnapshot;
 
 const SHARDS: usize = 16;
 
@@ -48,8 +49,11 @@ struct Entry {
 //
 /// The keys by a use that was their last one when they were put here. Whoever looks for the least
 /// recently used puts those back that were used since, so a key costs nothing here while it is used.
-#[derive(Default)]
-struct Order(BinaryHeap<Reverse<(u64, u128)>>);
+struct Order {
+    places: BinaryHeap<Reverse<(u64, u128)>>,
+    /// What those counted that made room, so that no sum ever goes back.
+    forgotten: BreakerSnapshot,
+}
 
 impl KeyedBreakers {
     /// Breakers of this configuration, at most `max_keys` of them (0 means 1).
@@ -62,7 +66,10 @@ impl KeyedBreakers {
             seeds: [RandomState::new(), RandomState::new()],
             shards: std::array::from_fn(|_| RwLock::default()),
             clock: AtomicU64::new(0),
-            order: Mutex::default(),
+            order: Mutex::new(Order {
+                places: BinaryHeap::new(),
+                forgotten: BreakerSnapshot::NONE,
+            }),
         }
     }
 
@@ -104,6 +111,14 @@ impl KeyedBreakers {
         all
     }
 
+    /// The sums over all keys, those that made room included, and the worst state of the living.
+    pub(crate) fn snapshot(&self) -> BreakerSnapshot {
+        // Held, so that none makes room between its own sum and that of the forgotten.
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let breakers = self.breakers().into_iter().map(|(_, breaker)| breaker.snapshot());
+        breakers.fold(order.forgotten, BreakerSnapshot::and)
+    }
+
     fn shard(&self, id: u128) -> &RwLock<HashMap<u128, Arc<Entry>>> {
         &self.shards[id as usize % SHARDS]
     }
@@ -125,7 +140,7 @@ impl KeyedBreakers {
             return Arc::clone(&entry.breaker);
         }
         let mut evicted = Vec::new();
-        while order.0.len() >= self.max_keys
+        while order.places.len() >= self.max_keys
             && let Some(entry) = self.evict(&mut order)
         {
             evicted.push(entry);
@@ -135,7 +150,7 @@ impl KeyedBreakers {
         let breaker = Arc::new(CircuitBreaker::new(name, Some(label.clone()), config));
         let entry = Entry { breaker: Arc::clone(&breaker), label, used: AtomicU64::new(used) };
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
-        order.0.push(Reverse((used, id)));
+        order.places.push(Reverse((used, id)));
         drop(order);
         // After the lock is free: a subscriber may ask for a breaker.
         for entry in evicted {
@@ -154,7 +169,7 @@ impl KeyedBreakers {
         const MOST_LOOKS: usize = 16;
         let mut candidates = Vec::with_capacity(MOST_LOOKS);
         for _ in 0..MOST_LOOKS {
-            let Some(Reverse((seen, id))) = order.0.pop() else { break };
+            let Some(Reverse((seen, id))) = order.places.pop() else { break };
             let Some(entry) = self.entry(id) else { continue };
             let used = entry.used.load(Ordering::Relaxed);
             let rank = if entry.breaker.is_as_new() {
@@ -176,8 +191,15 @@ impl KeyedBreakers {
             (*rank, *used)
         })?;
         let (_, _, id, victim) = candidates.swap_remove(oldest);
-        order.0.extend(candidates.into_iter().map(|(_, used, id, _)| Reverse((used, id))));
+        order.places.extend(candidates.into_iter().map(|(_, used, id, _)| Reverse((used, id))));
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        // Its state and its rate are gone with it.
+        let counted = BreakerSnapshot {
+            state: BreakerState::Closed,
+            failure_rate: 0.0,
+            ..victim.breaker.snapshot()
+        };
+        order.forgotten = order.forgotten.and(counted);
         Some(victim)
     }
 }
@@ -265,6 +287,17 @@ mod tests {
     }
 
     #[test]
+    fn what_made_room_still_counts_in_the_sum() {
+        let keyed = keyed(2);
+        for key in 0..9 {
+            keyed.get(&key).force_open();
+            assert!(keyed.get(&key).admit(&mut super::super::Ticket::empty()).is_err());
+            assert_eq!(keyed.snapshot().refused, key + 1);
+        }
+        assert_eq!(keyed.snapshot().state, BreakerState::ForcedOpen);
+    }
+
+    #[test]
     fn a_new_key_among_many_looks_at_a_few() {
         let keyed = keyed(10_000);
         for key in 0..10_000 {
@@ -273,10 +306,10 @@ mod tests {
         for key in 0..10_000 {
             keyed.get(&key);
         }
-        let before = keyed.order.lock().unwrap().0.len();
+        let before = keyed.order.lock().unwrap().places.len();
         keyed.get(&"one more");
         assert_eq!((keyed.len(), before), (10_000, 10_000));
-        assert_eq!(keyed.order.lock().unwrap().0.len(), 10_000);
+        assert_eq!(keyed.order.lock().unwrap().places.len(), 10_000);
     }
 
     #[test]
