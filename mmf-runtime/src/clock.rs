@@ -85,7 +85,8 @@ pub(crate) fn ran_back(kept: u64, now: u64) -> bool {
 /// A clock of its own for what counts on it in each call and never shows its times: by the processor's counter
 /// as it is, unscaled, since intervals can be scaled once. Where tokio's clock can be paused, by that.
 pub(crate) struct Ticker {
-    clock: Clock,
+    /// None where tokio's clock counts.
+    counter: Option<Clock>,
     /// Ticks that are left out, so that many bits are free above the rest.
     base: u64,
     /// Of [`SPAN`](Self::SPAN) ticks.
@@ -100,17 +101,20 @@ impl Ticker {
 
     pub(crate) fn new() -> Self {
         if PAUSABLE {
-            return Self { clock: Clock::new(), base: ORIGIN - Self::BEGIN, nanos: Self::SPAN };
+            return Self { counter: None, base: ORIGIN - Self::BEGIN, nanos: Self::SPAN };
         }
-        let clock = Clock::new();
-        let nanos = clock.delta_as_nanos(0, Self::SPAN).max(1);
-        let base = clock.raw().wrapping_sub(Self::BEGIN);
-        Self { clock, base, nanos }
+        let counter = Clock::new();
+        let nanos = counter.delta_as_nanos(0, Self::SPAN).max(1);
+        let base = counter.raw().wrapping_sub(Self::BEGIN);
+        Self { counter: Some(counter), base, nanos }
     }
 
     #[inline]
     pub(crate) fn now(&self) -> u64 {
-        let now = if PAUSABLE { nanos_by_tokio() } else { self.clock.raw() };
+        let now = match &self.counter {
+            Some(counter) => counter.raw(),
+            None => nanos_by_tokio(),
+        };
         now.wrapping_sub(self.base)
     }
 
@@ -200,7 +204,7 @@ mod tests {
         // As in a program whose clock cannot be paused.
         let clock = Clock::new();
         let nanos = clock.delta_as_nanos(0, Ticker::SPAN);
-        for ticker in [Ticker::new(), Ticker { clock, base: 0, nanos }] {
+        for ticker in [Ticker::new(), Ticker { counter: Some(clock), base: 0, nanos }] {
             for nanos in [1, 1000, 1_000_000_007, 86_400_000_000_000] {
                 let ticks = u64::try_from(ticker.ticks(nanos, 5)).unwrap();
                 let back = ticker.duration(ticks, 5).as_nanos();

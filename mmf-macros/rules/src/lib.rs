@@ -157,6 +157,15 @@ pub fn throughput(minimum: u32, window: u32) -> Rule<u32> {
     )
 }
 
+/// Whether a breaker with these rules can never open; then, what to write.
+pub fn never_opens(failures: u32, failure_rate: f64, by_slowness: bool) -> Option<String> {
+    (failures == 0 && failure_rate == 0.0 && !by_slowness).then(|| {
+        "this breaker can never open: turn on `failure_threshold`, `failure_rate_threshold` or \
+         `slow_call_threshold`"
+            .into()
+    })
+}
+
 /// A percentile that something can be longer than, and shorter.
 ///
 /// # Errors
@@ -185,6 +194,29 @@ pub fn rate(permits: u32, period: Duration) -> Rule<u32> {
         format!(
             "{permits} `permits` in a `period` of {} are more than one a nanosecond, which is no limit: \
              leave the rate limit out",
+            duration_text(period)
+        ),
+    )
+}
+
+/// The longest time from one permit to the next.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 86_400);
+
+/// A period of so many permits, whose interval is not longer than what is kept of times.
+///
+/// # Errors
+///
+/// Where it is longer than [`LONGEST_INTERVAL`]; the nearest is the period of that.
+pub fn interval(permits: u32, period: Duration) -> Rule<Duration> {
+    let most = LONGEST_INTERVAL.saturating_mul(permits.max(1));
+    if period <= most {
+        return Ok(());
+    }
+    broken(
+        most,
+        format!(
+            "{permits} `permits` in a `period` of {} are more than 60 days apart, which no process waits for: \
+             shorten `period`",
             duration_text(period)
         ),
     )
@@ -250,6 +282,13 @@ mod tests {
         assert!(rate(1_000_000_000, Duration::from_secs(1)).is_ok());
         assert_eq!(nearest(rate(2_000_000_000, Duration::from_secs(1))), 1_000_000_000);
         assert_eq!(nearest(rate(1, Duration::ZERO)), 1);
+        assert!(interval(2, LONGEST_INTERVAL * 2).is_ok());
+        let longer = LONGEST_INTERVAL * 2 + Duration::from_nanos(1);
+        assert_eq!(nearest(interval(2, longer)), LONGEST_INTERVAL * 2);
+        assert!(never_opens(0, 0.0, false).is_some());
+        for (failures, rate, slow) in [(1, 0.0, false), (0, 0.1, false), (0, 0.0, true)] {
+            assert_eq!(never_opens(failures, rate, slow), None);
+        }
         let (one, two) = (Duration::from_secs(1), Duration::from_secs(2));
         assert!(not_below(("a", two), ("b", two), "").is_ok());
         assert_eq!(nearest(not_below(("a", one), ("b", two), "")), two);

@@ -197,14 +197,12 @@ fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
         };
         errors.extend(broken.map(|(broken, span)| error(span, broken.message)));
     }
-    let never_by_count = matches!(keys.failure_threshold, Some(Value::Literal(0, _)));
-    let never_by_rate = is_zero(keys.failure_rate_threshold.as_ref());
-    if never_by_count && never_by_rate && keys.slow_call_threshold.is_none() {
-        errors.push(
-            span,
-            "this breaker can never open: turn on `failure_threshold`, `failure_rate_threshold` or \
-             `slow_call_threshold`",
-        );
+    if let (Some(Value::Literal(failures, _)), Some(Value::Literal(rate, _))) =
+        (&keys.failure_threshold, &keys.failure_rate_threshold)
+    {
+        let slow = keys.slow_call_threshold.is_some();
+        let never = mmf_rules::never_opens(*failures, *rate, slow);
+        errors.extend(never.map(|message| error(span, message)));
     }
     if let (Some(rate), None) = (&keys.slow_call_rate_threshold, &keys.slow_call_threshold) {
         errors.push(
@@ -249,6 +247,9 @@ fn rate_limit(args: &Args, errors: &mut Errors) {
         keys.period.as_ref().map_or(Some(Duration::from_secs(1)), |p| p.literal().copied());
     if let Some(period) = period.filter(|period| !period.is_zero()) {
         by_rule(keys.permits.as_ref(), errors, |permits| mmf_rules::rate(*permits, period));
+        if let Some(permits) = keys.permits.as_ref().and_then(Value::literal) {
+            by_rule(keys.period.as_ref(), errors, |p| mmf_rules::interval(*permits, *p));
+        }
     }
 }
 
@@ -562,6 +563,7 @@ mod tests {
             (quote!(rate_limit), "needs `permits`"),
             (quote!(breaker(window = 2_000_000)), "at most 1048576"),
             (quote!(rate_limit(permits = 2_000_000_000)), "more than one a nanosecond"),
+            (quote!(rate_limit(permits = 1, period = "61d")), "60 days apart"),
             (quote!(hedge(delay = "1s", budget = 10)), "write `budget = 0.1`"),
             (quote!(hedge(percentile = 100)), "below 100"),
             (quote!(retry = "often"), "or `\"unlimited\"`"),

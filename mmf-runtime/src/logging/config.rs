@@ -158,7 +158,8 @@ impl LoggingConfig {
         self
     }
 
-    /// Words of keys whose values are printed as `[redacted]`, in place of the default ones.
+    /// Words of keys whose values are printed as `[redacted]`, in place of the default ones, which are printed
+    /// then: [`redact_also`](Self::redact_also) keeps them.
     ///
     /// A key is taken apart where a capital begins, between letters and digits, and at what is neither; a
     /// word is looked for among those parts, in any spelling: `api_key` is in `apiKey`, `X-API-Key`,
@@ -166,6 +167,18 @@ impl LoggingConfig {
     /// plural, such as `tokens_used`, numbers are printed and all else is not.
     pub fn redact<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.redacted = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Words of keys beside those that are redacted so far.
+    ///
+    /// ```
+    /// use mmf_runtime::logging::LoggingConfig;
+    ///
+    /// let config = LoggingConfig::new("user-service").redact_also(["shoe_size"]);
+    /// ```
+    pub fn redact_also<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.redacted.extend(words.into_iter().map(Into::into));
         self
     }
 

@@ -103,14 +103,7 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     for complaint in &config.complaints {
         tracing::warn!(target: "mmf::logging", "{complaint}");
     }
-    for word in no_levels(&config.level) {
-        // Not by the log: it may be switched off by this very word.
-        stderr::tell(format_args!(
-            "the level {:?} shows only what the target `{word}` logs; levels are error, warn, info, debug, \
-             trace and off",
-            config.level
-        ));
-    }
+    tell_no_levels(&config.level);
     let _ = QUEUE.set(queue.clone());
     log_panics(queue.clone());
     Ok(Logging {
@@ -175,6 +168,16 @@ fn directives(text: &str) -> Vec<&str> {
     parts.map(str::trim).filter(|part| !part.is_empty()).collect()
 }
 
+/// Tells of words that may have been meant as levels. Not by the log: it may be switched off by this very word.
+fn tell_no_levels(directives: &str) {
+    for word in no_levels(directives) {
+        stderr::tell(format_args!(
+            "the level {directives:?} shows only what the target `{word}` logs; levels are error, warn, info, \
+             debug, trace and off"
+        ));
+    }
+}
+
 /// The words of directives that stand for a target where a level may have been meant.
 fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
@@ -215,6 +218,7 @@ impl Logging {
     /// Where they are not understood; then nothing changes.
     pub fn set_level(&self, directives: &str) -> Result<(), InitError> {
         let filter = filter(directives)?;
+        tell_no_levels(directives);
         // Fails only where the subscriber is gone, and then nobody logs.
         let _ = self.level.reload(filter);
         tracing_log::log::set_max_level(LevelFilter::current().as_log());

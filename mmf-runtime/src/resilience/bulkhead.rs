@@ -351,6 +351,7 @@ impl BulkheadBuilder {
     }
 
     /// The bulkhead, empty. A `max_concurrent` of 0 means 1, which is told by a warning.
+    #[track_caller]
     pub fn build(mut self) -> Bulkhead {
         self.mend().tell(&self.name);
         self.built()

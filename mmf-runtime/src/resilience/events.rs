@@ -97,8 +97,8 @@ pub(crate) fn hedge_refused(policy: &str, reason: &str) {
 }
 
 /// A value of a policy was cut, as it could never work.
-pub(crate) fn mended(policy: &str, message: &str) {
-    warn!(target: TARGET, policy, "a value of this policy is cut to one that works: {message}");
+pub(crate) fn mended(policy: &str, location: &std::panic::Location<'_>, message: &str) {
+    warn!(target: TARGET, policy, %location, "a value of this policy is cut to one that works: {message}");
 }
 
 /// A name or a shared configuration is there twice.

@@ -282,6 +282,7 @@ impl HedgePolicyBuilder {
 
     /// The policy. A value that can never work is cut to the nearest that can, which is told by a warning:
     /// a percentile into 0.01..=99.99, no hedges to one, a budget to a share.
+    #[track_caller]
     pub fn build(mut self) -> HedgePolicy {
         self.mend().tell("hedge");
         self.built()

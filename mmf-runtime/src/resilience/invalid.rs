@@ -37,10 +37,16 @@ impl Check {
         if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy(self.0)) }
     }
 
-    /// For `build`: what was mended is told.
+    /// What is wrong with several values together, which no single one can mend.
+    pub(crate) fn add(&mut self, message: Option<String>) {
+        self.0.extend(message);
+    }
+
+    /// For `build`: what was mended is told, with the place that asked for it.
+    #[track_caller]
     pub(crate) fn tell(self, policy: &str) {
         for message in &self.0 {
-            events::mended(policy, message);
+            events::mended(policy, std::panic::Location::caller(), message);
         }
     }
 }

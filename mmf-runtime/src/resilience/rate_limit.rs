@@ -356,7 +356,7 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// The period. Default: 1 s. From one permit to the next it is at most 70 days.
+    /// The period. Default: 1 s. More than 60 days from one permit to the next are invalid.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
@@ -377,6 +377,7 @@ impl RateLimiterBuilder {
     /// The limiter, with a full bucket. A value that can never work is cut to the nearest that can, which is
     /// told by a warning: no permits mean one, and so does a burst of none; a period of none means a
     /// nanosecond, and more permits than nanoseconds as many.
+    #[track_caller]
     pub fn build(mut self) -> RateLimiter {
         self.mend().tell(&self.name);
         self.built()
@@ -398,6 +399,7 @@ impl RateLimiterBuilder {
         check.mend(permits, |permits| mmf_rules::at_least_one("permits", permits));
         check.mend(period, |period| mmf_rules::positive("period", period));
         check.mend(permits, |permits| mmf_rules::rate(permits, *period));
+        check.mend(period, |period| mmf_rules::interval(*permits, period));
         check.mend(burst.get_or_insert(*permits), |burst| mmf_rules::at_least_one("burst", burst));
         check
     }
@@ -555,6 +557,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "thousands of steps")]
     fn what_does_not_divide_evenly_is_rounded_against_the_caller() {
         paused(async {
             for permits in [7, 3_000_000, 700_000_000, 999_999_999, 1_000_000_000] {
@@ -587,7 +590,9 @@ mod tests {
             assert!(nothing.clone().try_build().is_err());
             assert!(nothing.build().try_acquire().is_ok(), "one at least");
         }
-        let longest = RateLimiter::builder("test").permits(2).period(Duration::MAX).build();
+        let longest = RateLimiter::builder("test").permits(2).period(Duration::MAX);
+        assert!(longest.clone().try_build().unwrap_err().to_string().contains("60 days"));
+        let longest = longest.build();
         assert_eq!((0..9).filter(|_| longest.try_acquire().is_ok()).count(), 2);
     }
 

@@ -152,6 +152,7 @@ impl RetryPolicyBuilder {
     /// The policy. A value that can never work is cut to the nearest that can, which is told by a warning:
     /// no attempt means one, a multiplier below 1.0 means 1.0, a jitter outside 0..=1 is cut to it,
     /// `max_delay` below `base_delay` means `base_delay`.
+    #[track_caller]
     pub fn build(mut self) -> RetryPolicy {
         self.mend().tell("retry");
         self.0

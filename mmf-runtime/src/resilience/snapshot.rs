@@ -108,7 +108,11 @@ impl BreakerSnapshot {
             BreakerState::ForcedOpen => 4,
         };
         Self {
-            state: if badness(other.state) > badness(self.state) { other.state } else { self.state },
+            state: if badness(other.state) > badness(self.state) {
+                other.state
+            } else {
+                self.state
+            },
             successes: self.successes + other.successes,
             failures: self.failures + other.failures,
             slow: self.slow + other.slow,

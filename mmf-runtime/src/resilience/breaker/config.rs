@@ -195,6 +195,7 @@ impl CircuitBreakerBuilder {
     /// warning: shares are cut to 0..=1 (what is no number means 0.0, which turns the rule off), a multiplier
     /// below 1.0 means 1.0, a number of which one is needed means 1, a window is cut to 1..=2^20 calls, a
     /// `minimum_throughput` to the window, `max_recovery_timeout` is at least the recovery time.
+    #[track_caller]
     pub fn build(self) -> CircuitBreaker {
         let (name, config) = self.into_parts();
         CircuitBreaker::new(name, None, config)
@@ -210,6 +211,7 @@ impl CircuitBreakerBuilder {
         Ok(CircuitBreaker::new(self.name, None, Arc::new(self.config)))
     }
 
+    #[track_caller]
     pub(crate) fn into_parts(mut self) -> (PolicyName, Arc<Config>) {
         self.mend().tell(&self.name);
         (self.name, Arc::new(self.config))
@@ -269,6 +271,11 @@ impl CircuitBreakerBuilder {
         check.mend(&mut config.max_recovery_timeout, |max| {
             not_below(("max_recovery_timeout", max), least, "")
         });
+        check.add(mmf_rules::never_opens(
+            config.failure_threshold,
+            self.failure_rate_threshold,
+            config.slow_call_threshold.is_some(),
+        ));
         check
     }
 }

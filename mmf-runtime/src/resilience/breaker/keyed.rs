@@ -57,6 +57,7 @@ struct Order {
 
 impl KeyedBreakers {
     /// Breakers of this configuration, at most `max_keys` of them (0 means 1).
+    #[track_caller]
     pub fn new(builder: CircuitBreakerBuilder, max_keys: usize) -> Self {
         let (name, config) = builder.into_parts();
         Self {
