@@ -165,6 +165,7 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     environment = "production",     // default: the variable ENVIRONMENT, or "development"
 ///     flavor = "multi_thread",        // or "current_thread"
 ///     worker_threads = 4,             // default: one for each core
+///     logging(|config| config.redact_also(["shoe_size"])), // a `LoggingConfig` to another, or a function's path
 ///     shutdown_timeout = "30s",       // for the whole end, lines that nobody reads included
 /// )]
 /// async fn main(service: mmf::Service) -> Result<(), Error> {

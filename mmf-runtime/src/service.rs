@@ -207,6 +207,8 @@ pub struct Settings {
     pub threads: Threads,
     /// How long its end waits for running operations.
     pub shutdown_timeout: Duration,
+    /// What is set about its logging.
+    pub logging: fn(LoggingConfig) -> LoggingConfig,
 }
 
 /// The threads of a tokio runtime.
@@ -255,7 +257,7 @@ where
     let config = LoggingConfig::new(settings.name)
         .version(settings.version)
         .environment(environment.clone());
-    let logging = match init(config) {
+    let logging = match init((settings.logging)(config)) {
         Ok(logging) => logging,
         Err(error) => {
             let error = Chain(&error).to_string();

@@ -17,7 +17,8 @@ enum Error {
     name = "users",
     version = "1.2.3",
     flavor = "current_thread",
-    shutdown_timeout = "200ms"
+    shutdown_timeout = "200ms",
+    logging(|config| config.redact_also(["shoe_size"]))
 )]
 async fn child(service: mmf::Service) -> Result<(), Error> {
     assert!(!service.is_ready());
@@ -31,6 +32,11 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
             cause
         }
         Ok("panic") => panic!("the very reason"),
+        Ok("exit") => {
+            (0..1000).for_each(|number| tracing::info!(number, shoe_size = 44));
+            assert!(mmf::logging::flush_within(Duration::from_secs(10)));
+            std::process::exit(9)
+        }
         Ok("threads") => {
             std::thread::scope(|scope| {
                 for _ in 0..4 {
@@ -118,6 +124,14 @@ fn a_service_that_completes() {
     assert!(starting["profile"].is_string());
     assert_eq!(lines[1]["port"], 8080);
     assert_eq!(lines[2]["reason"], "completed");
+}
+
+fn a_service_that_exits_by_itself() {
+    let (lines, code) = life(start("exit"), |_| ());
+    assert_eq!(code, Some(9));
+    let numbers = lines.iter().filter_map(|line| line["number"].as_u64());
+    assert!(numbers.eq(0..1000), "flushed before");
+    assert_eq!(lines.last().expect("lines")["shoe_size"], "[redacted]");
 }
 
 fn a_service_that_fails() {
@@ -245,6 +259,7 @@ fn main() -> ExitCode {
     }
     for (name, test) in [
         ("a_service_that_completes", a_service_that_completes as fn()),
+        ("a_service_that_exits_by_itself", a_service_that_exits_by_itself),
         ("a_service_that_fails", a_service_that_fails),
         ("a_service_that_panics", a_service_that_panics),
         #[cfg(target_os = "linux")]

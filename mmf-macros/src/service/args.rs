@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
 
 use crate::common::errors::{Errors, suggestion};
-use crate::common::keys::{Flag, PathValue, Text, Tokens, keys};
+use crate::common::keys::{Code, Flag, PathValue, Text, Tokens, keys};
 use crate::common::value::Value;
 
 keys! {
@@ -18,6 +19,7 @@ keys! {
         flavor: Text,
         worker_threads: Value<u32>,
         shutdown_timeout: Value<Duration>,
+        logging: Code,
         krate as "crate": PathValue,
     }
 }
@@ -88,6 +90,7 @@ impl Args {
             ("flavor", text(&self.flavor)),
             ("worker_threads", self.worker_threads.as_ref().map(Value::span)),
             ("shutdown_timeout", self.shutdown_timeout.as_ref().map(Value::span)),
+            ("logging", self.logging.as_ref().map(|code| code.0.span())),
         ];
         for (key, span) in keys {
             let Some(span) = span else { continue };

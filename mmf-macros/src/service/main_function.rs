@@ -1,7 +1,7 @@
 //! The code of a service's `main`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
@@ -63,6 +63,14 @@ fn whole(args: &Args, function: &ItemFn) -> TokenStream {
         Some(timeout) => quote!(#timeout),
         None => quote!(::core::time::Duration::from_secs(30)),
     };
+    // A function or a closure from the configuration to itself, called where it stands.
+    let logging = args.logging.as_ref().map_or_else(
+        || quote!(|config| config),
+        |code| {
+            let code = &code.0;
+            quote_spanned!(code.span()=> #code)
+        },
+    );
     let (attrs, vis, ident) = (&function.attrs, &function.vis, &function.sig.ident);
     let takes_service = !function.sig.inputs.is_empty();
     let call = if takes_service { quote!(#ident(service)) } else { quote!(#ident()) };
@@ -90,6 +98,7 @@ fn whole(args: &Args, function: &ItemFn) -> TokenStream {
                 environment: #environment,
                 threads: #threads,
                 shutdown_timeout: #timeout,
+                logging: #logging,
             };
             #[allow(unused_variables)]
             #rt::run(settings, |service| #call)

@@ -30,4 +30,4 @@ pub use logger::{ServiceLogger, Severity};
 #[doc(hidden)]
 pub use logger::{host, measured};
 pub use redaction::Redacted;
-pub use setup::{InitError, Logging, init};
+pub use setup::{InitError, Logging, flush_within, init};

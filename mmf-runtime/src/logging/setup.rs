@@ -63,7 +63,8 @@ const LONGEST_PANIC: Duration = Duration::from_secs(1);
 /// a thread of their own, records of the `log` crate are carried over, and a panic is logged and
 /// flushed, for at most a second.
 ///
-/// [`std::process::exit`] runs no destructor and loses what is queued: call [`Logging::flush`] before it.
+/// [`std::process::exit`] runs no destructor and loses what is queued: call `logging.flush()` before it, or
+/// [`flush_within`] where `#[service]` has set it up.
 ///
 /// # Errors
 ///
@@ -126,6 +127,18 @@ fn carry_log_over() -> bool {
 
 /// The queue of this process.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// Waits until all that the process logged before is written, at most so long; whether it is. For a program whose
+/// logging is set up by `#[service]`, before [`std::process::exit`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert!(mmf_runtime::logging::flush_within(Duration::from_secs(1)), "nothing is logged by `init`");
+/// ```
+pub fn flush_within(at_most: Duration) -> bool {
+    QUEUE.get().is_none_or(|queue| queue.flush(Instant::now().checked_add(at_most)))
+}
 
 /// The process is to end: from then on nobody waits for room in its log.
 pub(crate) fn end_waits_at(end: Instant) {
