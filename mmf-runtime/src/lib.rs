@@ -34,7 +34,6 @@ pub mod task;
 pub mod testing;
 mod text;
 mod timer;
-#[cfg(any(feature = "logging", feature = "testing"))]
 mod url;
 #[cfg(all(feature = "logging", unix))]
 mod writable;

@@ -377,7 +377,17 @@ async fn watch(service: Service, caught: &std::sync::mpsc::SyncSender<std::io::R
         () = again => {}
         () = tokio::time::sleep(service.0.shutdown_timeout.saturating_add(GRACE)) => {}
     }
-    std::process::exit(1);
+    end_now();
+}
+
+/// Ends the process, with 1. What runs on the way out may stand still as well, such as the text that `print!` left in
+/// the buffer of standard output: then it is killed.
+fn end_now() -> ! {
+    let _ = std::thread::Builder::new().spawn(|| std::process::exit(1));
+    std::thread::sleep(Duration::from_millis(250));
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
 }
 
 #[cfg(unix)]

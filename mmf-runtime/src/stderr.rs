@@ -1,6 +1,7 @@
 //! What has to be told where the log cannot.
 
 use std::fmt::Arguments;
+use std::time::Duration;
 
 /// The longest message: what a pipe that has room at all takes without waiting.
 const LONGEST: usize = 4000;
@@ -20,18 +21,28 @@ pub(crate) fn tell(message: Arguments<'_>) {
 }
 
 #[cfg(unix)]
-fn write(text: &[u8]) {
-    use std::fs::File;
-    use std::io::Write;
+static STDERR: std::sync::LazyLock<Option<std::fs::File>> = std::sync::LazyLock::new(|| {
     use std::os::fd::AsFd;
-    use std::sync::LazyLock;
+    std::io::stderr().as_fd().try_clone_to_owned().ok().map(std::fs::File::from)
+});
 
-    static STDERR: LazyLock<Option<File>> =
-        LazyLock::new(|| std::io::stderr().as_fd().try_clone_to_owned().ok().map(File::from));
-    if let Some(file) = &*STDERR
-        && crate::writable::wait(file, std::time::Duration::from_millis(100))
+/// Whether standard error takes bytes, now or within that time.
+#[cfg(unix)]
+pub(crate) fn takes_bytes_within(at_most: Duration) -> bool {
+    STDERR.as_ref().is_some_and(|file| crate::writable::wait(file, at_most))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn takes_bytes_within(_: Duration) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn write(text: &[u8]) {
+    use std::io::Write;
+    if let Some(mut file) = STDERR.as_ref()
+        && takes_bytes_within(Duration::from_millis(100))
     {
-        let mut file: &File = file;
         // Nobody is left to tell that it failed.
         let _ = file.write(text);
     }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// The longest name of a host, by RFC 1035, with a port.
+const LONGEST_HOST: usize = 253 + 6;
+
 /// A text with the credentials of each URL in it cut out: `https://[redacted]@host/path`.
 pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
@@ -16,6 +19,11 @@ pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
             Some(at) => {
                 shown.push_str("[redacted]");
                 &authority[at..]
+            }
+            // So long an authority is none, or one whose end is missing.
+            None if end == authority.len() && end > LONGEST_HOST => {
+                shown.push_str("[redacted]");
+                ""
             }
             None => authority,
         };

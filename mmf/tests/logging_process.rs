@@ -456,14 +456,48 @@ fn a_forked_process_logs_and_flushes() {
     assert_eq!(numbers(&lines(&output)), [1, 2, 3, 4]);
 }
 
+/// Forked while other threads log, which may hold the queue in that moment and are not there in the child.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_that_is_forked_while_others_log_does_not_hang() {
+    const NAME: &str = "a_process_that_is_forked_while_others_log_does_not_hang";
+    if is_child() {
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        for _ in 0..3 {
+            std::thread::spawn(|| {
+                loop {
+                    tracing::info!("a line");
+                }
+            });
+        }
+        for _ in 0..100 {
+            let forked = mmf_test_fork::fork();
+            if forked == 0 {
+                tracing::info!("of the child");
+                logging.flush_within(std::time::Duration::from_millis(100));
+                mmf_test_fork::exit(5);
+            }
+            assert_eq!(mmf_test_fork::wait(forked), 5);
+        }
+        std::process::exit(7);
+    }
+    let mut command = command(NAME, &[]);
+    assert_eq!(code_within(60, command.stdout(Stdio::null())), Some(7));
+}
+
 /// What a fork takes, in one place.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "the test is about what another's fork leaves behind")]
 mod mmf_test_fork {
     pub(super) fn fork() -> i32 {
-        // SAFETY: the child uses what the test is about, and exits; no other thread of this process, which runs
-        // one test, holds a lock in this moment: the log is flushed, and its thread waits.
+        // SAFETY: the child uses what the test is about, and exits.
         unsafe { libc::fork() }
+    }
+
+    /// Without anything else on the way out, whose locks may be held by threads that are not there.
+    pub(super) fn exit(code: i32) -> ! {
+        // SAFETY: ends this process.
+        unsafe { libc::_exit(code) }
     }
 
     pub(super) fn wait(process: i32) -> i32 {

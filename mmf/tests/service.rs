@@ -51,6 +51,22 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
             tracing::info!(filling = "x".repeat(1000));
             tokio::task::yield_now().await;
         },
+        Ok("half a line") => {
+            // Stays in the buffer of standard output, which is written out at the very end.
+            print!("{}", "a".repeat(1000));
+            (0..400).for_each(|number| tracing::info!(number, filling = "x".repeat(200)));
+            service.shutdown_requested().await;
+            Ok(())
+        }
+        Ok("quiet") => {
+            (0..400).for_each(|number| tracing::info!(number, filling = "x".repeat(200)));
+            service.shutdown_requested().await;
+            Ok(())
+        }
+        Ok("loud panic") => {
+            (0..400).for_each(|number| tracing::info!(number, filling = "x".repeat(200)));
+            panic!("nobody hears it")
+        }
         Ok("drops") => {
             struct Endless;
             impl Drop for Endless {
@@ -189,7 +205,8 @@ fn ended_by(signals: &[&str], mut child: Child, since: std::time::Duration) -> O
     let end = std::time::Instant::now() + Duration::from_secs(5);
     while std::time::Instant::now() < end {
         if let Some(status) = child.try_wait().expect("waits") {
-            return status.code();
+            let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+            return status.code().or(signal.map(|signal| -signal));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -220,10 +237,34 @@ fn a_service_whose_lines_nobody_reads() {
         let mut command = command("unread");
         let child = command.stdout(writer).spawn().expect("starts");
         // Until its queue and the pipe are full.
-        assert_eq!(ended_by(signals, child, Duration::from_millis(700)), Some(1), "{signals:?}");
+        let code = if signals.len() == 1 { 0 } else { 1 };
+        assert_eq!(ended_by(signals, child, Duration::from_millis(700)), Some(code), "{signals:?}");
         drop(reader);
     }
 }
+
+/// The pipe is full, and nobody reads: all that is left to do is bounded, and so is what others do at the very end.
+#[cfg(unix)]
+fn a_service_that_ends_before_its_lines_are_read() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let start = |role: &str| {
+        let mut command = command(role);
+        let (out, err) = (writer.try_clone().expect("a pipe"), writer.try_clone().expect("a pipe"));
+        command.stdout(out).stderr(err).spawn().expect("starts")
+    };
+    let begun = std::time::Instant::now();
+    assert_eq!(ended_by(&["-TERM"], start("quiet"), Duration::from_millis(300)), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(ended_by(&[], start("loud panic"), Duration::ZERO), Some(101));
+    for signals in [&["-TERM"][..], &["-TERM", "-TERM"]] {
+        assert_eq!(ended_by(signals, start("half a line"), Duration::from_millis(300)), KILLED);
+    }
+    drop(reader);
+}
+
+/// What a process that was killed has for its code, here.
+#[cfg(unix)]
+const KILLED: Option<i32> = Some(-9);
 
 /// A destructor that never ends, in what `main` holds.
 #[cfg(unix)]
@@ -273,6 +314,11 @@ fn main() -> ExitCode {
         ("a_service_whose_streams_are_both_gone", a_service_whose_streams_are_both_gone),
         #[cfg(unix)]
         ("a_service_whose_lines_nobody_reads", a_service_whose_lines_nobody_reads),
+        #[cfg(unix)]
+        (
+            "a_service_that_ends_before_its_lines_are_read",
+            a_service_that_ends_before_its_lines_are_read,
+        ),
         #[cfg(unix)]
         ("a_service_that_cannot_be_dropped", a_service_that_cannot_be_dropped),
     ] {

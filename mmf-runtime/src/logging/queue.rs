@@ -8,7 +8,8 @@ use std::cell::Cell;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -35,6 +36,8 @@ struct Shared {
     drained: Condvar,
     capacity: usize,
     when_full: WhenFull,
+    /// The process whose thread writes: a fork has none.
+    process: AtomicU32,
 }
 
 #[derive(Default)]
@@ -44,8 +47,6 @@ struct State {
     came: u64,
     taken: u64,
     done: u64,
-    /// The process whose thread writes: a fork has none.
-    process: u32,
     /// No wait goes on past it: the process ends.
     end: Option<Instant>,
     /// Lines dropped as the queue was full, and those that the log does not tell of yet.
@@ -70,11 +71,12 @@ impl Queue {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             sink: Box::new(sink),
-            state: Mutex::new(State { process: process::id(), ..State::default() }),
+            state: Mutex::default(),
             filled: Condvar::new(),
             drained: Condvar::new(),
             capacity,
             when_full,
+            process: AtomicU32::new(process::id()),
         });
         shared.start_thread()?;
         Ok(Self(shared))
@@ -86,6 +88,8 @@ impl Queue {
         if IS_WRITER.get() {
             return false;
         }
+        let Some(state) = self.0.lock_unless_forked() else { return false };
+        drop(state);
         self.0.start_thread_after_fork();
         let mut state = self.0.lock();
         let ticket = state.came;
@@ -102,33 +106,41 @@ impl Queue {
     /// From then on no thread waits for room any more: its line is dropped and counted. For the end of the
     /// process, when a reader that does not read must not keep it.
     pub(super) fn end_waits_at(&self, end: Instant) {
-        self.0.lock().end = Some(end);
+        if let Some(mut state) = self.0.lock_unless_forked() {
+            state.end = Some(end);
+        }
         self.0.drained.notify_all();
     }
 
     /// Lines that were dropped because the queue was full.
     pub(super) fn dropped(&self) -> u64 {
-        self.0.lock().dropped
+        self.0.lock_unless_forked().map_or(0, |state| state.dropped)
     }
 
     /// Lines that could not be written.
     pub(super) fn lost(&self) -> u64 {
-        self.0.lock().lost
+        self.0.lock_unless_forked().map_or(0, |state| state.lost)
     }
 
     /// Times that writing failed.
     pub(super) fn failed(&self) -> u64 {
-        self.0.lock().failed
+        self.0.lock_unless_forked().map_or(0, |state| state.failed)
     }
 
     /// Logs how many lines were dropped since that was last logged.
     pub(super) fn tell_losses(&self) {
-        let dropped = std::mem::take(&mut self.0.lock().dropped_untold);
+        let Some(mut state) = self.0.lock_unless_forked() else { return };
+        let dropped = std::mem::take(&mut state.dropped_untold);
+        drop(state);
         tell_losses(dropped, 0);
     }
 
     fn push(&self, line: &[u8]) {
-        let mut state = self.0.lock();
+        let Some(mut state) = self.0.lock_unless_forked() else {
+            // Of this process alone, and nobody is left to let go of the queue.
+            let _ = write_lines(&*self.0.sink, line, false);
+            return;
+        };
         // A line longer than the queue is taken where none waits.
         while !state.waiting.is_empty()
             && state.waiting.len() + line.len() > self.0.capacity
@@ -173,6 +185,23 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The lock; nothing where it was held by another thread when this process was forked, which has no such thread.
+    fn lock_unless_forked(&self) -> Option<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            // Relaxed: written by this thread's own process, or before the fork.
+            Err(TryLockError::WouldBlock)
+                if self.process.load(Ordering::Relaxed) != process::id() =>
+            {
+                // It may be another thread of this process, in which somebody lets go of it soon.
+                std::thread::sleep(Duration::from_millis(5));
+                self.state.try_lock().ok()
+            }
+            Err(TryLockError::WouldBlock) => Some(self.lock()),
+        }
+    }
+
     /// Waits for the queue to drain, at most until `end`; where that is over, the lock comes back as an error.
     fn wait<'s>(
         &'s self,
@@ -200,12 +229,12 @@ impl Shared {
     /// both.
     fn start_thread_after_fork(self: &Arc<Self>) {
         let process = process::id();
+        // Relaxed: see `lock_unless_forked`.
+        if self.process.swap(process, Ordering::Relaxed) == process {
+            return;
+        }
         {
             let mut state = self.lock();
-            if state.process == process {
-                return;
-            }
-            state.process = process;
             state.done = state.taken;
         }
         if let Err(error) = self.start_thread() {

@@ -52,6 +52,7 @@ pub struct Logging {
     level: reload::Handle<EnvFilter, Registry>,
     #[cfg(feature = "otel")]
     telemetry: Option<crate::otel::Telemetry>,
+    has_ended: bool,
 }
 
 /// So long the end of logging waits where nobody says how long it may.
@@ -112,6 +113,7 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
         level,
         #[cfg(feature = "otel")]
         telemetry,
+        has_ended: false,
     })
 }
 
@@ -196,7 +198,9 @@ fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
     let levels = ["error", "warn", "info", "debug", "trace", "off"];
     directives.split(',').map(str::trim).filter(move |word| {
         let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        is_word && !levels.iter().any(|level| level.eq_ignore_ascii_case(word))
+        // What no target is called by: `warn;users=debug`.
+        let is_other = word.contains([';', '/', ' ', '|']);
+        (is_word || is_other) && !levels.iter().any(|level| level.eq_ignore_ascii_case(word))
     })
 }
 
@@ -219,7 +223,11 @@ fn log_panics(queue: Queue) {
             tracing::error!(target: "mmf::service", location, "panic: {reason}");
         });
         queue.flush(Some(end));
-        before(panic);
+        // The hook that was there prints, as a rule: not where nobody reads that either.
+        let left = end.saturating_duration_since(Instant::now());
+        if stderr::takes_bytes_within(left) {
+            before(panic);
+        }
     }));
 }
 
@@ -266,6 +274,9 @@ impl Logging {
     }
 
     fn end(&mut self, at_most: Duration) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
         let end = Instant::now().checked_add(at_most);
         #[cfg(feature = "otel")]
         if let Some(telemetry) = self.telemetry.take() {

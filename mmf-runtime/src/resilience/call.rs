@@ -316,7 +316,7 @@ impl Policies<'_> {
         if let Some(limiter) = &self.rate_limit
             && let Some(wait) = invocation.throttle(limiter)?
         {
-            wait.until_due().await;
+            wait.until_due().await?;
         }
         let copy = || async {
             let mut permit = None;
@@ -336,7 +336,7 @@ impl Policies<'_> {
         };
         match &self.hedge {
             Some(hedge) => {
-                hedge.race(invocation, self.bulkhead.as_deref(), &copy, pin!(copy())).await
+                hedge.race(invocation, self.bulkhead.as_deref(), &copy, pin!(Some(copy()))).await
             }
             None => copy().await,
         }

@@ -1,6 +1,7 @@
 //! A second copy of a slow call: the first success wins.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,7 +82,7 @@ impl HedgePolicy {
         invocation: &'r Invocation<'r>,
         bulkhead: Option<&'r Bulkhead>,
         copy: M,
-        first: Pin<&'r mut C>,
+        first: Pin<&'r mut Option<C>>,
     ) -> Race<'r, M, C>
     where
         M: Fn() -> C,
@@ -92,7 +93,7 @@ impl HedgePolicy {
             invocation,
             bulkhead,
             copy,
-            first: Some(first),
+            first,
             others: Vec::new(),
             hedges: 0,
             timer: Timer::default(),
@@ -107,8 +108,8 @@ pub struct Race<'r, M, C> {
     invocation: &'r Invocation<'r>,
     bulkhead: Option<&'r Bulkhead>,
     copy: M,
-    /// Until it has failed.
-    first: Option<Pin<&'r mut C>>,
+    /// Until it is over.
+    first: Pin<&'r mut Option<C>>,
     others: Vec<Pin<Box<C>>>,
     hedges: u32,
     timer: Timer,
@@ -129,6 +130,7 @@ where
         let this = self.get_mut();
         let outcome = ready!(this.poll_copies(context));
         this.learn();
+        this.drop_losers();
         Poll::Ready(outcome)
     }
 }
@@ -140,6 +142,17 @@ impl<M, C> Race<'_, M, C> {
             (&self.hedge.delay, self.began.take())
         {
             histogram.record(began.elapsed());
+        }
+    }
+}
+
+impl<M, C> Race<'_, M, C> {
+    /// Drops what has lost. Where that panics, the outcome is good all the same; the panic was told by its hook.
+    fn drop_losers(&mut self) {
+        let first = &mut self.first;
+        let _ = catch_unwind(AssertUnwindSafe(|| first.set(None)));
+        for loser in self.others.drain(..) {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(loser)));
         }
     }
 }
@@ -164,10 +177,10 @@ where
 {
     fn poll_copies(&mut self, context: &mut Context<'_>) -> Poll<Outcome<V, E>> {
         let mut failed = None;
-        if let Some(first) = &mut self.first
-            && let Poll::Ready(outcome) = first.as_mut().poll(context)
+        if let Some(first) = self.first.as_mut().as_pin_mut()
+            && let Poll::Ready(outcome) = first.poll(context)
         {
-            self.first = None;
+            self.first.set(None);
             if is_success(&outcome) {
                 return Poll::Ready(outcome);
             }
@@ -179,7 +192,7 @@ where
                 return Poll::Ready(success);
             }
             // A failure stands only once no other copy is left to do better.
-            if self.first.is_none()
+            if self.first.as_ref().get_ref().is_none()
                 && self.others.is_empty()
                 && let Some(outcome) = failed.take()
             {

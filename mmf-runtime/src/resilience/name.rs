@@ -239,19 +239,24 @@ pub(crate) fn label(key: &dyn fmt::Debug) -> KeyLabel {
     let mut label = Label(String::new());
     // Fails where the label is full; a key whose `Debug` fails has written what it could.
     let _ = write!(label, "{key:?}");
-    let text = label.0;
-    let text =
-        text.strip_prefix('"').map_or(text.as_str(), |text| text.strip_suffix('"').unwrap_or(text));
+    // A URL shows no password, also where its end is too far away to be seen.
+    let text = crate::url::without_credentials(&label.0);
+    let inner = text.strip_prefix('"').map(|text| text.strip_suffix('"').unwrap_or(text));
+    let text = inner.unwrap_or(&text);
     text.chars().take(LONGEST_LABEL).collect::<String>().into()
 }
 
-/// Takes so much of a text as a label can show, with its quotes.
+/// Takes more of a text than a label can show, and not all of a huge one.
 struct Label(String);
+
+impl Label {
+    const MOST: usize = 4096;
+}
 
 impl Write for Label {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for letter in text.chars() {
-            if self.0.chars().count() > LONGEST_LABEL + 1 {
+            if self.0.len() > Self::MOST {
                 return Err(fmt::Error);
             }
             if is_harmless(letter) {
@@ -292,6 +297,11 @@ mod tests {
         assert_eq!(&*label(&7), "7");
         assert_eq!(&*label(&("a", 1)), "(\"a\", 1)");
         assert_eq!(label(&"x".repeat(1 << 20)).len(), 64);
+        assert_eq!(&*label(&"https://ada:s3cr3t@host/x"), "https://[redacted]@host/x");
+        let long = format!("https://ada:{}@host/x", "s3cr3t".repeat(100));
+        assert_eq!(&*label(&long), "https://[redacted]@host/x");
+        let endless = format!("https://ada:{}@host/x", "s3cr3t".repeat(10_000));
+        assert!(!label(&endless).contains("s3cr3t"), "{}", label(&endless));
         let hostile = label(&"a\u{1b}[31m\n\u{202e}b\u{9b}");
         assert!(hostile.chars().all(is_harmless), "{hostile}");
     }

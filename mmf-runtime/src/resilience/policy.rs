@@ -197,11 +197,21 @@ impl<'a> Invocation<'a> {
         limiter: &'i RateLimiter,
     ) -> Result<Wait<'i>, ResilienceError> {
         let queued = limiter.queue_up(|| self.time_left().0).inspect_err(|refusal| {
-            self.count(|counters| &counters.rate_limited);
-            self.note_refusal(refusal);
+            self.rate_limited(refusal);
         })?;
         self.unbegin_attempt();
         Ok(Wait { queued, invocation: self })
+    }
+
+    fn rate_limited(&self, refusal: &ResilienceError) {
+        self.count(|counters| &counters.rate_limited);
+        self.note_refusal(refusal);
+    }
+
+    /// What came of the wait for a permit.
+    fn permitted(&self, waited: Result<(), ResilienceError>) -> Result<(), ResilienceError> {
+        self.begin_attempt();
+        waited.inspect_err(|refusal| self.rate_limited(refusal))
     }
 
     /// Polls the body, watched for a panic.
@@ -360,15 +370,23 @@ pub struct Wait<'a> {
 
 impl Wait<'_> {
     /// Waits until the permit is due.
-    pub async fn until_due(mut self) {
-        Pin::new(&mut self.queued).await;
-        self.invocation.begin_attempt();
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::RateLimited`] where the queue did not move in time.
+    pub async fn until_due(mut self) -> Result<(), ResilienceError> {
+        let waited = Pin::new(&mut self.queued).await;
+        self.invocation.permitted(waited)
     }
 
     /// [`until_due`](Self::until_due) on the thread.
-    pub fn until_due_blocking(mut self) {
-        self.queued.wait_blocking();
-        self.invocation.begin_attempt();
+    ///
+    /// # Errors
+    ///
+    /// As [`until_due`](Self::until_due).
+    pub fn until_due_blocking(mut self) -> Result<(), ResilienceError> {
+        let waited = self.queued.wait_blocking();
+        self.invocation.permitted(waited)
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Kept as the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371) in one atomic
 //! word. A permit is taken when its time has come and never before, so that a wait which is given up has
-//! taken nothing and nothing need be given back. Those that wait stand in a queue, of which the first alone
-//! has a timer; while somebody does, the word says so, and whoever comes later cannot overtake.
+//! taken nothing and nothing need be given back. Those that wait stand in a queue; while somebody does, the
+//! word says so, and whoever comes later cannot overtake. The permit is that of the first. Who stands behind
+//! one that does not come for it, as nobody polls it, takes its own turn a little after its time.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
+use tokio::time::Instant;
 
 use super::error::ResilienceError;
 use super::invalid::{Check, InvalidPolicy};
@@ -54,6 +56,8 @@ pub struct RateLimiter {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Arc<Waiter>>,
+    /// So many at the front did not come for their permits, and others went before.
+    passed_over: usize,
     /// The number of the next to come.
     next: u64,
 }
@@ -63,8 +67,14 @@ struct Queue {
 struct Waiter {
     number: u64,
     waker: AtomicWaker,
-    /// It is the first: it waits for the time, the others for it.
-    is_first: AtomicBool,
+    /// It was told that the next permit is its own.
+    is_next: AtomicBool,
+}
+
+impl Queue {
+    fn place(&self, waiter: &Waiter) -> Option<usize> {
+        self.waiting.binary_search_by_key(&waiter.number, |other| other.number).ok()
+    }
 }
 
 /// Times are kept in 32nds of a tick of the clock, of about a nanosecond, so that an interval of a few is not off
@@ -114,7 +124,7 @@ impl RateLimiter {
     #[inline]
     pub async fn acquire(&self) -> Result<(), ResilienceError> {
         if !self.take_now() {
-            self.queue_up(super::deadline::time_left)?.await;
+            self.queue_up(super::deadline::time_left)?.await?;
         }
         Ok(())
     }
@@ -126,7 +136,7 @@ impl RateLimiter {
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<(), ResilienceError> {
         if !self.take_now() {
-            self.queue_up(super::deadline::time_left)?.wait_blocking();
+            self.queue_up(super::deadline::time_left)?.wait_blocking()?;
         }
         Ok(())
     }
@@ -174,22 +184,28 @@ impl RateLimiter {
         let waiter = Arc::new(Waiter {
             number: queue.next,
             waker: AtomicWaker::new(),
-            is_first: AtomicBool::new(queue.waiting.is_empty()),
+            is_next: AtomicBool::new(queue.waiting.len() == queue.passed_over),
         });
         queue.next += 1;
         queue.waiting.push_back(Arc::clone(&waiter));
         self.arrival.fetch_or(WAITING, Ordering::Relaxed);
         drop(queue);
-        Ok(Queued { limiter: self, waiter: Some(waiter), timer: Timer::default() })
+        let limit = self.max_wait.min(left);
+        let end = clock::later(clock::now(), limit);
+        Ok(Queued { limiter: self, waiter: Some(waiter), timer: Timer::default(), end, limit })
     }
 
     /// Where no permit was due: it may be by now, and the clock may have run back.
     #[cold]
     fn look_again(&self) -> Result<(), ResilienceError> {
-        let queue = lock(&self.queue);
-        let wait = self.wait_behind(queue.waiting.len());
-        drop(queue);
+        let wait = self.next_wait();
         if wait.is_zero() && self.take_now() { Ok(()) } else { Err(self.refusal(wait)) }
+    }
+
+    /// The time until a permit that nobody waits for.
+    fn next_wait(&self) -> Duration {
+        let queue = lock(&self.queue);
+        self.wait_behind(queue.waiting.len())
     }
 
     /// The time until the permit behind so many that wait.
@@ -202,9 +218,19 @@ impl RateLimiter {
         self.clock.duration(time, FRACTION_BITS)
     }
 
+    fn time(&self, duration: Duration) -> u64 {
+        let ticks = self.clock.ticks(duration.as_nanos(), FRACTION_BITS);
+        u64::try_from(ticks).unwrap_or(LONGEST)
+    }
+
     /// How long it is until the next permit is due. A time that is further ahead than it can have been set is
     /// one of another clock, such as the paused one of an earlier test: then the bucket is full.
     fn time_to_due(&self, now: u64) -> u64 {
+        self.due(now).saturating_sub(now)
+    }
+
+    /// When the next permit is due.
+    fn due(&self, now: u64) -> u64 {
         let word = self.arrival.load(Ordering::Relaxed);
         let arrival = word & !WAITING;
         if arrival > now + self.tolerance + self.interval + SKEW {
@@ -217,24 +243,33 @@ impl RateLimiter {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
-            return 0;
+            return now;
         }
-        arrival.saturating_sub(self.tolerance).saturating_sub(now)
+        arrival.saturating_sub(self.tolerance)
     }
 
-    /// Takes the permit of the first in the queue, where it is due by `now`, and has the next one move up.
+    /// Takes the permit of one in the queue, where it is its turn by `now`, and has the next one move up.
     ///
-    /// Otherwise it says how long that will be.
-    fn take_turn(&self, waiter: &Waiter, now: u64) -> Result<(), u64> {
+    /// Otherwise it says how long that will be. It is the turn of the first when a permit is due; of another when
+    /// that permit has been due for so long that all before it should have come, and a while longer.
+    fn take_turn(&self, waiter: &Waiter, now: u64) -> Result<(), Duration> {
+        const PATIENCE: u64 = 20_000_000 << FRACTION_BITS;
         let mut queue = lock(&self.queue);
-        let wait = self.time_to_due(now);
-        if wait > 0 {
-            return Err(wait);
+        let place = queue.place(waiter).unwrap_or(0);
+        let ahead = u64::try_from(place.saturating_sub(queue.passed_over)).unwrap_or(u64::MAX);
+        let due = self.due(now);
+        let turn = match ahead {
+            0 => due,
+            _ => due.saturating_add(self.interval.saturating_mul(ahead)).saturating_add(PATIENCE),
+        };
+        if turn > now {
+            return Err(self.duration(turn - now));
         }
         let word = self.arrival.load(Ordering::Relaxed);
         // Nobody else changes the word while it says that somebody waits.
         let next = (word & !WAITING).max(now) + self.interval;
         self.arrival.store(next | WAITING, Ordering::Relaxed);
+        queue.passed_over = queue.passed_over.max(place);
         let next = self.leave(&mut queue, waiter);
         drop(queue);
         if let Some(next) = next {
@@ -243,18 +278,18 @@ impl RateLimiter {
         Ok(())
     }
 
-    /// Takes a waiter out of the queue; who is to be woken, as the first now.
+    /// Takes a waiter out of the queue; who is to be woken, as the next permit is its own now.
     fn leave(&self, queue: &mut Queue, waiter: &Waiter) -> Option<Arc<Waiter>> {
-        let place = queue.waiting.binary_search_by_key(&waiter.number, |other| other.number);
-        if let Ok(place) = place {
+        if let Some(place) = queue.place(waiter) {
             // The caller has another handle: nothing is dropped here.
             queue.waiting.remove(place);
+            queue.passed_over -= usize::from(place < queue.passed_over);
         }
-        let Some(first) = queue.waiting.front() else {
+        if queue.waiting.is_empty() {
             self.arrival.fetch_and(!WAITING, Ordering::Relaxed);
-            return None;
-        };
-        (!first.is_first.swap(true, Ordering::AcqRel)).then(|| Arc::clone(first))
+        }
+        let next = queue.waiting.get(queue.passed_over)?;
+        (!next.is_next.swap(true, Ordering::AcqRel)).then(|| Arc::clone(next))
     }
 
     #[cold]
@@ -279,55 +314,68 @@ pub(crate) struct Queued<'l> {
     /// Until it has its permit.
     waiter: Option<Arc<Waiter>>,
     timer: Timer,
+    /// When it waits no longer, and how long that was.
+    end: Instant,
+    limit: Duration,
 }
 
 impl Future for Queued<'_> {
-    type Output = ();
+    type Output = Result<(), ResilienceError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Self { limiter, waiter, timer } = self.get_mut();
-        let Some(waiting) = waiter else { return Poll::Ready(()) };
-        waiting.waker.register(context.waker());
-        while waiting.is_first.load(Ordering::Acquire) {
-            match limiter.take_turn(waiting, limiter.now()) {
-                Ok(()) => {
-                    *waiter = None;
-                    return Poll::Ready(());
-                }
-                Err(wait) if !timer.is_started() => {
-                    *timer = Timer::until(clock::later(clock::now(), limiter.duration(wait)));
-                }
-                Err(_) => {}
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(waiter) = &this.waiter else { return Poll::Ready(Ok(())) };
+        waiter.waker.register(context.waker());
+        loop {
+            let Err(wait) = this.limiter.take_turn(waiter, this.limiter.now()) else {
+                this.waiter = None;
+                return Poll::Ready(Ok(()));
+            };
+            let now = clock::now();
+            if now >= this.end {
+                return Poll::Ready(Err(this.refuse()));
             }
-            std::task::ready!(Pin::new(&mut *timer).poll(context));
+            // Anew each time: whoever leaves the queue brings it forward.
+            this.timer = Timer::until(clock::later(now, wait).min(this.end));
+            std::task::ready!(Pin::new(&mut this.timer).poll(context));
         }
-        Poll::Pending
     }
 }
 
 impl Queued<'_> {
     /// Waits on the thread, by the time of the system: a paused clock does not move while a thread sleeps.
-    pub(crate) fn wait_blocking(&mut self) {
-        let Some(waiter) = &self.waiter else { return };
+    pub(crate) fn wait_blocking(&mut self) -> Result<(), ResilienceError> {
+        let Some(waiter) = &self.waiter else { return Ok(()) };
         waiter.waker.register(&Waker::from(Arc::new(Unpark(std::thread::current()))));
-        while !waiter.is_first.load(Ordering::Acquire) {
-            std::thread::park();
-        }
-        let mut slept = 0;
-        while let Err(wait) =
-            self.limiter.take_turn(waiter, self.limiter.now().saturating_add(slept))
-        {
-            std::thread::sleep(self.limiter.duration(wait));
-            if clock::PAUSABLE {
-                slept = slept.saturating_add(wait);
+        let began = std::time::Instant::now();
+        // How far the clock fell behind while this thread slept.
+        let mut behind = 0;
+        loop {
+            let now = self.limiter.now();
+            let Err(wait) = self.limiter.take_turn(waiter, now.saturating_add(behind)) else {
+                self.waiter = None;
+                return Ok(());
+            };
+            let left = self.limit.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Err(self.refuse());
+            }
+            let slept = std::time::Instant::now();
+            std::thread::park_timeout(wait.min(left));
+            if clock::PAUSABLE && self.limiter.now() == now {
+                behind = behind.saturating_add(self.limiter.time(slept.elapsed()));
             }
         }
-        self.waiter = None;
     }
-}
 
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
+    /// Its time is over: somebody before it holds the queue up, or its timer is late.
+    #[cold]
+    fn refuse(&mut self) -> ResilienceError {
+        self.leave();
+        self.limiter.refusal(self.limiter.next_wait())
+    }
+
+    fn leave(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
         let mut queue = lock(&self.limiter.queue);
         let next = self.limiter.leave(&mut queue, &waiter);
@@ -335,6 +383,12 @@ impl Drop for Queued<'_> {
         if let Some(next) = next {
             next.waker.wake();
         }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -520,6 +574,50 @@ mod tests {
         assert_eq!(start.elapsed().as_millis(), 100);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_come_for_its_permit_holds_nobody_up() {
+        let limiter = limiter(10, 1, 10_000);
+        limiter.acquire().await.unwrap();
+        // It waits, and nobody polls it any more.
+        let mut stuck = Box::pin(limiter.acquire());
+        assert!(poll(&mut stuck).is_pending());
+        let start = Instant::now();
+        limiter.acquire().await.unwrap();
+        limiter.acquire().await.unwrap();
+        assert!((320..=350).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+        drop(stuck);
+        assert_eq!(limiter.queue.lock().unwrap().waiting.len(), 0);
+        advance(Duration::from_millis(100)).await;
+        assert!(limiter.try_acquire().is_ok(), "the quick way is open again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_longer_than_it_may() {
+        let limiter = limiter(10, 1, 110);
+        limiter.acquire().await.unwrap();
+        let mut stuck = Box::pin(limiter.queue_up(|| Duration::MAX).unwrap());
+        assert!(poll(&mut stuck).is_pending());
+        advance(Duration::from_millis(95)).await;
+        let start = Instant::now();
+        let refused = limiter.acquire().await.unwrap_err();
+        assert_eq!(start.elapsed().as_millis(), 110);
+        assert_eq!(refused.retry_after(), Some(Duration::from_millis(100)), "behind the first");
+        let blocking = RateLimiter::builder("test").permits(1).period(Duration::from_secs(9));
+        let blocking = blocking.max_wait(Duration::from_secs(10)).build();
+        blocking.acquire().await.unwrap();
+        let _stuck = blocking.queue_up(|| Duration::MAX).unwrap();
+        assert!(blocking.acquire_blocking().is_err(), "refused at once: 18 s are too long");
+    }
+
+    #[test]
+    fn a_thread_takes_no_permit_before_its_time() {
+        let limiter = limiter(20, 1, 10_000);
+        let start = std::time::Instant::now();
+        (0..4).for_each(|_| limiter.acquire_blocking().unwrap());
+        assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
+        assert!(limiter.try_acquire().is_err());
+    }
+
     #[test]
     fn threads_wait_for_their_permits() {
         let limiter = limiter(100, 1, 10_000);
@@ -622,7 +720,7 @@ mod tests {
             burst in 1_u32..4,
         ) {
             paused(async {
-                let limiter = limiter(100, burst, 1_000);
+                let limiter = limiter(100, burst, 100_000);
                 let interval = 10_000_000_u128;
                 let start = Instant::now();
                 let mut admitted = Vec::new();

@@ -57,7 +57,7 @@ impl Expansion<'_> {
     //         if let Err(refusal) = admission.ask(breaker) { break 'attempt Err(refusal) }
     //         let outcome = 'admitted: {
     //             match invocation.throttle(limiter) {
-    //                 Ok(Some(wait)) => wait.until_due().await,
+    //                 Ok(Some(wait)) => if let Err(refusal) = wait.until_due().await { break … },
     //                 Err(refusal) => break 'admitted Err(refusal),
     //                 …
     //             }
@@ -93,7 +93,11 @@ impl Expansion<'_> {
             quote! {
                 match #invocation.throttle(#limiter) {
                     #ok(::core::option::Option::None) => {}
-                    #ok(::core::option::Option::Some(#wait)) => #wait.#until_due,
+                    #ok(::core::option::Option::Some(#wait)) => {
+                        if let #err(#refusal) = #wait.#until_due {
+                            break #admitted #err(#refusal);
+                        }
+                    }
                     #err(#refusal) => break #admitted #err(#refusal),
                 }
             }
@@ -121,7 +125,10 @@ impl Expansion<'_> {
                     {
                         let #copy = #rt::repeatable(|| async { #run });
                         #hedge
-                            .race(&#invocation, #bulkhead, &#copy, ::core::pin::pin!(#copy()))
+                            .race(
+                                &#invocation, #bulkhead, &#copy,
+                                ::core::pin::pin!(::core::option::Option::Some(#copy())),
+                            )
                             .await
                     }
                 }

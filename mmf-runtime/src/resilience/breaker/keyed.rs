@@ -167,41 +167,39 @@ impl KeyedBreakers {
     /// Takes a breaker out to make room: of the least recently used ones, one that decides as a new one would;
     /// else one that is closed; else the oldest. A bounded number is looked at, so that no call walks all keys.
     fn evict(&self, order: &mut Order) -> Option<Arc<Entry>> {
-        const MOST_LOOKS: usize = 16;
-        let mut candidates = Vec::with_capacity(MOST_LOOKS);
+        const MOST_CANDIDATES: usize = 16;
+        const MOST_LOOKS: usize = 256;
+        let mut candidates = Vec::with_capacity(MOST_CANDIDATES);
+        let mut used_since = Vec::new();
         for _ in 0..MOST_LOOKS {
             let Some(Reverse((seen, id))) = order.places.pop() else { break };
             let Some(entry) = self.entry(id) else { continue };
             let used = entry.used.load(Ordering::Relaxed);
-            let rank = if entry.breaker.is_as_new() {
-                Rank::AsNew
-            } else if entry.breaker.state() == BreakerState::Closed {
-                Rank::Closed
-            } else {
-                Rank::Other
-            };
-            let is_unused = used == seen;
-            candidates.push((rank, used, id, entry));
-            if rank == Rank::AsNew && is_unused {
+            if used != seen {
+                used_since.push((used, id));
+                continue;
+            }
+            let rank = Rank::of(&entry.breaker);
+            candidates.push((rank, used, id));
+            if rank == Rank::AsNew || candidates.len() == MOST_CANDIDATES {
                 break;
             }
         }
-        // Who was used since its place was noted is younger than all that is left.
-        let oldest = (0..candidates.len()).min_by_key(|place| {
-            let (rank, used, ..) = &candidates[*place];
-            (*rank, *used)
-        })?;
-        let (_, _, id, victim) = candidates.swap_remove(oldest);
-        order.places.extend(candidates.into_iter().map(|(_, used, id, _)| Reverse((used, id))));
-        self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let oldest = candidates.iter().min().map(|(_, used, id)| (*used, *id));
+        // With all in use, the one that was used first.
+        let (used, victim) = oldest.or_else(|| used_since.iter().min().copied())?;
+        let rest = candidates.into_iter().map(|(_, used, id)| (used, id)).chain(used_since);
+        order.places.extend(rest.filter(|place| *place != (used, victim)).map(Reverse));
+        let entry =
+            self.shard(victim).write().unwrap_or_else(PoisonError::into_inner).remove(&victim)?;
         // Its state and its rate are gone with it.
         let counted = BreakerSnapshot {
             state: BreakerState::Closed,
             failure_rate: 0.0,
-            ..victim.breaker.snapshot()
+            ..entry.breaker.snapshot()
         };
         order.forgotten = order.forgotten.and(counted);
-        Some(victim)
+        Some(entry)
     }
 }
 
@@ -220,6 +218,18 @@ enum Rank {
     AsNew,
     Closed,
     Other,
+}
+
+impl Rank {
+    fn of(breaker: &CircuitBreaker) -> Self {
+        if breaker.is_as_new() {
+            Self::AsNew
+        } else if breaker.state() == BreakerState::Closed {
+            Self::Closed
+        } else {
+            Self::Other
+        }
+    }
 }
 
 impl Debug for KeyedBreakers {
@@ -320,6 +330,19 @@ mod tests {
         keyed.get("closed");
         keyed.get("new");
         assert_eq!(keys(&keyed), ["new", "open"]);
+    }
+
+    #[test]
+    fn keys_in_use_stay_while_idle_ones_are_left() {
+        let keyed = keyed(100);
+        (0..100).for_each(|key| drop(keyed.get(&key)));
+        (0..20).for_each(|key| keyed.get(&key).force_open());
+        (20..40).for_each(|key| drop(keyed.get(&key)));
+        (0..20).for_each(|key| drop(keyed.get(&key)));
+        (1000..1060).for_each(|key| drop(keyed.get(&key)));
+        for key in 0..40 {
+            assert!(keys(&keyed).contains(&key.to_string()), "{key}");
+        }
     }
 
     #[test]

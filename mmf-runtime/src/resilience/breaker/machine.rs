@@ -593,6 +593,14 @@ impl CircuitBreaker {
             }
             return;
         }
+        if self.a_trial_has_hung(&mut books, clock::nanos()) {
+            // Nobody has looked since; it may be this one.
+            books.failures += 1;
+            if counted != Counted::Neither {
+                self.late.add_one(0);
+            }
+            return self.fail_trial(&mut books);
+        }
         let began = admission.started.map_or(0, NonZeroU64::get);
         let place = books.trials.iter().position(|trial| *trial == began);
         // Set anew where the clock ran back: then any of them is as good.

@@ -92,6 +92,10 @@ impl Model {
             return;
         }
         if admitted.trial {
+            if self.trials.iter().any(|at| self.now - at >= RECOVERY) {
+                self.late += u64::from(counted != Counted::Neither);
+                return self.enter(BreakerState::Open);
+            }
             let place = self.trials.iter().position(|at| *at == admitted.at);
             self.trials.swap_remove(place.unwrap());
             match counted {
