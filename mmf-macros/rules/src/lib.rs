@@ -200,7 +200,7 @@ pub fn rate(permits: u32, period: Duration) -> Rule<u32> {
 }
 
 /// The longest time from one permit to the next.
-pub const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 86_400);
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86_400);
 
 /// A period of so many permits, whose interval is not longer than what is kept of times.
 ///
@@ -215,7 +215,7 @@ pub fn interval(permits: u32, period: Duration) -> Rule<Duration> {
     broken(
         most,
         format!(
-            "{permits} `permits` in a `period` of {} are more than 60 days apart, which no process waits for: \
+            "{permits} `permits` in a `period` of {} are more than 30 days apart, which no process waits for: \
              shorten `period`",
             duration_text(period)
         ),

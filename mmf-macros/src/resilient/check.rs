@@ -563,7 +563,7 @@ mod tests {
             (quote!(rate_limit), "needs `permits`"),
             (quote!(breaker(window = 2_000_000)), "at most 1048576"),
             (quote!(rate_limit(permits = 2_000_000_000)), "more than one a nanosecond"),
-            (quote!(rate_limit(permits = 1, period = "61d")), "60 days apart"),
+            (quote!(rate_limit(permits = 1, period = "31d")), "30 days apart"),
             (quote!(hedge(delay = "1s", budget = 10)), "write `budget = 0.1`"),
             (quote!(hedge(percentile = 100)), "below 100"),
             (quote!(retry = "often"), "or `\"unlimited\"`"),

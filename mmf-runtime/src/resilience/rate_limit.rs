@@ -72,6 +72,11 @@ struct Waiter {
 }
 
 impl Queue {
+    /// How many are likely to come for their permits.
+    fn expected(&self) -> usize {
+        self.waiting.len() - self.passed_over
+    }
+
     fn place(&self, waiter: &Waiter) -> Option<usize> {
         self.waiting.binary_search_by_key(&waiter.number, |other| other.number).ok()
     }
@@ -176,7 +181,7 @@ impl RateLimiter {
         // Asked before the lock is taken: it is the caller's.
         let left = left();
         let mut queue = lock(&self.queue);
-        let wait = self.wait_behind(queue.waiting.len());
+        let wait = self.wait_behind(queue.expected());
         if wait > self.max_wait || (wait >= left && !wait.is_zero()) {
             drop(queue);
             return Err(self.refusal(wait));
@@ -205,7 +210,7 @@ impl RateLimiter {
     /// The time until a permit that nobody waits for.
     fn next_wait(&self) -> Duration {
         let queue = lock(&self.queue);
-        self.wait_behind(queue.waiting.len())
+        self.wait_behind(queue.expected())
     }
 
     /// The time until the permit behind so many that wait.
@@ -410,7 +415,7 @@ impl RateLimiterBuilder {
         self
     }
 
-    /// The period. Default: 1 s. More than 60 days from one permit to the next are invalid.
+    /// The period. Default: 1 s. More than 30 days from one permit to the next are invalid.
     pub fn period(mut self, period: Duration) -> Self {
         self.period = period;
         self
@@ -689,7 +694,7 @@ mod tests {
             assert!(nothing.build().try_acquire().is_ok(), "one at least");
         }
         let longest = RateLimiter::builder("test").permits(2).period(Duration::MAX);
-        assert!(longest.clone().try_build().unwrap_err().to_string().contains("60 days"));
+        assert!(longest.clone().try_build().unwrap_err().to_string().contains("30 days"));
         let longest = longest.build();
         assert_eq!((0..9).filter(|_| longest.try_acquire().is_ok()).count(), 2);
     }
