@@ -203,12 +203,10 @@ impl Known {
         let mut by_name: HashMap<&'static str, &'static Site> = HashMap::new();
         let mut names = HashMap::new();
         let mut conflict = None;
-        let is_doubled = |name: &str| {
-            sites.iter().filter(|site| !site.origin.explicit && site.origin.name == name).count()
-                > 1
-        };
+        let mut seen = HashSet::new();
+        let defaults = sites.iter().filter(|site| !site.origin.explicit);
         let doubled: HashSet<&str> =
-            sites.iter().map(|site| site.origin.name).filter(|name| is_doubled(name)).collect();
+            defaults.map(|site| site.origin.name).filter(|name| !seen.insert(*name)).collect();
         // What was written has the first say.
         let (written, default): (Vec<_>, Vec<_>) =
             sites.iter().copied().partition(|site| site.origin.explicit);
