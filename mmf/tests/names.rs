@@ -1,4 +1,4 @@
-//! Two functions with one explicit name: a binary of its own, since no other listing works beside it.
+//! Two functions with one explicit name: a binary of its own, since the conflict is the whole program's.
 
 use mmf::resilience::{NameConflict, policies, policy, try_policies};
 use mmf::resilient;

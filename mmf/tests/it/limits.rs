@@ -223,7 +223,7 @@ async fn a_failing_copy_leaves_the_other_its_chance() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hedge_learns_its_delay_from_successes() {
+async fn a_hedge_learns_its_delay_from_attempts() {
     declare!("limits.learn", f, snapshot: hedge(percentile = 90, max_hedges = 2));
     for _ in 0..20 {
         f(&Script::new([Slow(100)])).await.unwrap();
