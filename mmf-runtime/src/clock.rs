@@ -180,6 +180,13 @@ mod not_pausable {
     }
 }
 
+/// Runs a test under a paused clock of its own, for tests that need more than one.
+#[cfg(all(test, not(mmf_loom)))]
+pub(crate) fn paused<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

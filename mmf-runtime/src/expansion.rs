@@ -28,31 +28,44 @@ pub use crate::resilience::{
     RetryBudget, RetryPolicy,
 };
 
-/// What a hook of the user's returned: nothing, or the future of nothing.
+/// What a fallback or a hook of the user's returned: a result, nothing, or the future of either.
 ///
-/// The inherent method is found for nothing, the one of [`HookLater`] for a future.
+/// The inherent methods are found for a result and for nothing, the one of [`Later`] for a future.
 #[derive(Debug)]
-pub struct Hooked<R>(pub R);
+pub struct Answer<R>(pub R);
 
-impl Hooked<()> {
+impl<T, E> Answer<Result<T, E>> {
+    /// The result.
+    ///
+    /// # Errors
+    ///
+    /// The fallback's own.
+    #[expect(clippy::unused_async, reason = "called like its twin in `Later`")]
+    pub async fn resolve(self) -> Result<T, E> {
+        self.0
+    }
+}
+
+impl Answer<()> {
     /// Nothing is left to do.
-    #[expect(clippy::unused_async, reason = "called like its twin in `HookLater`")]
-    pub async fn finish(self) {}
-
-    /// The same where nothing can be awaited.
-    pub fn finish_blocking(self) {}
+    #[expect(clippy::unused_async, reason = "called like its twin in `Later`")]
+    pub async fn resolve(self) {}
 }
 
-/// An `async` hook.
+/// The answer of an `async fn`.
 #[expect(async_fn_in_trait, reason = "implemented once, below")]
-pub trait HookLater {
-    /// Waits for it.
-    async fn finish(self);
+pub trait Later {
+    /// What the future resolves to.
+    type Output;
+    /// Waits for the answer.
+    async fn resolve(self) -> Self::Output;
 }
 
-impl<F: Future<Output = ()>> HookLater for Hooked<F> {
-    async fn finish(self) {
-        self.0.await;
+impl<F: Future> Later for Answer<F> {
+    type Output = F::Output;
+
+    async fn resolve(self) -> F::Output {
+        self.0.await
     }
 }
 

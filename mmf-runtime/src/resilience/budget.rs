@@ -105,6 +105,7 @@ impl fmt::Debug for RetryBudget {
 #[cfg(all(test, not(mmf_loom)))]
 mod tests {
     use super::*;
+    use crate::clock::paused;
     use std::time::Duration;
     use tokio::time::advance;
 
@@ -123,11 +124,6 @@ mod tests {
         let budget = RetryBudget::new(1.0);
         (0..1000).for_each(|_| budget.deposit());
         assert_eq!((0..1000).filter(|_| budget.try_retry()).count(), 110);
-    }
-
-    fn paused<T>(work: impl Future<Output = T>) -> T {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
     }
 
     #[test]

@@ -2,8 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::future::Future;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use super::error::{FromRefusal, Refusals};
 use super::events::{self, ErrorText};
+use super::key_id::KeyIds;
 use super::policy::{Invocation, Outcome, unrefused};
 use crate::clock;
 
@@ -60,41 +60,6 @@ fn failure<T, E>(result: Result<T, E>) -> E {
     }
 }
 
-/// What a fallback function returned: a result, or the future of one.
-///
-/// The inherent method is found for a result, the one of [`Later`] for a future.
-#[derive(Debug)]
-pub struct Answer<R>(pub R);
-
-impl<T, E> Answer<Result<T, E>> {
-    /// The result.
-    ///
-    /// # Errors
-    ///
-    /// The fallback's own.
-    #[expect(clippy::unused_async, reason = "called like its twin in `Later`")]
-    pub async fn resolve(self) -> Result<T, E> {
-        self.0
-    }
-}
-
-/// The answer of an `async fn`.
-#[expect(async_fn_in_trait, reason = "implemented once, below")]
-pub trait Later {
-    /// What the future resolves to.
-    type Output;
-    /// Waits for the answer.
-    async fn resolve(self) -> Self::Output;
-}
-
-impl<F: Future> Later for Answer<F> {
-    type Output = F::Output;
-
-    async fn resolve(self) -> F::Output {
-        self.0.await
-    }
-}
-
 /// Keeps the borrow of an argument that the fallback takes over after the body: a body that consumes
 /// it is refused by the borrow checker, which names this type and the variable it is held in.
 #[derive(Debug)]
@@ -113,12 +78,11 @@ impl Drop for FallbackTakesThisArgument<'_> {
 
 /// The last good values of a function, by key: `fallback(stale(…))`.
 ///
-/// One static serves all type parameters of the function, so values are kept by their type. Keys are told apart
-/// by 128 bits of two independently seeded hashes.
+/// One static serves all type parameters of the function, so values are kept by their type.
 pub struct StaleValues {
     max_age: Duration,
     capacity: usize,
-    seeds: [RandomState; 2],
+    ids: KeyIds,
     /// Under its lock: maps by hashes. Keys are hashed and compared, values cloned and dropped outside of it, as
     /// that is code of the user's.
     by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -143,7 +107,7 @@ impl StaleValues {
         Self {
             max_age,
             capacity: capacity.max(1),
-            seeds: [RandomState::new(), RandomState::new()],
+            ids: KeyIds::default(),
             by_type: Mutex::default(),
         }
     }
@@ -179,7 +143,7 @@ impl StaleValues {
         T: Clone + Send + Sync + 'static,
     {
         let Ok(Ok(value)) = outcome else { return };
-        let id = self.id(key);
+        let id = self.ids.of(key);
         let value = Value { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
         // Dropped at the end, when the lock is free.
         let _forgotten = self.with::<K, T, _>(|values| {
@@ -199,7 +163,7 @@ impl StaleValues {
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
-        let (id, now) = (self.id(key), clock::now());
+        let (id, now) = (self.ids.of(key), clock::now());
         let value = self.with::<K, T, _>(|values| {
             values.clock += 1;
             let clock = values.clock;
@@ -213,11 +177,6 @@ impl StaleValues {
             Some(Arc::clone(&value.value))
         })?;
         Some(T::clone(&value))
-    }
-
-    fn id<K: Hash + 'static>(&self, key: &K) -> u128 {
-        let [high, low] = [0, 1].map(|seed: usize| self.seeds[seed].hash_one(key));
-        u128::from(high) << 64 | u128::from(low)
     }
 
     fn with<K, T, R>(&self, work: impl FnOnce(&mut Values<T>) -> R) -> R

@@ -19,6 +19,7 @@ pub mod fallback;
 pub mod handle;
 pub mod hedge;
 mod invalid;
+mod key_id;
 mod name;
 pub mod policy;
 pub mod rate_limit;

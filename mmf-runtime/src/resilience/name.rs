@@ -235,10 +235,14 @@ const LONGEST_LABEL: usize = 64;
 
 /// A key as events, errors and snapshots show it: what its `Debug` writes, without the quotes of a text, cut
 /// and escaped, since keys come from outside.
-pub(crate) fn label(key: &dyn fmt::Debug) -> KeyLabel {
+pub(crate) fn label<K: fmt::Debug + ?Sized>(key: &K) -> KeyLabel {
+    label_of(format_args!("{key:?}"))
+}
+
+fn label_of(key: fmt::Arguments<'_>) -> KeyLabel {
     let mut label = Label(String::new());
     // Fails where the label is full; a key whose `Debug` fails has written what it could.
-    let _ = write!(label, "{key:?}");
+    let _ = label.write_fmt(key);
     // A URL shows no password, also where its end is too far away to be seen.
     let text = crate::url::without_credentials(&label.0);
     let inner = text.strip_prefix('"').map(|text| text.strip_suffix('"').unwrap_or(text));

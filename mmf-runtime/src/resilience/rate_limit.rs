@@ -485,6 +485,7 @@ impl RateLimiterBuilder {
 #[cfg(all(test, not(mmf_loom)))]
 mod tests {
     use super::*;
+    use crate::clock::paused;
     use proptest::prelude::*;
     use tokio::time::{Instant, advance};
 
@@ -498,11 +499,6 @@ mod tests {
 
     fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
         Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn paused<T>(work: impl Future<Output = T>) -> T {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_time().start_paused(true).build().unwrap().block_on(work)
     }
 
     #[tokio::test(start_paused = true)]

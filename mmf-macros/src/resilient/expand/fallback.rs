@@ -69,15 +69,7 @@ impl Expansion<'_> {
             let answer_name = private("__mmf_answer");
             let take_error =
                 if self.model.refuses() { quote!(error) } else { quote!(unrefused_error) };
-            let resolve = if self.model.anatomy.is_async {
-                quote!({
-                    #[allow(unused_imports)]
-                    use #rt::fallback::Later as _;
-                    #rt::fallback::Answer(#answer_name).resolve().await
-                })
-            } else {
-                quote!(#answer_name)
-            };
+            let resolve = self.resolved(answer_name.to_token_stream());
             quote_spanned! {Span::mixed_site().located_at(*span)=>
                 {
                     let #error = #rt::fallback::#take_error(#outcome);

@@ -49,15 +49,21 @@ impl Expansion<'_> {
         let rt = &self.rt;
         let span = code.span();
         let code = self.user_code(code.to_token_stream());
-        let told = quote_spanned!(span=> #rt::tell(&#event, #code));
+        let told = self.resolved(quote_spanned!(span=> #rt::tell(&#event, #code)));
+        quote!(let () = #told;)
+    }
+
+    /// What code of the user's returned, waited for where it is `async`.
+    pub(super) fn resolved(&self, answer: TokenStream) -> TokenStream {
+        let rt = &self.rt;
         if self.model.anatomy.is_async {
             quote!({
                 #[allow(unused_imports)]
-                use #rt::HookLater as _;
-                #rt::Hooked(#told).finish().await;
+                use #rt::Later as _;
+                #rt::Answer(#answer).resolve().await
             })
         } else {
-            quote!(#rt::Hooked(#told).finish_blocking();)
+            answer
         }
     }
 

@@ -1,23 +1,22 @@
 //! One breaker per key: a host, a tenant.
-//!
-//! Keys are told apart by 128 bits of two independently seeded hashes, so that a borrowed key is
-//! looked up without being copied, whatever its type.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::RandomState;
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Debug;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::config::{CircuitBreakerBuilder, Config};
 use super::machine::{BreakerState, CircuitBreaker};
 use crate::resilience::events;
+use crate::resilience::key_id::KeyIds;
 use crate::resilience::name::{KeyLabel, PolicyName, label};
 use crate::resilience::snapshot::BreakerSnapshot;
 
 const SHARDS: usize = 16;
+
+// Under the locks there are maps by hashes, atomics and the books of breakers; keys are hashed and printed before.
 
 /// The breakers of a function with `breaker(key(…))`.
 ///
@@ -32,7 +31,7 @@ pub struct KeyedBreakers {
     name: PolicyName,
     config: Arc<Config>,
     max_keys: usize,
-    seeds: [RandomState; 2],
+    ids: KeyIds,
     shards: [RwLock<HashMap<u128, Arc<Entry>>>; SHARDS],
     /// Counts uses; an entry remembers when it was used last.
     clock: AtomicU64,
@@ -45,8 +44,6 @@ struct Entry {
     used: AtomicU64,
 }
 
-// Under the locks there are maps by hashes, atomics and the books of breakers; keys are hashed and printed before.
-//
 /// The keys by a use that was their last one when they were put here. Whoever looks for the least
 /// recently used puts those back that were used since, so a key costs nothing here while it is used.
 struct Order {
@@ -64,7 +61,7 @@ impl KeyedBreakers {
             name,
             config,
             max_keys: max_keys.max(1),
-            seeds: [RandomState::new(), RandomState::new()],
+            ids: KeyIds::default(),
             shards: std::array::from_fn(|_| RwLock::default()),
             clock: AtomicU64::new(0),
             order: Mutex::new(Order {
@@ -79,8 +76,7 @@ impl KeyedBreakers {
     /// Beyond `max_keys` one makes room that would decide the same if it were new: closed with nothing to count,
     /// or open and its time is long over; else, of the least recently used, one that is closed, then any.
     pub fn get<K: Hash + Debug + ?Sized>(&self, key: &K) -> Arc<CircuitBreaker> {
-        let [high, low] = [0, 1].map(|seed: usize| self.seeds[seed].hash_one(key));
-        let id = u128::from(high) << 64 | u128::from(low);
+        let id = self.ids.of(key);
         if let Some(entry) = self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id)
         {
             self.touch(entry);
@@ -135,7 +131,7 @@ impl KeyedBreakers {
     #[cold]
     fn insert<K: Hash + Debug + ?Sized>(&self, id: u128, key: &K) -> Arc<CircuitBreaker> {
         // Before the lock is taken: it is code of the user's.
-        let label = label(&KeyOf(key));
+        let label = label(key);
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry(id) {
             return Arc::clone(&entry.breaker);
@@ -203,15 +199,6 @@ impl KeyedBreakers {
     }
 }
 
-/// Lends a key that may have no size its `Debug`.
-struct KeyOf<'k, K: ?Sized>(&'k K);
-
-impl<K: Debug + ?Sized> Debug for KeyOf<'_, K> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// How well a breaker can be forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -262,31 +249,24 @@ mod tests {
         assert_eq!(keys(&keyed), ["a", "b", "d"]);
     }
 
-    #[test]
-    fn what_is_open_and_long_over_goes_before_what_has_something_to_tell() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let builder = CircuitBreaker::builder("keyed").failure_threshold(1);
-            let keyed = KeyedBreakers::new(builder, 3);
-            let fail = |key: &'static str, times: u32| {
-                let breaker = keyed.get(key);
-                async move {
-                    for _ in 0..times {
-                        let _ = breaker.call(async { Err::<(), _>(Broken) }).await;
-                    }
+    #[tokio::test(start_paused = true)]
+    async fn what_is_open_and_long_over_goes_before_what_has_something_to_tell() {
+        let builder = CircuitBreaker::builder("keyed").failure_threshold(1);
+        let keyed = KeyedBreakers::new(builder, 3);
+        let fail = |key: &'static str, times: u32| {
+            let breaker = keyed.get(key);
+            async move {
+                for _ in 0..times {
+                    let _ = breaker.call(async { Err::<(), _>(Broken) }).await;
                 }
-            };
-            keyed.get("busy").call(async { Ok::<_, Broken>(()) }).await.ok();
-            fail("over", 1).await;
-            tokio::time::advance(std::time::Duration::from_secs(121)).await;
-            fail("open", 1).await;
-            keyed.get("new");
-            assert_eq!(keys(&keyed), ["busy", "new", "open"]);
-        });
+            }
+        };
+        keyed.get("busy").call(async { Ok::<_, Broken>(()) }).await.ok();
+        fail("over", 1).await;
+        tokio::time::advance(std::time::Duration::from_secs(121)).await;
+        fail("open", 1).await;
+        keyed.get("new");
+        assert_eq!(keys(&keyed), ["busy", "new", "open"]);
     }
 
     #[derive(Debug)]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tokio::time::advance;
 
 use super::{BreakerState, CircuitBreaker, Counted, Ticket};
+use crate::clock;
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {
@@ -279,11 +280,6 @@ proptest! {
         settings in any_settings(),
         steps in prop::collection::vec(any_step(), 1..200),
     ) {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap()
-            .block_on(agree(settings, steps))?;
+        clock::paused(agree(settings, steps))?;
     }
 }
