@@ -70,17 +70,18 @@ thread_local! {
 }
 
 /// Runs with the memory of the thread; with new one where a value logs while it is printed.
-fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
+fn with_scratch(work: impl FnOnce(&mut Scratch)) {
     let mut work = Some(work);
-    let mut run = |scratch: &mut Scratch| work.take().map(|work| work(scratch));
-    let known = SCRATCH.try_with(|scratch| run(&mut *scratch.try_borrow_mut().ok()?));
+    let _ = SCRATCH.try_with(|scratch| {
+        if let Ok(mut scratch) = scratch.try_borrow_mut()
+            && let Some(work) = work.take()
+        {
+            work(&mut scratch);
+        }
+    });
     // The memory is in use, or gone with its thread, whose last destructors log.
-    match known {
-        Ok(Some(done)) => done,
-        _ => match run(&mut Scratch::default()) {
-            Some(done) => done,
-            None => unreachable!("run once"),
-        },
+    if let Some(work) = work {
+        work(&mut Scratch::default());
     }
 }
 

@@ -144,9 +144,7 @@ impl<M, C> Race<'_, M, C> {
             histogram.record(began.elapsed());
         }
     }
-}
 
-impl<M, C> Race<'_, M, C> {
     /// Drops what has lost. Where that panics, the outcome is good all the same; the panic was told by its hook.
     fn drop_losers(&mut self) {
         let first = &mut self.first;

@@ -287,9 +287,9 @@ impl<'c> Retrying<'c> {
         judge: impl FnOnce(&Result<T, E>) -> Retry,
         error_text: ErrorText<E>,
     ) -> ControlFlow<Outcome<T, E>, Duration> {
-        match self.verdict(&outcome, judge) {
-            Retry::No => ControlFlow::Break(outcome),
-            Retry::Yes(hint) => self.retry(outcome, hint, error_text),
+        match self.delay_after(&outcome, judge, error_text) {
+            Some(delay) => ControlFlow::Continue(delay),
+            None => ControlFlow::Break(outcome),
         }
     }
 
@@ -301,37 +301,41 @@ impl<'c> Retrying<'c> {
         error_text: ErrorText<E>,
     ) -> ControlFlow<Outcome<T, E>, RetryEvent> {
         let attempt = self.attempt;
-        match self.verdict(&outcome, judge) {
-            Retry::No => ControlFlow::Break(outcome),
-            Retry::Yes(hint) => {
+        match self.delay_after(&outcome, judge, error_text) {
+            Some(delay) => {
                 let error = events::Failure(&outcome, error_text).to_string();
-                let retried = self.retry(outcome, hint, error_text);
-                retried.map_continue(|delay| RetryEvent { attempt, delay, error })
+                ControlFlow::Continue(RetryEvent { attempt, delay, error })
             }
+            None => ControlFlow::Break(outcome),
         }
     }
 
-    /// Whether the outcome is worth another attempt.
+    /// The delay before the next attempt, where the outcome is worth one and there is one left.
     #[inline]
-    fn verdict<T, E>(
-        &self,
+    fn delay_after<T, E>(
+        &mut self,
         outcome: &Outcome<T, E>,
         judge: impl FnOnce(&Result<T, E>) -> Retry,
-    ) -> Retry {
-        match outcome {
+        error_text: ErrorText<E>,
+    ) -> Option<Duration> {
+        let verdict = match outcome {
             Ok(result) => judge(result),
             Err(refusal) => Retry::when(self.refusals.contains(refusal.refusal()), || None),
+        };
+        match verdict {
+            Retry::No => None,
+            Retry::Yes(hint) => self.retry(outcome, hint, error_text),
         }
     }
 
     #[cold]
     fn retry<T, E>(
         &mut self,
-        outcome: Outcome<T, E>,
+        outcome: &Outcome<T, E>,
         hint: Option<Duration>,
         error_text: ErrorText<E>,
-    ) -> ControlFlow<Outcome<T, E>, Duration> {
-        let hint = match &outcome {
+    ) -> Option<Duration> {
+        let hint = match outcome {
             Ok(_) => hint.map_or(Hint::None, Hint::Server),
             // A breaker that waits for its own trials says zero, as it cannot know.
             Err(refusal) => refusal
@@ -339,17 +343,17 @@ impl<'c> Retrying<'c> {
                 .filter(|delay| !delay.is_zero())
                 .map_or(Hint::None, Hint::Refusal),
         };
+        let name = self.invocation.name();
         match self.delay(hint) {
             Ok(delay) => {
-                events::retry(self.invocation.name(), self.attempt, delay, &outcome, error_text);
+                events::retry(name, self.attempt, delay, outcome, error_text);
                 self.previous = clock::saturating_nanos(delay);
                 self.attempt = self.attempt.saturating_add(1);
-                ControlFlow::Continue(delay)
+                Some(delay)
             }
             Err(reason) => {
-                let attempts = self.attempt;
-                events::exhausted(self.invocation.name(), attempts, reason, &outcome, error_text);
-                ControlFlow::Break(outcome)
+                events::exhausted(name, self.attempt, reason, outcome, error_text);
+                None
             }
         }
     }
