@@ -310,6 +310,20 @@ impl Args {
         self.fallback.as_ref()?.keys.stale.as_ref()
     }
 
+    /// The groups that are a ready policy of the user's, with the type it has. A `retry` is not among them: it has
+    /// no state, and is asked for outside of the attempts.
+    pub(crate) fn ready_policies(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'static str, &Expr)> {
+        let groups = [
+            ("breaker", "CircuitBreaker", self.breaker.as_ref().and_then(Group::policy)),
+            ("rate_limit", "RateLimiter", self.rate_limit.as_ref().and_then(Group::policy)),
+            ("bulkhead", "Bulkhead", self.bulkhead.as_ref().and_then(Group::policy)),
+            ("hedge", "HedgePolicy", self.hedge.as_ref().and_then(Group::policy)),
+        ];
+        groups.into_iter().filter_map(|(group, ty, policy)| Some((group, ty, policy?)))
+    }
+
     /// Whether a fallback function takes the arguments over.
     pub(crate) fn hands_over(&self) -> bool {
         self.fallback.as_ref().is_some_and(|fallback| fallback.path.is_some())

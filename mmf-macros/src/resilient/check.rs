@@ -436,13 +436,8 @@ fn state(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
 /// A policy with state that is built by each call anew would limit nothing.
 fn ready_policies(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
     let names = local_names(anatomy);
-    for (key, policy) in [
-        ("breaker", args.breaker.as_ref().and_then(Group::policy)),
-        ("rate_limit", args.rate_limit.as_ref().and_then(Group::policy)),
-        ("bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
-        ("hedge", args.hedge.as_ref().and_then(Group::policy)),
-    ] {
-        if let Some(syn::Expr::MethodCall(call)) = policy
+    for (key, _, policy) in args.ready_policies() {
+        if let syn::Expr::MethodCall(call) = policy
             && call.method == "build"
             && let Some(name) = first_use(&call.to_token_stream(), &names)
         {

@@ -48,17 +48,10 @@ impl Expansion<'_> {
     pub(super) fn policies(&self) -> TokenStream {
         let Self { rt, args, invocation, parts, .. } = self;
         let mut policies = TokenStream::new();
-        for (name, ty, policy) in [
-            ("__mmf_breaker", "CircuitBreaker", args.breaker.as_ref().and_then(Group::policy)),
-            ("__mmf_rate_limit", "RateLimiter", args.rate_limit.as_ref().and_then(Group::policy)),
-            ("__mmf_bulkhead", "Bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
-            ("__mmf_hedge", "HedgePolicy", args.hedge.as_ref().and_then(Group::policy)),
-        ] {
-            if let Some(expr) = policy
-                && self.model.is_local(expr)
-            {
-                let ty = format_ident!("{ty}");
-                policies.extend(refer(name, &quote!(#rt::#ty), &self.handed_over(expr)));
+        for (part, ty, expr) in args.ready_policies() {
+            if self.model.is_local(expr) {
+                let (name, ty) = (format!("__mmf_{part}"), format_ident!("{ty}"));
+                policies.extend(refer(&name, &quote!(#rt::#ty), &self.handed_over(expr)));
             }
         }
         if let Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) = &args.breaker {

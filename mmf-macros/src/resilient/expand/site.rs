@@ -77,17 +77,11 @@ impl Expansion<'_> {
         if let Some(Group::Keys(keys, _)) = &args.breaker {
             parts.extend(self.breaker_part(keys));
         }
-        for (part, ty, policy) in [
-            ("retry", "RetryPolicy", args.retry.as_ref().and_then(Group::policy)),
-            ("breaker", "CircuitBreaker", args.breaker.as_ref().and_then(Group::policy)),
-            ("rate_limit", "RateLimiter", args.rate_limit.as_ref().and_then(Group::policy)),
-            ("bulkhead", "Bulkhead", args.bulkhead.as_ref().and_then(Group::policy)),
-            ("hedge", "HedgePolicy", args.hedge.as_ref().and_then(Group::policy)),
-        ] {
-            if let Some(expr) = policy
-                && !self.model.is_local(expr)
-            {
-                parts.extend(some(part, self.ready(expr, ty)));
+        let retry = args.retry.as_ref().and_then(Group::policy);
+        let retry = retry.map(|policy| ("retry", "RetryPolicy", policy));
+        for (part, ty, policy) in retry.into_iter().chain(args.ready_policies()) {
+            if !self.model.is_local(policy) {
+                parts.extend(some(part, self.ready(policy, ty)));
             }
         }
         if let Some(Group::Keys(keys, _)) = &args.rate_limit {
@@ -182,32 +176,29 @@ impl Expansion<'_> {
     /// where it is built in place.
     fn ready(&self, expr: &Expr, ty: &str) -> TokenStream {
         let rt = &self.rt;
-        let ty = format_ident!("{ty}");
         let span = expr.span();
-        match expr {
-            Expr::Reference(_) => {
-                quote_spanned!(span=> { let __mmf_ready: &'static #rt::#ty = #expr; __mmf_ready })
-            }
+        let place = match expr {
+            Expr::Paren(paren) => return self.ready(&paren.expr, ty),
+            Expr::Group(group) => return self.ready(&group.expr, ty),
+            Expr::Reference(_) => quote_spanned!(span=> #expr),
             Expr::Path(_) | Expr::Field(_) | Expr::Index(_) | Expr::Unary(_) => {
-                quote_spanned!(span=> { let __mmf_ready: &'static #rt::#ty = &(#expr); __mmf_ready })
+                quote_spanned!(span=> &(#expr))
             }
-            Expr::Paren(paren) => self.ready(&paren.expr, &ty.to_string()),
-            Expr::Group(group) => self.ready(&group.expr, &ty.to_string()),
-            _ => quote_spanned!(span=> #rt::kept(#expr)),
-        }
+            _ => return quote_spanned!(span=> #rt::kept(#expr)),
+        };
+        let ty = format_ident!("{ty}");
+        quote_spanned!(span=> { let __mmf_ready: &'static #rt::#ty = #place; __mmf_ready })
     }
 
     pub(super) fn retry_is_local(&self, keys: &Retry) -> bool {
-        let times = [&keys.base_delay, &keys.max_delay, &keys.max_duration];
-        let shares = [&keys.multiplier, &keys.jitter];
-        times.into_iter().flatten().filter_map(Value::expr).any(|expr| self.model.is_local(expr))
-            || shares.into_iter().flatten().filter_map(Value::expr).any(|e| self.model.is_local(e))
-            || keys
-                .max_attempts
-                .as_ref()
-                .and_then(Value::expr)
-                .is_some_and(|e| self.model.is_local(e))
-            || keys.backoff.as_ref().and_then(Backoff::expr).is_some_and(|e| self.model.is_local(e))
+        let Retry { max_attempts, base_delay, max_delay, max_duration, multiplier, jitter, .. } =
+            keys;
+        let attempts = max_attempts.as_ref().and_then(Value::expr);
+        let backoff = keys.backoff.as_ref().and_then(Backoff::expr);
+        let times = [base_delay, max_delay, max_duration].map(|time| time.as_ref()?.expr());
+        let shares = [multiplier, jitter].map(|share| share.as_ref()?.expr());
+        let mut written = [attempts, backoff].into_iter().chain(times).chain(shares).flatten();
+        written.any(|expr| self.model.is_local(expr))
     }
 
     pub(super) fn retry_policy(&self, keys: &Retry) -> TokenStream {
