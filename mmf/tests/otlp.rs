@@ -264,9 +264,13 @@ fn lines_and_spans_have_filters_of_their_own() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        for (log, export) in
-            [("warn", ""), ("error", "trace"), ("trace", "off"), ("trace", "trace")]
-        {
+        for (log, export) in [
+            ("warn", ""),
+            ("error", "trace"),
+            ("trace", "off"),
+            ("trace", "trace"),
+            ("warn", "users=loud,info"),
+        ] {
             let (received, address) = collector().await;
             let mut command = command(NAME, address, "grpc");
             command.env("RUST_LOG", log).env("OTEL_EXPORT_LEVEL", export);
@@ -279,6 +283,8 @@ fn lines_and_spans_have_filters_of_their_own() {
             assert!(names.len() <= 5, "{log}, {export}: {names:?}");
             let is_logged = lines.iter().any(|line| line["message"] == "inside");
             assert_eq!(is_logged, log == "trace", "{log}, {export}");
+            let is_told = |line: &Value| line["message"].as_str().unwrap().contains("users=loud");
+            assert_eq!(lines.iter().any(is_told), export.contains("loud"), "{lines:?}");
         }
     });
 }

@@ -56,13 +56,10 @@ pub struct LoggingConfig {
     pub(super) service: Cow<'static, str>,
     pub(super) version: Option<Cow<'static, str>>,
     pub(super) environment: Option<Cow<'static, str>>,
-    pub(super) level: String,
-    /// The level as the code has it.
-    pub(super) own_level: String,
-    pub(super) level_from_env: bool,
+    pub(super) level: Directives,
     /// The level of the spans that are exported.
     #[cfg(feature = "otel")]
-    pub(super) export_level: String,
+    pub(super) export_level: Directives,
     pub(super) format: Format,
     /// Words of keys whose values are not printed.
     pub(super) redacted: Vec<String>,
@@ -80,6 +77,19 @@ pub struct LoggingConfig {
     pub(super) complaints: Vec<String>,
 }
 
+/// A level, or directives as in `RUST_LOG`: what the code says, and what the environment says in place of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Directives {
+    pub(super) own: String,
+    pub(super) of_env: Option<String>,
+}
+
+impl Directives {
+    pub(super) fn new(own: String) -> Self {
+        Self { own, of_env: None }
+    }
+}
+
 impl LoggingConfig {
     /// The defaults: JSON at `info`, a queue of 1 MiB that blocks when full, and these words of keys
     /// redacted: password, passwd, pwd, passphrase, secret, token, authorization, cookie, `api_key`,
@@ -91,11 +101,9 @@ impl LoggingConfig {
             service: service.into(),
             version: None,
             environment: None,
-            level: "info".into(),
-            own_level: "info".into(),
-            level_from_env: false,
+            level: Directives::new("info".into()),
             #[cfg(feature = "otel")]
-            export_level: "info".into(),
+            export_level: Directives::new("info".into()),
             format: Format::default(),
             redacted: WORDS.map(Into::into).into(),
             patterns: Vec::new(),
@@ -138,9 +146,7 @@ impl LoggingConfig {
 
     /// The level, or directives as in `RUST_LOG`. Default: `info`.
     pub fn level(mut self, directives: impl Into<String>) -> Self {
-        self.own_level = directives.into();
-        self.level.clone_from(&self.own_level);
-        self.level_from_env = false;
+        self.level = Directives::new(directives.into());
         self
     }
 
@@ -148,7 +154,7 @@ impl LoggingConfig {
     /// lines have. Default: `info`.
     #[cfg(feature = "otel")]
     pub fn export_level(mut self, directives: impl Into<String>) -> Self {
-        self.export_level = directives.into();
+        self.export_level = Directives::new(directives.into());
         self
     }
 
@@ -248,12 +254,11 @@ impl LoggingConfig {
 
     fn override_by(mut self, var: impl Fn(&str) -> Option<String>) -> Self {
         if let Some(level) = var("RUST_LOG").or_else(|| var("LOG_LEVEL")) {
-            self.level = level;
-            self.level_from_env = true;
+            self.level.of_env = Some(level);
         }
         #[cfg(feature = "otel")]
         if let Some(level) = var("OTEL_EXPORT_LEVEL") {
-            self.export_level = level;
+            self.export_level.of_env = Some(level);
         }
         if let Some(name) = var("LOG_FORMAT") {
             match Format::named(&name) {
@@ -297,31 +302,38 @@ mod tests {
             ("LOG_FORMAT", "ECS"),
             ("ENABLE_TRACE_LOGGING", "false"),
         ]);
-        assert_eq!((config.level.as_str(), config.format), ("debug", Format::Ecs));
+        assert_eq!((config.level.of_env.as_deref(), config.format), (Some("debug"), Format::Ecs));
         assert!(!config.traces && config.correlation && config.complaints.is_empty());
-        assert_eq!(with(&[("LOG_LEVEL", "debug"), ("RUST_LOG", "warn")]).level, "warn");
+        let both = with(&[("LOG_LEVEL", "debug"), ("RUST_LOG", "warn")]);
+        assert_eq!(both.level.of_env.as_deref(), Some("warn"));
     }
 
     #[test]
     fn the_level_of_the_code_is_kept_beside_that_of_the_environment() {
+        let directives = |config: &LoggingConfig| {
+            let Directives { own, of_env } = config.level.clone();
+            (own, of_env)
+        };
         let config = with(&[("LOG_LEVEL", "loud")]);
-        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("loud", "info"));
-        assert!(config.level_from_env);
+        assert_eq!(directives(&config), ("info".into(), Some("loud".into())));
         // Asked twice, as by a service and by `init`.
         let config = config.override_by(|_| Some("true".into()));
-        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("true", "info"));
+        assert_eq!(directives(&config), ("info".into(), Some("true".into())));
         let config = config.level("warn");
-        assert_eq!((config.level.as_str(), config.own_level.as_str()), ("warn", "warn"));
-        assert!(!config.level_from_env && !with(&[]).level_from_env);
+        assert_eq!(directives(&config), ("warn".into(), None));
+        assert_eq!(with(&[]).level.of_env, None);
     }
 
     #[cfg(feature = "otel")]
     #[test]
     fn what_is_exported_has_a_level_of_its_own() {
-        assert_eq!(with(&[("LOG_LEVEL", "debug")]).export_level, "info");
-        assert_eq!(LoggingConfig::new("test").export_level("warn").export_level, "warn");
+        let directives = |own: &str| Directives::new(own.into());
+        assert_eq!(with(&[("LOG_LEVEL", "debug")]).export_level, directives("info"));
+        let config = LoggingConfig::new("test").export_level("warn");
+        assert_eq!(config.export_level, directives("warn"));
         let config = with(&[("OTEL_EXPORT_LEVEL", "users=trace")]);
-        assert_eq!((config.export_level.as_str(), config.level.as_str()), ("users=trace", "info"));
+        assert_eq!(config.export_level.of_env.as_deref(), Some("users=trace"));
+        assert_eq!(config.level, directives("info"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
-use super::config::LoggingConfig;
+use super::config::{Directives, LoggingConfig};
 use super::layer::json_layer;
 use super::output::Stdout;
 use super::queue::{Queue, with_patience_until};
@@ -75,13 +75,14 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let mut config = config.override_from_env();
     config.colours = std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let filter = log_filter(&mut config)?;
+    let (filter, level_in_force) = filter_of(&config.level, &mut config.complaints)?;
+    #[cfg(feature = "otel")]
+    let (exported, _) = filter_of(&config.export_level, &mut config.complaints)?;
     let queue = Queue::start(config.queue, config.when_full, Stdout::new()?)?;
     let (filter, level) = reload::Layer::new(filter);
     let lines = json_layer(&config, queue.clone());
     #[cfg(feature = "otel")]
     let telemetry = {
-        let exported = self::filter(&config.export_level)?;
         let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
         match tracer {
             // Each output has a filter of its own, where there are two.
@@ -105,7 +106,7 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     for complaint in &config.complaints {
         tracing::warn!(target: "mmf::logging", "{complaint}");
     }
-    tell_no_levels(&config.level);
+    tell_no_levels(&level_in_force);
     let _ = QUEUE.set(queue.clone());
     log_panics(queue.clone());
     Ok(Logging {
@@ -149,24 +150,22 @@ pub(crate) fn end_waits_at(end: Instant) {
     }
 }
 
-/// The filter of the lines. A part of the environment's that is not understood is left aside and told, and the
-/// rest of it holds; what is written in the program is an error.
-fn log_filter(config: &mut LoggingConfig) -> Result<EnvFilter, InitError> {
-    if !config.level_from_env {
-        return filter(&config.level);
+/// The filter of an output, and the directives that it holds. A part of the environment's that is not understood is
+/// left aside and told, and the rest of it holds; what is written in the program is an error.
+fn filter_of(
+    directives: &Directives,
+    complaints: &mut Vec<String>,
+) -> Result<(EnvFilter, String), InitError> {
+    let mut understood = Vec::new();
+    for directive in self::directives(directives.of_env.as_deref().unwrap_or_default()) {
+        match filter(directive) {
+            Ok(_) => understood.push(directive),
+            Err(error) => complaints.push(format!("{error}; it is left aside")),
+        }
     }
-    let given = std::mem::take(&mut config.level);
-    let (understood, wrong): (Vec<_>, Vec<_>) =
-        directives(&given).into_iter().partition(|directive| filter(directive).is_ok());
-    for directive in wrong {
-        let reason = filter(directive).err().map(|error| error.to_string()).unwrap_or_default();
-        config.complaints.push(format!("{reason}; it is left aside"));
-    }
-    config.level = understood.join(",");
-    if config.level.is_empty() {
-        config.level.clone_from(&config.own_level);
-    }
-    filter(&config.level)
+    let in_force =
+        if understood.is_empty() { directives.own.clone() } else { understood.join(",") };
+    Ok((filter(&in_force)?, in_force))
 }
 
 /// The directives of a filter: parts between commas that are not within brackets or braces.
@@ -327,19 +326,25 @@ mod tests {
 
     #[test]
     fn of_the_environment_what_is_understood_holds() {
-        let mut config = LoggingConfig::new("test").level("debug");
-        (config.level, config.level_from_env) = ("warn,users=loud,sqlx=error".into(), true);
-        let filter = log_filter(&mut config).unwrap().to_string();
-        assert_eq!(config.level, "warn,sqlx=error");
+        let given = |text: &str| Directives {
+            of_env: Some(text.into()),
+            ..Directives::new("debug".into())
+        };
+        let mut complaints = Vec::new();
+        let (filter, level) =
+            filter_of(&given("warn,users=loud,sqlx=error"), &mut complaints).unwrap();
+        assert_eq!(level, "warn,sqlx=error");
+        let filter = filter.to_string();
         assert!(filter.contains("sqlx=error") && filter.contains("warn"), "{filter}");
-        assert!(config.complaints[0].contains("users=loud"), "{:?}", config.complaints);
-        (config.level, config.own_level) = ("a=b=c".into(), "debug".into());
-        assert_eq!(log_filter(&mut config).unwrap().to_string(), "debug");
+        assert!(complaints[0].contains("users=loud"), "{complaints:?}");
+        let (filter, level) = filter_of(&given("a=b=c"), &mut complaints).unwrap();
+        assert_eq!((filter.to_string(), level), ("debug".into(), "debug".into()));
     }
 
     #[test]
     fn what_is_written_in_the_program_is_an_error() {
-        let mut config = LoggingConfig::new("test").level("users=loud");
-        assert!(log_filter(&mut config).unwrap_err().to_string().contains("users=loud"));
+        let written = Directives::new("users=loud".into());
+        let error = filter_of(&written, &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("users=loud"));
     }
 }

@@ -323,5 +323,9 @@ mod tests {
         let error = ResilienceError::CircuitOpen { policy, key, retry_after };
         assert_eq!(error.to_string(), "hosts [a.example]: circuit open, retry after 1s");
         assert_eq!((error.key(), error.retry_after()), (Some("a.example"), Some(retry_after)));
+        let error = ResilienceError::feature_disabled("users.export", "exports");
+        assert_eq!(error.to_string(), "users.export: the feature exports is off");
+        assert_eq!((error.policy(), error.refusal()), ("users.export", Refusal::Feature));
+        assert!(Refusals::ALL.contains(Refusal::Feature));
     }
 }
