@@ -177,3 +177,29 @@ async fn a_subscriber_may_ask_for_a_key_when_another_is_evicted() {
     assert_eq!(f("bc").await, Ok(2));
     assert_eq!(policy("events.keyed").unwrap().keyed_breakers().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_value_that_is_cut_is_told_with_its_place() {
+    use mmf::resilience::{Bulkhead, CircuitBreaker, HedgePolicy, RateLimiter, RetryPolicy};
+    let told = events_of(async {
+        drop(RetryPolicy::builder().max_attempts(0).build());
+        drop(CircuitBreaker::builder("events.cut").failure_rate_threshold(7.0).build());
+        drop(RateLimiter::builder("events.cut").permits(0).build());
+        drop(Bulkhead::builder("events.cut").max_concurrent(0).build());
+        drop(HedgePolicy::builder().max_hedges(0).build());
+    })
+    .await;
+    let expected = [
+        ("retry", "`max_attempts` must be at least 1"),
+        ("events.cut", "`failure_rate_threshold` is a share between 0.0 and 1.0"),
+        ("events.cut", "`permits` must be at least 1"),
+        ("events.cut", "`max_concurrent` must be at least 1"),
+        ("hedge", "`max_hedges` must be at least 1"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for ((level, line), (policy, message)) in told.iter().zip(expected) {
+        assert_eq!(*level, Level::WARN);
+        let is_told = line.contains(&format!("policy={policy};")) && line.contains(message);
+        assert!(is_told && line.contains("events.rs:"), "{line}");
+    }
+}

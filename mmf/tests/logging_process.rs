@@ -88,6 +88,9 @@ fn a_closed_pipe_is_told_once_and_stops_nobody() {
         while logging.failed_writes() < 3 {
             tracing::info!("into the void");
         }
+        logging.flush();
+        // A write fails with a line in it, at the least.
+        assert!(logging.lost_lines() >= logging.failed_writes(), "{}", logging.lost_lines());
         std::process::exit(0);
     }
     let mut child = child("a_closed_pipe_is_told_once_and_stops_nobody", &[]);

@@ -175,6 +175,8 @@ async fn a_rate_limit_gives_its_permits_and_then_one_per_interval() {
     pass(500).await;
     f(&script).await.unwrap();
     assert_eq!(snapshot().rate_limited, 1);
+    let policy = policy("limits.rate").unwrap();
+    assert!(policy.rate_limiter().unwrap().try_acquire().is_err(), "the one that the calls ask");
 }
 
 #[tokio::test(start_paused = true)]
@@ -396,4 +398,50 @@ async fn a_call_that_is_dropped_while_it_waits_changes_no_count_of_attempts() {
     assert!(result.is_ok() && dropped.is_err());
     let counted = snapshot();
     assert_eq!((counted.attempts, counted.calls, counted.cancelled), (1, 1, 1));
+}
+
+#[cfg(feature = "logging")]
+#[tokio::test(start_paused = true)]
+async fn what_is_spawned_goes_on_after_its_call_and_within_its_deadline() {
+    #[resilient(retry(
+        max_attempts = "unlimited",
+        backoff = "constant",
+        base_delay = "1s",
+        jitter = 0.0
+    ))]
+    async fn inner(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    #[resilient(deadline = "3500ms")]
+    async fn outer(carried: bool) -> Result<tokio::task::JoinHandle<usize>, Error> {
+        let work = async {
+            let script = Script::failing();
+            let _ = tokio::time::timeout(Duration::from_secs(60), inner(&script)).await;
+            script.attempts()
+        };
+        Ok(if carried { mmf::spawn(work) } else { tokio::spawn(work) })
+    }
+    let attempts = async |carried| outer(carried).await.unwrap().await.unwrap();
+    assert_eq!(attempts(true).await, 4, "after 0, 1, 2 and 3 seconds");
+    assert!(attempts(false).await > 50, "what is to outlive the call");
+}
+
+#[cfg(feature = "logging")]
+#[tokio::test]
+async fn what_blocks_a_thread_of_its_own_is_within_the_deadline_too() {
+    #[resilient(retry(max_attempts = 2, backoff = "constant", base_delay = "5s"))]
+    fn inner(runs: &mut u32) -> Result<u32, Error> {
+        *runs += 1;
+        Err(Error::Busy)
+    }
+    #[resilient(deadline = "4s")]
+    async fn outer() -> Result<u32, Error> {
+        let work = || {
+            let mut runs = 0;
+            let _ = inner(&mut runs);
+            runs
+        };
+        Ok(mmf::spawn_blocking(work).await.unwrap())
+    }
+    assert_eq!(outer().await, Ok(1));
 }

@@ -1,6 +1,7 @@
 //! Whole features, as users write them, under a paused clock.
 
 mod breaker;
+mod builders;
 mod call;
 mod fallback;
 mod limits;
