@@ -31,6 +31,12 @@ async fn a_redirect_is_an_answer(response: ContractResponse) {
 #[should_panic(expected = "the base_url \"127.0.0.1:1\" has no scheme: \"http://127.0.0.1:1\"")]
 async fn a_base_url_needs_its_scheme(_: ContractResponse) {}
 
+#[contract_test(service = "users", base_url("ada:s3cr3t@127.0.0.1:1"), endpoint = "/")]
+#[should_panic(
+    expected = "the base_url \"[redacted]@127.0.0.1:1\" has no scheme: \"http://[redacted]@127.0.0.1:1\""
+)]
+async fn a_password_is_not_shown_without_a_scheme_either(_: ContractResponse) {}
+
 /// A service that fails every third time.
 async fn at_times() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -205,7 +205,7 @@ impl ContractTest {
                 Some("https needs the feature `tls` of `mmf`".into())
             }
             Some(url) if url.contains("://") => None,
-            Some(url) => Some(format!("the base_url {url:?} has no scheme: \"http://{url}\"")),
+            Some(url) => Some(without_scheme(url)),
             None => Some(format!("no base_url is given, and {variable} is not set")),
         };
         if let Some(wrong) = wrong {
@@ -323,4 +323,11 @@ where
 /// A redirect is an answer of its own, and none of success.
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
+}
+
+/// What is wrong with a URL that has no scheme. With one, its credentials are found, and not shown.
+fn without_scheme(url: &str) -> String {
+    let url = format!("http://{url}");
+    let url = crate::url::without_credentials(&url);
+    format!("the base_url {:?} has no scheme: {url:?}", url.trim_start_matches("http://"))
 }
