@@ -8,7 +8,11 @@ mod result {
     }
 }
 
-#[mmf::service(name = "users", flavor = "current_thread")]
+fn quiet(config: mmf::logging::LoggingConfig) -> mmf::logging::LoggingConfig {
+    config.level("off")
+}
+
+#[mmf::service(name = "users", flavor = "current_thread", logging(quiet))]
 async fn main() {
     let _ = result::main;
 }
