@@ -5,6 +5,8 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use mmf::resilience::policy;
 use mmf::resilient;
@@ -180,13 +182,38 @@ async fn a_subscriber_may_ask_for_a_key_when_another_is_evicted() {
 
 #[tokio::test]
 async fn a_value_that_is_cut_is_told_with_its_place() {
-    use mmf::resilience::{Bulkhead, CircuitBreaker, HedgePolicy, RateLimiter, RetryPolicy};
+    use mmf::resilience::{
+        Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, RateLimiter, RetryBudget, RetryPolicy,
+    };
+    static NONE: AtomicU32 = AtomicU32::new(0);
+    #[resilient(retry(base_delay = delay, budget = 1.5 * 2.0))]
+    async fn budget_of_a_local_delay(delay: Duration) -> Result<u32, Error> {
+        Ok(1)
+    }
+    #[resilient(fallback(stale(
+        key(1),
+        max_age = Duration::ZERO,
+        capacity = NONE.load(Ordering::Relaxed)
+    )))]
+    async fn stale() -> Result<u32, Error> {
+        Ok(1)
+    }
+    #[resilient(breaker(key(1), max_keys = NONE.load(Ordering::Relaxed)))]
+    async fn keyed() -> Result<u32, Error> {
+        Ok(1)
+    }
     let told = events_of(async {
         drop(RetryPolicy::builder().max_attempts(0).build());
         drop(CircuitBreaker::builder("events.cut").failure_rate_threshold(7.0).build());
         drop(RateLimiter::builder("events.cut").permits(0).build());
         drop(Bulkhead::builder("events.cut").max_concurrent(0).build());
         drop(HedgePolicy::builder().max_hedges(0).build());
+        drop(RetryPolicy::builder().budget(2.0).build());
+        drop(RetryBudget::new(f64::NAN));
+        drop(KeyedBreakers::new(CircuitBreaker::builder("events.cut"), 0));
+        drop(budget_of_a_local_delay(Duration::ZERO).await);
+        drop(stale().await);
+        drop(keyed().await);
     })
     .await;
     let expected = [
@@ -195,11 +222,18 @@ async fn a_value_that_is_cut_is_told_with_its_place() {
         ("events.cut", "`permits` must be at least 1"),
         ("events.cut", "`max_concurrent` must be at least 1"),
         ("hedge", "`max_hedges` must be at least 1"),
+        ("retry", "`budget` is a share between 0.0 and 1.0"),
+        ("budget", "`budget` is a share between 0.0 and 1.0"),
+        ("events.cut", "`max_keys` must be at least 1"),
+        ("budget", "`budget` is a share between 0.0 and 1.0"),
+        ("stale", "`max_age` must be longer than 0s"),
+        ("stale", "`capacity` must be at least 1"),
+        ("::keyed", "`max_keys` must be at least 1"),
     ];
     assert_eq!(told.len(), expected.len(), "{told:?}");
     for ((level, line), (policy, message)) in told.iter().zip(expected) {
         assert_eq!(*level, Level::WARN);
-        let is_told = line.contains(&format!("policy={policy};")) && line.contains(message);
+        let is_told = line.contains(&format!("{policy};")) && line.contains(message);
         assert!(is_told && line.contains("events.rs:"), "{line}");
     }
 }

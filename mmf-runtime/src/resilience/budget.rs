@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::invalid::Check;
 use crate::clock;
 use crate::sync::{Mutex, lock};
 use crate::tally::Tally;
@@ -39,10 +40,12 @@ impl RetryBudget {
     const MOST_SAVED: u64 = 100 * Self::TOKEN;
     const RESERVE_PER_SECOND: u64 = 10 * Self::TOKEN;
 
-    /// A budget of `share` retries per call; a share outside 0..=1 is cut to it.
-    pub fn new(share: f64) -> Self {
-        let share =
-            mmf_rules::share("budget", share).map_or_else(|broken| broken.nearest, |()| share);
+    /// A budget of `share` retries per call; a share outside 0..=1 is cut to it, which is told by a warning.
+    #[track_caller]
+    pub fn new(mut share: f64) -> Self {
+        let mut check = Check::default();
+        check.mend(&mut share, |share| mmf_rules::share("budget", share));
+        check.tell("budget");
         Self {
             deposit: (share * Self::TOKEN as f64).round() as u64,
             calls: Tally::new(),

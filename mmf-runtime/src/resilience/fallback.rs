@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::error::{FromRefusal, Refusals};
 use super::events::{self, ErrorText};
+use super::invalid::Check;
 use super::key_id::KeyIds;
 use super::policy::{Invocation, Outcome, unrefused};
 use crate::clock;
@@ -102,14 +103,15 @@ struct Value<T> {
 }
 
 impl StaleValues {
-    /// Keeps up to `capacity` values, none longer than `max_age`.
-    pub fn new(max_age: Duration, capacity: usize) -> Self {
-        Self {
-            max_age,
-            capacity: capacity.max(1),
-            ids: KeyIds::default(),
-            by_type: Mutex::default(),
-        }
+    /// Keeps up to `capacity` values, none longer than `max_age`. What can never work is cut to the nearest that
+    /// can, which is told by a warning.
+    #[track_caller]
+    pub fn new(mut max_age: Duration, mut capacity: usize) -> Self {
+        let mut check = Check::default();
+        check.mend(&mut max_age, |age| mmf_rules::positive("max_age", age));
+        check.at_least_one("capacity", &mut capacity);
+        check.tell("stale");
+        Self { max_age, capacity, ids: KeyIds::default(), by_type: Mutex::default() }
     }
 
     /// Remembers the value of a success, or answers a failure with the value remembered for `key`.

@@ -32,6 +32,13 @@ impl Check {
         }
     }
 
+    /// A number of which one is needed, of the width of what it counts.
+    pub(crate) fn at_least_one(&mut self, key: &str, count: &mut usize) {
+        let mut of_rule = u32::try_from(*count).unwrap_or(u32::MAX);
+        self.mend(&mut of_rule, |count| mmf_rules::at_least_one(key, count));
+        *count = (*count).max(1);
+    }
+
     /// For `try_build`.
     pub(crate) fn refuse(self) -> Result<(), InvalidPolicy> {
         if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy(self.0)) }

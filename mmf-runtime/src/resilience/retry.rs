@@ -44,7 +44,7 @@ pub struct RetryPolicy {
 impl RetryPolicy {
     /// Starts from the defaults: 3 attempts, exponential from 1 s to 60 s, doubled, 10 % jitter.
     pub fn builder() -> RetryPolicyBuilder {
-        RetryPolicyBuilder(Self::default(), false)
+        RetryPolicyBuilder { policy: Self::default(), max_delay_is_set: false, budget: None }
     }
 
     /// Attempts in all, the first included; `u32::MAX` is as many as it takes.
@@ -84,12 +84,18 @@ impl Default for RetryPolicy {
 /// Builds a [`RetryPolicy`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
-pub struct RetryPolicyBuilder(RetryPolicy, /* `max_delay` was set */ bool);
+pub struct RetryPolicyBuilder {
+    policy: RetryPolicy,
+    /// Otherwise a longer `base_delay` raises it.
+    max_delay_is_set: bool,
+    /// The share of a budget that is built with the policy.
+    budget: Option<f64>,
+}
 
 impl RetryPolicyBuilder {
     /// Attempts in all, the first included; 1 never retries, 0 is invalid. Default: 3.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.0.max_attempts = attempts;
+        self.policy.max_attempts = attempts;
         self
     }
 
@@ -100,62 +106,62 @@ impl RetryPolicyBuilder {
 
     /// The strategy, or a closure from the number of the retry to its delay. Default: exponential.
     pub fn backoff(mut self, backoff: impl Into<Backoff>) -> Self {
-        self.0.curve.backoff = backoff.into();
+        self.policy.curve.backoff = backoff.into();
         self
     }
 
     /// The delay that the strategy grows from. Default: 1 s.
     pub fn base_delay(mut self, delay: Duration) -> Self {
-        self.0.curve.base = delay;
+        self.policy.curve.base = delay;
         self
     }
 
     /// No delay exceeds it, jitter included; less than `base_delay` is invalid. Default: 60 s, or `base_delay`
     /// where that is longer.
     pub fn max_delay(mut self, delay: Duration) -> Self {
-        self.0.curve.max = delay;
-        self.1 = true;
+        self.policy.curve.max = delay;
+        self.max_delay_is_set = true;
         self
     }
 
     /// Growth of the exponential kinds; less than 1.0 is invalid. Default: 2.0.
     pub fn multiplier(mut self, multiplier: f64) -> Self {
-        self.0.curve.multiplier = multiplier;
+        self.policy.curve.multiplier = multiplier;
         self
     }
 
     /// ± this share of the delay, on the kinds that are not random themselves; 0.0 turns it off.
     /// Default: 0.1.
     pub fn jitter(mut self, share: f64) -> Self {
-        self.0.curve.jitter = share;
+        self.policy.curve.jitter = share;
         self
     }
 
     /// No new attempt starts at or past this time since the call began. Default: no limit.
     pub fn max_duration(mut self, duration: Duration) -> Self {
-        self.0.max_duration = Some(duration);
+        self.policy.max_duration = Some(duration);
         self
     }
 
-    /// Share of calls that may be retries; the policy and its clones draw on one budget.
-    /// Default: no limit.
-    pub fn budget(self, share: f64) -> Self {
-        self.shared_budget(Arc::new(RetryBudget::new(share)))
+    /// Share of calls that may be retries; the policy and its clones draw on one budget. Default: no limit.
+    pub fn budget(mut self, share: f64) -> Self {
+        self.budget = Some(share);
+        self
     }
 
     /// A budget that several policies draw on.
     pub fn shared_budget(mut self, budget: Arc<RetryBudget>) -> Self {
-        self.0.budget = Some(budget);
+        (self.policy.budget, self.budget) = (Some(budget), None);
         self
     }
 
     /// The policy. A value that can never work is cut to the nearest that can, which is told by a warning:
-    /// no attempt means one, a multiplier below 1.0 means 1.0, a jitter outside 0..=1 is cut to it,
+    /// no attempt means one, a multiplier below 1.0 means 1.0, a jitter or budget outside 0..=1 is cut to it,
     /// `max_delay` below `base_delay` means `base_delay`.
     #[track_caller]
     pub fn build(mut self) -> RetryPolicy {
         self.mend().tell("retry");
-        self.0
+        self.built()
     }
 
     /// The policy, where all its values can work.
@@ -165,11 +171,12 @@ impl RetryPolicyBuilder {
     /// [`InvalidPolicy`] with all that is wrong.
     pub fn try_build(mut self) -> Result<RetryPolicy, InvalidPolicy> {
         self.mend().refuse()?;
-        Ok(self.0)
+        Ok(self.built())
     }
 
     fn mend(&mut self) -> Check {
-        let Self(RetryPolicy { max_attempts, curve, max_duration, .. }, max_is_set) = self;
+        let Self { policy, max_delay_is_set, budget } = self;
+        let RetryPolicy { max_attempts, curve, max_duration, .. } = policy;
         let mut check = Check::default();
         check.mend(max_attempts, |attempts| mmf_rules::at_least_one("max_attempts", attempts));
         check.mend(&mut curve.multiplier, |factor| mmf_rules::growth("multiplier", factor));
@@ -177,13 +184,21 @@ impl RetryPolicyBuilder {
         if let Some(limit) = max_duration {
             check.mend(limit, |limit| mmf_rules::positive("max_duration", limit));
         }
-        if *max_is_set {
+        if *max_delay_is_set {
             let base = ("base_delay", curve.base);
             check.mend(&mut curve.max, |max| mmf_rules::not_below(("max_delay", max), base, ""));
         } else {
             curve.max = curve.max.max(curve.base);
         }
+        if let Some(share) = budget {
+            check.mend(share, |share| mmf_rules::share("budget", share));
+        }
         check
+    }
+
+    fn built(self) -> RetryPolicy {
+        let budget = self.budget.map(|share| Arc::new(RetryBudget::new(share)));
+        RetryPolicy { budget: budget.or(self.policy.budget), ..self.policy }
     }
 }
 

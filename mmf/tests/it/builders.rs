@@ -25,6 +25,7 @@ fn a_retry() {
     is_wrong(with(|retry| retry.multiplier(-1.0)).try_build(), "`multiplier`");
     is_wrong(with(|retry| retry.jitter(f64::NAN)).try_build(), "`jitter`");
     is_wrong(with(|retry| retry.max_duration(Duration::ZERO)).try_build(), "`max_duration`");
+    is_wrong(with(|retry| retry.budget(50.0)).try_build(), "`budget` is a share");
     let below = with(|retry| retry.base_delay(HOUR).max_delay(HOUR / 2));
     is_wrong(below.clone().try_build(), "`max_delay` of 30m is below `base_delay` of 1h");
     assert!(with(|retry| retry.base_delay(HOUR)).try_build().is_ok(), "by default");

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use super::config::{CircuitBreakerBuilder, Config};
 use super::machine::{BreakerState, CircuitBreaker};
 use crate::resilience::events;
+use crate::resilience::invalid::Check;
 use crate::resilience::key_id::KeyIds;
 use crate::resilience::name::{KeyLabel, PolicyName, label};
 use crate::resilience::snapshot::BreakerSnapshot;
@@ -53,14 +54,17 @@ struct Order {
 }
 
 impl KeyedBreakers {
-    /// Breakers of this configuration, at most `max_keys` of them (0 means 1).
+    /// Breakers of this configuration, at most `max_keys` of them; 0 means 1, which is told by a warning.
     #[track_caller]
-    pub fn new(builder: CircuitBreakerBuilder, max_keys: usize) -> Self {
+    pub fn new(builder: CircuitBreakerBuilder, mut max_keys: usize) -> Self {
         let (name, config) = builder.into_parts();
+        let mut check = Check::default();
+        check.at_least_one("max_keys", &mut max_keys);
+        check.tell(&name);
         Self {
             name,
             config,
-            max_keys: max_keys.max(1),
+            max_keys,
             ids: KeyIds::default(),
             shards: std::array::from_fn(|_| RwLock::default()),
             clock: AtomicU64::new(0),
