@@ -204,3 +204,21 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 pub fn service(args: TokenStream, item: TokenStream) -> TokenStream {
     service::service(args.into(), &item.into()).into()
 }
+
+/// On a method of a `#[service]` block: says what of it is logged, or that it is no operation.
+///
+/// ```ignore
+/// #[mmf::service(name = "user-service")]
+/// impl Users {
+///     #[operation(name = "users.create", fields(plan = %user.plan), level = "debug")]
+///     async fn create(&self, user: NewUser) -> Result<User, Error> { todo!() }
+///     #[operation(skip)]
+///     pub async fn helper(&self) { todo!() }
+/// }
+/// ```
+///
+/// Without `#[service]` on the block it has no meaning, and says so.
+#[proc_macro_attribute]
+pub fn operation(args: TokenStream, item: TokenStream) -> TokenStream {
+    service::operation(args.into(), &item.into()).into()
+}

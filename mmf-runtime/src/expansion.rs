@@ -1,8 +1,8 @@
 //! What the attributes expand into calls of, gathered in one place. Not part of the interface.
 
 use std::fmt::{self, Debug, Display, Formatter};
-use std::time::Duration;
 
+use crate::resilience::ResilienceError;
 use crate::resilience::error::CallResult;
 
 pub use inventory;
@@ -17,9 +17,11 @@ pub use tracing;
 #[cfg(feature = "logging")]
 pub use crate::{failure, logging::ServiceLogger, operation, service};
 
-pub use crate::error_text;
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
+pub use crate::resilience::error::{
+    IsNoResult, ResultProbe, ValueOf, returns_result_or_is_skipped,
+};
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
 pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
@@ -27,6 +29,17 @@ pub use crate::resilience::{
     Backoff, Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, RateLimiter, Refusal, Refusals,
     RetryBudget, RetryPolicy,
 };
+pub use crate::{error_text, failed, joined};
+
+/// A value of a type, in code that is never run: what is there for inference alone.
+///
+/// # Panics
+///
+/// Where it is run.
+#[cold]
+pub fn never<T>() -> T {
+    unreachable!("code for inference is never run")
+}
 
 /// What a fallback or a hook of the user's returned: a result, nothing, or the future of either.
 ///
@@ -69,16 +82,16 @@ impl<F: Future> Later for Answer<F> {
     }
 }
 
-/// A duration, so that an expression of another type is an error at its own place.
-#[inline]
-pub fn duration(duration: Duration) -> Duration {
-    duration
-}
-
 /// The result by the name that the function gives it.
 #[inline]
 pub fn from_result<R: CallResult>(result: Result<R::Value, R::Error>) -> R {
     R::from_result(result)
+}
+
+/// How a refusal becomes an error of a function that returns `R`.
+#[inline]
+pub fn refused_by<R: CallResult, F: Fn(ResilienceError) -> R::Error>(refused: F) -> F {
+    refused
 }
 
 /// What makes a copy of a hedged call. Said here, a body that consumes an argument is an error at the
@@ -162,4 +175,87 @@ macro_rules! error_text {
             (&&&$crate::expansion::Printed(error)).write(f)
         }
     };
+}
+
+/// What a function returned, which may be a result: the first of the traits below that applies is used.
+pub struct Returned<'r, T>(pub &'r T);
+
+/// A result, which fails.
+pub trait MayFail<E> {
+    /// The error.
+    fn failure(&self) -> Option<&E>;
+}
+
+impl<'r, T, E> MayFail<E> for &Returned<'r, Result<T, E>> {
+    fn failure(&self) -> Option<&'r E> {
+        self.0.as_ref().err()
+    }
+}
+
+/// Anything else, which does not.
+pub trait NeverFails {
+    /// Nothing.
+    fn failure(&self) -> Option<&std::convert::Infallible> {
+        None
+    }
+}
+
+impl<T> NeverFails for Returned<'_, T> {}
+
+/// Whether what a function returned is a failure, whatever its type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! failed {
+    ($output:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::expansion::{MayFail as _, NeverFails as _, Returned};
+        (&&Returned($output)).failure().is_some()
+    }};
+}
+
+/// Two texts in one, where the first is a constant.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! joined {
+    ($first:expr, $second:expr) => {{
+        const FIRST: &::core::primitive::str = $first;
+        const SECOND: &::core::primitive::str = $second;
+        const JOINED: [::core::primitive::u8; FIRST.len() + SECOND.len()] =
+            $crate::expansion::join(FIRST, SECOND);
+        match ::core::str::from_utf8(&JOINED) {
+            ::core::result::Result::Ok(text) => text,
+            ::core::result::Result::Err(_) => ::core::panic!("two texts are one"),
+        }
+    }};
+}
+
+/// The bytes of two texts.
+///
+/// # Panics
+///
+/// Where they are not `N`.
+pub const fn join<const N: usize>(first: &str, second: &str) -> [u8; N] {
+    let mut joined = [0; N];
+    let (start, end) = joined.split_at_mut(first.len());
+    start.copy_from_slice(first.as_bytes());
+    end.copy_from_slice(second.as_bytes());
+    joined
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    #[test]
+    fn constants_are_joined() {
+        const PREFIX: &str = "usérs";
+        const NAME: &str = joined!(PREFIX, ".get");
+        assert_eq!(NAME, "usérs.get");
+    }
+
+    #[test]
+    fn a_failure_is_told_from_whatever_else() {
+        struct QueryResult;
+        assert!(failed!(&Err::<(), _>("x")));
+        assert!(!failed!(&Ok::<_, ()>(1)));
+        assert!(!failed!(&QueryResult));
+    }
 }

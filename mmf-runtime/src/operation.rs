@@ -160,31 +160,6 @@ impl Drop for Run<'_> {
     }
 }
 
-/// What an operation returned, which may be a result: the first of the traits below that applies is used.
-pub struct Outcome<'o, T>(pub &'o T);
-
-/// A result, which fails.
-pub trait MayFail<E> {
-    /// The error.
-    fn failure(&self) -> Option<&E>;
-}
-
-impl<'o, T, E> MayFail<E> for &Outcome<'o, Result<T, E>> {
-    fn failure(&self) -> Option<&'o E> {
-        self.0.as_ref().err()
-    }
-}
-
-/// Anything else, which does not.
-pub trait NeverFails {
-    /// Nothing.
-    fn failure(&self) -> Option<&std::convert::Infallible> {
-        None
-    }
-}
-
-impl<T> NeverFails for Outcome<'_, T> {}
-
 /// An error, printed with its causes, before the ways of
 /// [`Printed`](crate::expansion::Printed) that know less.
 pub trait ByCauses {
@@ -196,7 +171,7 @@ pub trait ByCauses {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-impl<E: Error + 'static> ByCauses for &&&&crate::expansion::Printed<'_, E> {
+impl<E: Error> ByCauses for &&&&crate::expansion::Printed<'_, E> {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Chain(self.0))
     }
@@ -221,23 +196,23 @@ impl<E: Deref<Target: AnyError>> ByCausesInside for &&&crate::expansion::Printed
 /// `dyn Error` with or without what it is marked with.
 pub trait AnyError {
     /// Without.
-    fn any_error(&self) -> &(dyn Error + 'static);
+    fn any_error(&self) -> &(dyn Error + '_);
 }
 
-impl AnyError for dyn Error + 'static {
-    fn any_error(&self) -> &(dyn Error + 'static) {
+impl AnyError for dyn Error + '_ {
+    fn any_error(&self) -> &(dyn Error + '_) {
         self
     }
 }
 
-impl AnyError for dyn Error + Send + 'static {
-    fn any_error(&self) -> &(dyn Error + 'static) {
+impl AnyError for dyn Error + Send + '_ {
+    fn any_error(&self) -> &(dyn Error + '_) {
         self
     }
 }
 
-impl AnyError for dyn Error + Send + Sync + 'static {
-    fn any_error(&self) -> &(dyn Error + 'static) {
+impl AnyError for dyn Error + Send + Sync + '_ {
+    fn any_error(&self) -> &(dyn Error + '_) {
         self
     }
 }
@@ -253,12 +228,13 @@ pub fn text(write: impl Fn(&mut Formatter<'_>) -> fmt::Result) -> String {
 macro_rules! failure {
     ($output:expr) => {{
         #[allow(unused_imports)]
-        use $crate::expansion::operation::{
-            ByCauses as _, ByCausesInside as _, MayFail as _, NeverFails as _, Outcome, text,
-        };
+        use $crate::expansion::operation::{ByCauses as _, ByCausesInside as _, text};
         #[allow(unused_imports)]
-        use $crate::expansion::{ByDebug as _, ByDisplay as _, ByName as _, Printed};
-        match (&&Outcome($output)).failure() {
+        use $crate::expansion::{
+            ByDebug as _, ByDisplay as _, ByName as _, MayFail as _, NeverFails as _, Printed,
+            Returned,
+        };
+        match (&&Returned($output)).failure() {
             ::core::option::Option::None => ::core::option::Option::None,
             ::core::option::Option::Some(error) => {
                 ::core::option::Option::Some(text(|f| (&&&&&Printed(error)).write(f)))

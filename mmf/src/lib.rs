@@ -66,7 +66,7 @@ pub use mmf_runtime::testing;
 
 #[cfg(feature = "logging")]
 #[doc(inline)]
-pub use mmf_macros::service;
+pub use mmf_macros::{operation, service};
 #[cfg(feature = "logging")]
 #[doc(inline)]
 pub use mmf_runtime::{

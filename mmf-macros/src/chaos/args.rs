@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -11,7 +11,8 @@ use syn::{BinOp, Expr, Token};
 
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::keys::{
-    Code, Flag, FromItem, Item, ItemBody, PathValue, Text, items, keys, ungrouped,
+    Code, Flag, FromItem, Item, ItemBody, Name, PathValue, Text, items, keys, needs_key, runtime,
+    ungrouped, unknown_key,
 };
 use crate::common::size::Size;
 use crate::common::value::Value;
@@ -43,7 +44,7 @@ const ERRORS: [&str; 5] = [
 keys! {
     /// The keys beside the kinds.
     struct Keys {
-        name: Text,
+        name: Name,
         target: Text,
         seed: Value<u64>,
         scenarios: Texts,
@@ -99,7 +100,8 @@ impl Args {
     pub(super) fn read(attribute: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
         let mut others = Vec::new();
-        for item in items(attribute, errors) {
+        let unnamed = "a value without a key: write for example `network_delay(probability = 0.3)`";
+        for item in items(attribute, errors, |_| unnamed.into()) {
             let name = item.name();
             let Some((name, variant)) = KINDS.iter().find(|(kind, _)| *kind == name) else {
                 others.push(item);
@@ -110,7 +112,10 @@ impl Args {
             }
             let keys = match &item.body {
                 ItemBody::Word => KindKeys::default(),
-                ItemBody::List(tokens) => KindKeys::read(items(tokens.clone(), errors), errors),
+                ItemBody::List(tokens) => {
+                    let items = items(tokens.clone(), errors, needs_key("probability"));
+                    KindKeys::read(items, errors, unknown_key)
+                }
                 ItemBody::Value(_) => {
                     errors.push(
                         item.span(),
@@ -135,14 +140,12 @@ impl Args {
             let hint = suggestion(&name, &names);
             errors.push(item.span(), format!("unknown kind or key `{name}`{hint}"));
         }
-        self.keys = Keys::read(known, errors);
+        self.keys = Keys::read(known, errors, unknown_key);
     }
 
     /// The path of what expansions call.
     pub(super) fn runtime(&self) -> TokenStream {
-        let krate = self.keys.krate.as_ref().map(|krate| krate.0.to_token_stream());
-        let krate = krate.unwrap_or_else(|| quote!(::mmf));
-        quote!(#krate::__private)
+        runtime(self.keys.krate.as_ref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything that is wrong with `#[chaos(…)]`.
 
 use proc_macro2::Span;
+use syn::spanned::Spanned as _;
 
 use super::args::{Args, Kind};
 use crate::common::errors::{Errors, suggestion};
@@ -60,7 +61,7 @@ fn returns_a_future(function: &Function) -> bool {
 pub(super) fn experiment(args: &Args, errors: &mut Errors) {
     kinds(args, errors);
     if let Some(name) = &args.keys.name {
-        errors.push(name.span, "`name` belongs to a point: an experiment is named as its test");
+        errors.push(name.span(), "`name` belongs to a point: an experiment is named as its test");
     }
     for text in args.keys.scenarios.iter().flat_map(|texts| &texts.0) {
         let name = text.value();

@@ -7,6 +7,7 @@ use super::args::Args;
 use super::point::fault;
 use crate::common::function::Function;
 use crate::common::keys::is_named;
+use crate::common::test::split_lints;
 
 // Input:  #[chaos(target = "users.*", scenarios("network"))] #[tokio::test] async fn survives() { BODY }
 // Output:
@@ -18,8 +19,9 @@ use crate::common::keys::is_named;
 //     }
 pub(super) fn expand(args: &Args, function: &Function) -> TokenStream {
     let Function { attrs, sig, block, .. } = function;
+    let (lints, attrs) = split_lints(attrs);
     let (conditions, attrs): (Vec<_>, Vec<_>) =
-        attrs.iter().partition(|attribute| is_named(attribute, "cfg"));
+        attrs.into_iter().partition(|attribute| is_named(attribute, "cfg"));
     let (asyncness, output) = (&sig.asyncness, &sig.output);
     let is_async = asyncness.is_some();
     let tests = scenarios(args).into_iter().map(|(name, scenario)| {
@@ -36,9 +38,9 @@ pub(super) fn expand(args: &Args, function: &Function) -> TokenStream {
     quote! {
         #(#conditions)*
         mod #module {
-            #[allow(unused_imports)]
             use super::*;
 
+            #(#lints)*
             #asyncness fn __mmf_body() #output #block
 
             #(#tests)*

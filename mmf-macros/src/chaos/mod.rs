@@ -10,9 +10,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
+use crate::common::anatomy::Anatomy;
 use crate::common::errors::Errors;
-use crate::common::function::{Anatomy, Function};
-use crate::common::keys::{attribute_tokens, is_named};
+use crate::common::function::Function;
+use crate::common::keys::attribute_tokens;
 use crate::common::names::first_use;
 use args::Args;
 pub(crate) use args::Kind;
@@ -32,9 +33,7 @@ pub(crate) fn of_resilient(function: &mut Function, errors: &mut Errors) -> Opti
     if !ENABLED || holds_point {
         return None;
     }
-    let place = function.attrs.iter().position(|attribute| is_named(attribute, "chaos"));
-    let Some(place) = place else { return Some(Vec::new()) };
-    let attribute = function.attrs.remove(place);
+    let Some(attribute) = function.take_attribute("chaos") else { return Some(Vec::new()) };
     let args = Args::read(attribute_tokens(&attribute), errors);
     check::point(&args, function, errors);
     Some(args.kinds)
@@ -45,12 +44,13 @@ pub(crate) fn of_resilient(function: &mut Function, errors: &mut Errors) -> Opti
 pub(crate) fn chaos(attribute: TokenStream, item: &TokenStream, enabled: bool) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::read(attribute, &mut errors);
-    let Ok(function) = syn::parse2::<Function>(item.clone()) else {
+    let Ok(mut function) = syn::parse2::<Function>(item.clone()) else {
         errors.push(item.span(), "`#[chaos]` goes on a function, a method or a test");
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
-    let is_test = function.attrs.iter().any(|attribute| is_named(attribute, "test"));
+    function.expect_nothing_of_clippy();
+    let is_test = function.has_attribute("test");
     if is_test && is_made_by_tokio(&function) {
         errors.push(
             function.sig.ident.span(),

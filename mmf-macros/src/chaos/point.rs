@@ -4,8 +4,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 use super::args::{Args, Kind};
+use crate::common::anatomy::Anatomy;
 use crate::common::body::typed;
-use crate::common::function::{Anatomy, Function};
+use crate::common::errors::Errors;
+use crate::common::function::Function;
+use crate::common::keys::{FromItem, Name, attribute_tokens, is_named, items};
 use crate::common::names::{located_at, private, replace};
 
 /// The point of a function: what declares it, what strikes at its start, and what looks at its end.
@@ -57,8 +60,7 @@ impl Point<'_> {
             let #armed = #rt::chaos::is_armed();
             if #armed {
                 if let ::core::option::Option::Some(#fault) = #strike {
-                    #[allow(unreachable_code, clippy::diverging_sub_expression)]
-                    let #result: ::core::option::Option<#ret> = #converted;
+                        let #result: ::core::option::Option<#ret> = #converted;
                     if let ::core::option::Option::Some(#result) = #result {
                         __MMF_POINT.observe(true);
                         return #result;
@@ -95,7 +97,6 @@ impl Point<'_> {
         let is_known = !quote!(#ret).into_iter().any(is_placeholder);
         let rest = if is_known {
             quote! {{
-                #[allow(unused_imports)]
                 use #rt::chaos::{ByFault as _, ByIo as _, ByNothing as _};
                 (&&&#rt::chaos::Convert::<#ret>::new()).result(#fault)
             }}
@@ -105,7 +106,6 @@ impl Point<'_> {
         quote! {
             match #fault.kind {
                 #(#own)*
-                #[allow(unreachable_patterns)]
                 _ => #rest,
             }
         }
@@ -131,11 +131,10 @@ impl Point<'_> {
         let Self { span, anatomy, .. } = self;
         let (body, result) = (private("__mmf_body"), private("__mmf_result"));
         let (strike, observe, ret) = (self.strike(), self.observe(&result), &anatomy.ret);
-        let inner = typed(anatomy, moves, *span);
+        let inner = typed(self.rt, anatomy, moves, *span);
         quote_spanned! {*span=>
             #strike
             let #body = ::core::pin::pin!(async #movement { #inner });
-            #[allow(clippy::let_and_return, clippy::let_unit_value, clippy::let_with_type_underscore)]
             let #result: #ret = #body.await;
             #observe
             #result
@@ -151,33 +150,27 @@ impl Point<'_> {
         quote_spanned! {*span=>
             #strike
             #moves
-            #[allow(
-                clippy::let_and_return, clippy::let_unit_value, clippy::let_with_type_underscore,
-                clippy::redundant_closure_call
-            )]
             let #result: #ret = (|| -> #ret { #body })();
             #observe
             #result
         }
     }
 
-    /// Looks at the result, where it can fail.
-    fn observe(&self, result: &syn::Ident) -> Option<TokenStream> {
-        let (span, armed) = (self.span, private("__mmf_armed"));
-        let is_result = matches!(&self.anatomy.ret, syn::Type::Path(path)
-            if path.path.segments.last().is_some_and(|last| last.ident.to_string().ends_with("Result")));
-        is_result.then(|| {
-            quote_spanned! {span=>
-                if #armed {
-                    __MMF_POINT.observe(::core::result::Result::is_err(&#result));
-                }
+    // Output: if armed { __MMF_POINT.observe(failed!(&result)); }
+    //
+    /// Looks at the result, which may be any type.
+    fn observe(&self, result: &syn::Ident) -> TokenStream {
+        let (rt, span, armed) = (self.rt, self.span, private("__mmf_armed"));
+        quote_spanned! {span=>
+            if #armed {
+                __MMF_POINT.observe(#rt::failed!(&#result));
             }
-        })
+        }
     }
 
     /// Code from the attribute, which names the receiver as the body does.
     fn user_code(&self, code: &syn::Expr) -> TokenStream {
-        match self.anatomy.self_name {
+        match self.anatomy.self_name() {
             "self" => quote!(#code),
             other => replace(quote!(#code), "self", other),
         }
@@ -238,10 +231,7 @@ pub(super) fn expand(args: &Args, function: &Function, anatomy: &Anatomy) -> Tok
     };
     let declaration = point.declaration(&name, function.sig.ident.span());
     // Attributes that run the body again only lend it its arguments.
-    let is_repeated = function
-        .attrs
-        .iter()
-        .any(|attribute| crate::common::keys::is_named(attribute, "resilient"));
+    let is_repeated = function.has_attribute("resilient");
     let movement = if is_repeated { TokenStream::new() } else { quote!(move) };
     let body = if anatomy.is_async {
         point.struck(&movement, &TokenStream::new())
@@ -265,14 +255,11 @@ pub(super) fn expand(args: &Args, function: &Function, anatomy: &Anatomy) -> Tok
 }
 
 /// The name written, or that of the policy on the same function.
-fn name_of(args: &Args, function: &Function) -> Option<String> {
-    use crate::common::keys::{FromItem, Text, attribute_tokens, is_named, items};
+fn name_of(args: &Args, function: &Function) -> Option<Name> {
     if let Some(name) = &args.keys.name {
-        return Some(name.text.clone());
+        return Some(name.clone());
     }
     let policy = function.attrs.iter().find(|attribute| is_named(attribute, "resilient"))?;
-    let mut errors = crate::common::errors::Errors::default();
-    let keys = items(attribute_tokens(policy), &mut errors);
-    let name = keys.iter().find(|item| item.name() == "name")?;
-    Text::from_item(name).ok().map(|text| text.text)
+    let keys = items(attribute_tokens(policy), &mut Errors::default(), |_| String::new());
+    Name::from_item(keys.iter().find(|item| item.name() == "name")?).ok()
 }

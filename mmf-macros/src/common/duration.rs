@@ -26,6 +26,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
+        if let Some(whole) = in_whole_numbers(text) {
+            return Err(format!("whole numbers only: write `\"{whole}\"`"));
+        }
         if number.is_empty() {
             return Err(format!(
                 "`{text}` is not a duration, write whole numbers with units, for example `\"1h30m\"` \
@@ -51,6 +54,23 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         rest = after.trim_start();
     }
     Ok(Duration::from_nanos(total))
+}
+
+/// `1.5s` as one would write it.
+fn in_whole_numbers(text: &str) -> Option<String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.')?;
+    let (_, nanos) = UNITS.iter().find(|(name, _)| *name == unit.trim_start())?;
+    let digits = |text: &str| if text.is_empty() { Ok(0) } else { text.parse::<u64>() };
+    // More digits than nanoseconds have say nothing.
+    let fraction: String = fraction.chars().take(18).collect();
+    let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
+    let part = u128::from(digits(&fraction).ok()?) * u128::from(*nanos) / scale;
+    let whole = digits(whole).ok()?.checked_mul(*nanos)?;
+    let nanos = whole.checked_add(u64::try_from(part).ok()?)?;
+    Some(self::text(Duration::from_nanos(nanos)))
 }
 
 /// The shortest text for a duration, as one would write it.
@@ -86,7 +106,13 @@ mod tests {
         assert_eq!(parse("5").unwrap_err(), "`5` has no unit, write `\"5s\"` or `\"5ms\"`");
         assert!(parse("5 parsecs").unwrap_err().contains("unknown unit `parsecs`"));
         assert!(parse("5sec").unwrap_err().contains("unknown unit `sec`"));
-        assert!(parse("1.5s").unwrap_err().contains("has no unit"));
+        for (written, meant) in
+            [("1.5s", "1s500ms"), (".5s", "500ms"), ("0.25 h", "15m"), ("2.s", "2s")]
+        {
+            let message = format!("whole numbers only: write `\"{meant}\"`");
+            assert_eq!(parse(written).unwrap_err(), message);
+        }
+        assert!(parse("1.5.2s").is_err() && parse("1.5").is_err());
         assert!(parse("-5s").unwrap_err().contains("is not a duration"));
         assert!(parse("999999999999d").unwrap_err().contains("too long"));
         assert!(parse("").is_err());

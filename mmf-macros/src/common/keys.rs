@@ -1,14 +1,16 @@
 //! `name`, `name = value` and `name(…)`: the meta lists that attributes are written in.
 
-use darling::ast::NestedMeta;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::parse::{Parse, Parser};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, Meta, Path, Token};
+use syn::{Expr, Ident, Lit, Meta, Path, Token};
 
-use super::errors::{Errors, error};
+use super::errors::{Errors, error, suggestion};
+use super::value::source;
 
 /// One element of a meta list.
 #[derive(Clone, Debug)]
@@ -86,30 +88,96 @@ pub(crate) fn ungrouped(expr: &Expr) -> &Expr {
     }
 }
 
-/// Reads a meta list; literals without a name are errors.
-pub(crate) fn items(tokens: TokenStream, errors: &mut Errors) -> Vec<Item> {
-    let Some(list) = errors.keep(NestedMeta::parse_meta_list(tokens).map_err(Into::into)) else {
-        return Vec::new();
+/// An element of a list: with a key, or code without one.
+#[derive(Clone, Debug)]
+pub(crate) enum Element {
+    Item(Item),
+    Unnamed(Expr),
+}
+
+/// Reads a list of keys; `unnamed` says what to write for a value without one.
+pub(crate) fn items(
+    tokens: TokenStream,
+    errors: &mut Errors,
+    unnamed: impl Fn(&Expr) -> String,
+) -> Vec<Item> {
+    let elements = elements(tokens, errors).into_iter();
+    let items = elements.filter_map(|element| match element {
+        Element::Item(item) => Some(item),
+        Element::Unnamed(value) => {
+            errors.push(value.span(), unnamed(&value));
+            None
+        }
+    });
+    items.collect()
+}
+
+/// What to write for a value that belongs to this key.
+pub(crate) fn needs_key(key: &'static str) -> impl Fn(&Expr) -> String {
+    move |value| format!("a value without a key: write `{key} = {}`", source(value))
+}
+
+/// Reads a list; each element that cannot be read is an error of its own.
+pub(crate) fn elements(tokens: TokenStream, errors: &mut Errors) -> Vec<Element> {
+    let parser = |input: ParseStream<'_>| {
+        let mut elements = Vec::new();
+        while !input.is_empty() {
+            match element(input).and_then(|element| end_of(input).map(|()| element)) {
+                Ok(element) => elements.push(element),
+                Err(error) => {
+                    errors.extend([error.into()]);
+                    up_to_comma(input)?;
+                }
+            }
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(elements)
     };
-    list.into_iter()
-        .filter_map(|nested| match nested {
-            NestedMeta::Meta(Meta::Path(path)) => Some(Item { path, body: ItemBody::Word }),
-            NestedMeta::Meta(Meta::List(list)) => {
-                Some(Item { path: list.path, body: ItemBody::List(list.tokens) })
-            }
-            NestedMeta::Meta(Meta::NameValue(pair)) => {
-                Some(Item { path: pair.path, body: ItemBody::Value(Box::new(pair.value)) })
-            }
-            NestedMeta::Lit(lit) => {
-                errors.push(lit.span(), "a value without a key: write `key = value`");
-                None
-            }
-            NestedMeta::NameValueInvalidExpr(pair) => {
-                errors.extend([pair.error]);
-                None
-            }
-        })
-        .collect()
+    parser.parse2(tokens).unwrap_or_default()
+}
+
+fn element(input: ParseStream<'_>) -> syn::Result<Element> {
+    let ahead = input.fork();
+    let Ok(path) = ahead.call(Path::parse_mod_style) else { return unnamed(input) };
+    if ahead.peek(Token![:]) && !ahead.peek(Token![::]) {
+        ahead.parse::<Token![:]>()?;
+        let value = source(&up_to_comma(&ahead)?);
+        return Err(syn::Error::new(path.span(), format!("write `{} = {value}`", source(&path))));
+    }
+    let body = if ahead.peek(Token![=]) && !ahead.peek(Token![==]) && !ahead.peek(Token![=>]) {
+        ahead.parse::<Token![=]>()?;
+        ItemBody::Value(Box::new(ahead.parse()?))
+    } else if ahead.peek(syn::token::Paren) {
+        let group: Group = ahead.parse()?;
+        ItemBody::List(group.stream())
+    } else {
+        ItemBody::Word
+    };
+    if end_of(&ahead).is_err() {
+        return unnamed(input);
+    }
+    input.advance_to(&ahead);
+    Ok(Element::Item(Item { path, body }))
+}
+
+fn unnamed(input: ParseStream<'_>) -> syn::Result<Element> {
+    input.parse().map(Element::Unnamed)
+}
+
+fn end_of(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        Ok(())
+    } else {
+        Err(input.error("expected `,`"))
+    }
+}
+
+fn up_to_comma(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while end_of(input).is_err() {
+        tokens.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(tokens)
 }
 
 /// Whether an attribute has this name, by whatever path.
@@ -137,6 +205,46 @@ pub(crate) struct Code(pub(crate) Expr);
 impl FromItem for Code {
     fn from_item(item: &Item) -> darling::Result<Self> {
         item.code().map(Self)
+    }
+}
+
+/// A function behind a key: a path, a closure.
+#[derive(Clone, Debug)]
+pub(crate) struct Callee(pub(crate) Code);
+
+impl FromItem for Callee {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        let code = Code::from_item(item)?;
+        if let Expr::Lit(syn::ExprLit { lit: Lit::Str(text), .. }) = ungrouped(&code.0) {
+            let (name, path) = (item.name(), text.value());
+            return Err(error(text.span(), format!("a path, not a text: write `{name}({path})`")));
+        }
+        Ok(Self(code))
+    }
+}
+
+/// A name behind a key: a text, or an expression that is one when the program is compiled.
+#[derive(Clone, Debug)]
+pub(crate) enum Name {
+    Text(Text),
+    Const(Box<Expr>),
+}
+
+impl FromItem for Name {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        match item.scalar()? {
+            Expr::Lit(_) => Text::from_item(item).map(Self::Text),
+            code => Ok(Self::Const(Box::new(code.clone()))),
+        }
+    }
+}
+
+impl ToTokens for Name {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Text(text) => text.text.to_tokens(tokens),
+            Self::Const(code) => code.to_tokens(tokens),
+        }
     }
 }
 
@@ -210,6 +318,20 @@ impl FromItem for PathValue {
     }
 }
 
+/// What is said of a key that is none of these.
+pub(crate) fn unknown_key(wrong: &Item, keys: &[&str]) -> String {
+    let wrong = source(&wrong.path);
+    format!("unknown key `{wrong}`{}", suggestion(&wrong, keys))
+}
+
+/// The path of what expansions call: in the facade, or where `crate = path` says that it is.
+pub(crate) fn runtime(krate: Option<&PathValue>) -> TokenStream {
+    match krate {
+        Some(PathValue(krate)) => quote!(#krate::__private),
+        None => quote!(::mmf::__private),
+    }
+}
+
 /// Declares the keys of a group: a struct with an optional field for each, and `read`, which fills it
 /// from a meta list with an error for each unknown or doubled key.
 macro_rules! keys {
@@ -226,9 +348,11 @@ macro_rules! keys {
         impl $name {
             pub(crate) const KEYS: &[&str] = &[$($crate::common::keys::key_name!($field $($key)?)),*];
 
+            /// `unknown` says what is wrong with a key that is none of these.
             pub(crate) fn read(
                 items: Vec<$crate::common::keys::Item>,
                 errors: &mut $crate::common::errors::Errors,
+                unknown: impl Fn(&$crate::common::keys::Item, &[&str]) -> String,
             ) -> Self {
                 let mut keys = Self::default();
                 for item in items {
@@ -240,11 +364,7 @@ macro_rules! keys {
                             let value = $crate::common::keys::FromItem::from_item(&item);
                             keys.$field = errors.keep(value).or(keys.$field);
                         })*
-                        wrong => {
-                            let wrong = if wrong.is_empty() { $crate::common::value::source(&item.path) } else { wrong.into() };
-                            let hint = $crate::common::errors::suggestion(&wrong, Self::KEYS);
-                            errors.push(item.span(), format!("unknown key `{wrong}`{hint}"));
-                        }
+                        _ => errors.push(item.span(), unknown(&item, Self::KEYS)),
                     }
                 }
                 keys
@@ -263,3 +383,43 @@ macro_rules! key_name {
 }
 
 pub(crate) use {key_name, keys};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn read(tokens: TokenStream) -> (Vec<String>, Vec<String>) {
+        let mut errors = Errors::default();
+        let elements = elements(tokens, &mut errors);
+        let names = elements.iter().map(|element| match element {
+            Element::Item(item) => item.name(),
+            Element::Unnamed(value) => format!("= {}", source(value)),
+        });
+        (names.collect(), errors.messages())
+    }
+
+    #[test]
+    fn a_list_has_keys_and_code() {
+        let tokens = quote!(
+            a,
+            crate = x::y,
+            b(c = 1, d),
+            f = |a, b: HashMap<K, V>| a == b,
+            "x",
+            self.y,
+            z::<u8>
+        );
+        let (names, errors) = read(tokens);
+        assert_eq!(names, ["a", "crate", "b", "f", "= \"x\"", "= self.y", "= z::< u8 >"]);
+        assert_eq!(errors, [""; 0]);
+    }
+
+    #[test]
+    fn each_element_that_is_wrong_is_told() {
+        let (names, errors) = read(quote!(timeout: "1s", a, b = , c d, retry));
+        assert_eq!(names, ["a", "retry"]);
+        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert_eq!(errors[0], "write `timeout = \"1s\"`");
+    }
+}

@@ -1,6 +1,6 @@
 //! Which names a piece of code uses.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// The first token of `code` that is one of `names`, not looking behind `.` and `::`.
@@ -51,6 +51,83 @@ pub(crate) fn replace(code: TokenStream, from: &str, to: &str) -> TokenStream {
         .collect()
 }
 
+/// `code` with the receiver of its function by another name; items inside have receivers of their own.
+pub(crate) fn replace_receiver(code: TokenStream, to: &Ident) -> TokenStream {
+    let mut tokens = code.into_iter().peekable();
+    let mut replaced = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        let begins_item = match &token {
+            TokenTree::Ident(word) if word == "fn" => {
+                matches!(tokens.peek(), Some(TokenTree::Ident(_)))
+            }
+            TokenTree::Ident(word) => word == "impl" || word == "trait",
+            _ => false,
+        };
+        let is_body = |token: &TokenTree| match token {
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            _ => false,
+        };
+        if begins_item {
+            replaced.extend([token]);
+            while let Some(token) = tokens.next_if(|token| !is_body(token)) {
+                replaced.extend([token]);
+            }
+            replaced.extend(tokens.next());
+            continue;
+        }
+        replaced.extend([match token {
+            TokenTree::Ident(word) if word == "self" => {
+                // As a path it begins with, `self::item` names a module.
+                let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+                let name = if is_path { word } else { Ident::new(&to.to_string(), word.span()) };
+                TokenTree::Ident(name)
+            }
+            TokenTree::Group(group) => {
+                let inner = replace_receiver(group.stream(), to);
+                let mut renamed = Group::new(group.delimiter(), inner);
+                renamed.set_span(group.span());
+                TokenTree::Group(renamed)
+            }
+            other => other,
+        }]);
+    }
+    replaced
+}
+
+/// Whether `code` may use the variable: as a name, or in a text that may be formatted.
+pub(crate) fn mentions(code: &TokenStream, name: &Ident) -> bool {
+    let text = name.to_string();
+    let formatted = format!("{{{}", text.trim_start_matches("r#"));
+    code.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        TokenTree::Literal(literal) => literal.to_string().contains(&formatted),
+        TokenTree::Punct(_) => false,
+    })
+}
+
+/// A text with `{self}` in the arguments of a macro: formatted, it would name the receiver.
+pub(crate) fn formatted_receiver(code: &TokenStream) -> Option<Literal> {
+    let mut is_macro = false;
+    code.clone().into_iter().find_map(|token| match token {
+        TokenTree::Group(group) if is_macro => {
+            is_macro = false;
+            let texts = group.stream().into_iter().filter_map(|token| match token {
+                TokenTree::Literal(literal) => Some(literal),
+                _ => None,
+            });
+            let mut named = texts.filter(|literal| literal.to_string().contains("{self"));
+            named.next().or_else(|| formatted_receiver(&group.stream()))
+        }
+        TokenTree::Group(group) => formatted_receiver(&group.stream()),
+        token => {
+            is_macro = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '!');
+            None
+        }
+    })
+}
+
 /// `code` at another place, resolved as before.
 pub(crate) fn located_at(code: TokenStream, span: Span) -> TokenStream {
     code.into_iter()
@@ -59,6 +136,15 @@ pub(crate) fn located_at(code: TokenStream, span: Span) -> TokenStream {
             token
         })
         .collect()
+}
+
+/// `code`, which names nothing of the user's, all of it at one place.
+pub(crate) fn spanned(code: TokenStream, span: Span) -> TokenStream {
+    let spanned = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    code.into_iter().map(spanned).collect()
 }
 
 /// A name that user code cannot see.
@@ -77,6 +163,35 @@ mod tests {
         assert!(first_use(&quote!(config.limit + consts::limit), &names).is_none());
         assert!(first_use(&quote!(f(limit)), &names).is_some());
         assert!(first_use(&quote!(F { a: limit }), &names).is_some());
+    }
+
+    #[test]
+    fn items_inside_have_receivers_of_their_own() {
+        let to: Ident = syn::parse_quote!(__self);
+        let code = quote!(
+            fn inner(&self) -> u8 { self.x }
+            impl T for U { fn f(self) {} }
+            let f: fn(u8) = self::g;
+            (self.a, |x| { self.b })
+        );
+        let replaced = replace_receiver(code, &to).to_string();
+        let expected = quote!(
+            fn inner(&self) -> u8 { self.x }
+            impl T for U { fn f(self) {} }
+            let f: fn(u8) = self::g;
+            (__self.a, |x| { __self.b })
+        );
+        assert_eq!(replaced, expected.to_string());
+    }
+
+    #[test]
+    fn a_text_may_name_a_variable() {
+        let id: Ident = syn::parse_quote!(id);
+        assert!(mentions(&quote!(get(format!("/{id}"))), &id));
+        assert!(mentions(&quote!({ f(id) }), &id));
+        assert!(!mentions(&quote!(f("id", ids)), &id));
+        assert!(formatted_receiver(&quote!(let a = { format!("{self:?}") };)).is_some());
+        assert!(formatted_receiver(&quote!(f("{self}"), !self.a)).is_none());
     }
 
     #[test]

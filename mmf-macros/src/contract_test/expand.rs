@@ -13,6 +13,7 @@ use super::parts::Part;
 use crate::common::function::Function;
 use crate::common::keys::Text;
 use crate::common::test::should_panic;
+use crate::common::test::split_lints;
 use crate::common::value::Value;
 
 /// Prints the tests of a plan.
@@ -114,14 +115,15 @@ fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
 }
 
 fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> TokenStream {
-    let Function { sig, block, .. } = function;
+    let Function { attrs, sig, block, .. } = function;
+    let (lints, _) = split_lints(attrs);
     let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
     let module = &sig.ident;
     quote! {
         mod #module {
-            #[allow(unused_imports)]
             use super::*;
 
+            #(#lints)*
             #asyncness fn __mmf_body(#inputs) #output #block
 
             #(#tests)*

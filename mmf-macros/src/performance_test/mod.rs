@@ -8,14 +8,15 @@ use syn::spanned::Spanned;
 
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::items;
+use crate::common::keys::{items, needs_key, unknown_key};
 use crate::common::test::{no_other_test, should_panic};
 use args::Args;
 
 /// Expands the attribute. With any error, the function is emitted as it was beside the errors.
 pub(crate) fn performance_test(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::read(items(attribute, &mut errors), &mut errors);
+    let args =
+        Args::read(items(attribute, &mut errors, needs_key("endpoint")), &mut errors, unknown_key);
     args.check(&mut errors);
     let Ok(function) = syn::parse2::<Function>(item.clone()) else {
         errors.push(item.span(), "`#[performance_test]` goes on a function");

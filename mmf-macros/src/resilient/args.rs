@@ -6,12 +6,14 @@ use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit};
 
+use super::words::{Place, is_key, unknown};
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::keys::{
-    Code, Flag, FromItem, Item, ItemBody, Names, PathValue, Text, items, keys,
+    Callee, Code, Element, Flag, FromItem, Item, ItemBody, Name, Names, PathValue, Text, elements,
+    items, keys, runtime, ungrouped,
 };
 use crate::common::pattern::Patterns;
-use crate::common::value::{Literal, Value};
+use crate::common::value::{Literal, Value, source};
 
 type Integer = Value<u32>;
 type Share = Value<f64>;
@@ -80,7 +82,7 @@ impl<K> Group<K> {
 /// The whole attribute.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Args {
-    pub(crate) name: Option<Text>,
+    pub(crate) name: Option<Name>,
     pub(crate) krate: Option<PathValue>,
     pub(crate) deadline: Option<Time>,
     pub(crate) timeout: Option<Time>,
@@ -90,7 +92,9 @@ pub(crate) struct Args {
     pub(crate) bulkhead: Option<Group<Bulkhead>>,
     pub(crate) hedge: Option<Group<Hedge>>,
     pub(crate) fallback: Option<Fallback>,
+    pub(crate) refused: Option<Callee>,
     pub(crate) clone: Option<Names>,
+    pub(crate) keep: Option<Names>,
     pub(crate) all: Option<Flag>,
     pub(crate) skip: Option<Flag>,
 }
@@ -105,12 +109,12 @@ keys! {
         multiplier: Share,
         jitter: Share,
         max_duration: Time,
-        before_retry: Code,
+        before_retry: Callee,
         retry_on: Patterns,
         abort_on: Patterns,
-        retry_if: Code,
-        retry_if_ok: Code,
-        retry_after: Code,
+        retry_if: Callee,
+        retry_if_ok: Callee,
+        retry_after: Callee,
         on_refusal: Refusals,
         budget: Share,
     }
@@ -132,8 +136,8 @@ keys! {
         success_threshold: Integer,
         fail_on: Patterns,
         skip_on: Patterns,
-        fail_if: Code,
-        fail_if_ok: Code,
+        fail_if: Callee,
+        fail_if_ok: Callee,
         on_refusal: Refusals,
         shared: Text,
         key: Code,
@@ -174,7 +178,7 @@ keys! {
     /// `fallback(…)`, without its path.
     struct FallbackKeys {
         value: Code,
-        stale: Stale,
+        stale: LastGood,
         apply_on: Patterns,
         skip_on: Patterns,
         on_refusal: Refusals,
@@ -187,7 +191,15 @@ keys! {
         key: Code,
         max_age: Time,
         capacity: Integer,
+        aged: Callee,
     }
+}
+
+/// `stale(…)`, and where the word stands.
+#[derive(Clone, Debug)]
+pub(crate) struct LastGood {
+    pub(crate) keys: Stale,
+    pub(crate) span: Span,
 }
 
 /// `fallback(path, …)` or `fallback(value(…), …)`.
@@ -238,7 +250,7 @@ pub(crate) enum Window {
 pub(crate) struct Refusals(pub(crate) Vec<(String, Span)>);
 
 impl Args {
-    const KEYS: [&str; 13] = [
+    pub(super) const KEYS: [&str; 15] = [
         "name",
         "deadline",
         "timeout",
@@ -248,7 +260,9 @@ impl Args {
         "bulkhead",
         "hedge",
         "fallback",
+        "refused",
         "clone",
+        "keep",
         "crate",
         "all",
         "skip",
@@ -256,7 +270,8 @@ impl Args {
 
     pub(crate) fn read(attribute: TokenStream, errors: &mut Errors) -> Self {
         let mut args = Self::default();
-        for item in items(attribute, errors) {
+        let unnamed = "a value without a key: write for example `timeout = \"2s\"`";
+        for item in items(attribute, errors, |_| unnamed.into()) {
             args.read_item(&item, errors);
         }
         args
@@ -269,34 +284,35 @@ impl Args {
             "crate" => once(&mut self.krate, item, errors),
             "deadline" => once(&mut self.deadline, item, errors),
             "timeout" => once(&mut self.timeout, item, errors),
+            "refused" => once(&mut self.refused, item, errors),
             "clone" => once(&mut self.clone, item, errors),
+            "keep" => once(&mut self.keep, item, errors),
             "all" => once(&mut self.all, item, errors),
             "skip" => once(&mut self.skip, item, errors),
             "fallback" => {
                 let fallback = Fallback::read(item, errors);
                 set(&mut self.fallback, fallback, item, errors);
             }
-            "retry" => group(&mut self.retry, item, errors, Retry::read, |keys, value| {
+            "retry" => group(&mut self.retry, item, errors, "max_attempts", |keys, value| {
                 keys.max_attempts = Some(value);
             }),
-            "breaker" => group(&mut self.breaker, item, errors, Breaker::read, |keys, value| {
-                keys.failure_threshold = Some(value);
-            }),
-            "rate_limit" => {
-                group(&mut self.rate_limit, item, errors, RateLimit::read, |keys, value| {
-                    keys.permits = Some(value);
-                });
+            "breaker" => {
+                group(&mut self.breaker, item, errors, "failure_threshold", |keys, value| {
+                    keys.failure_threshold = Some(value);
+                })
             }
-            "bulkhead" => group(&mut self.bulkhead, item, errors, Bulkhead::read, |keys, value| {
-                keys.max_concurrent = Some(value);
+            "rate_limit" => group(&mut self.rate_limit, item, errors, "permits", |keys, value| {
+                keys.permits = Some(value);
             }),
-            "hedge" => group(&mut self.hedge, item, errors, Hedge::read, |keys, value| {
+            "bulkhead" => {
+                group(&mut self.bulkhead, item, errors, "max_concurrent", |keys, value| {
+                    keys.max_concurrent = Some(value);
+                })
+            }
+            "hedge" => group(&mut self.hedge, item, errors, "delay", |keys, value| {
                 keys.delay = Some(value);
             }),
-            wrong => {
-                let hint = suggestion(wrong, &Self::KEYS);
-                errors.push(item.span(), format!("unknown key `{wrong}`{hint}"));
-            }
+            _ => errors.push(item.span(), unknown(item, Place::Top, &Self::KEYS)),
         }
     }
 
@@ -305,9 +321,24 @@ impl Args {
         self.clone.as_ref().map(|names| names.0.as_slice()).unwrap_or_default()
     }
 
+    /// The path of what expansions call.
+    pub(crate) fn runtime(&self) -> TokenStream {
+        runtime(self.krate.as_ref())
+    }
+
+    /// The arguments named in `keep(…)`.
+    pub(crate) fn kept(&self) -> &[Ident] {
+        self.keep.as_ref().map(|names| names.0.as_slice()).unwrap_or_default()
+    }
+
+    /// Whether each attempt gets its own clone of the receiver.
+    pub(crate) fn clones_self(&self) -> bool {
+        self.cloned().iter().any(|name| name == "self")
+    }
+
     /// `fallback(stale(…))`, where it is written.
     pub(crate) fn stale(&self) -> Option<&Stale> {
-        self.fallback.as_ref()?.keys.stale.as_ref()
+        Some(&self.fallback.as_ref()?.keys.stale.as_ref()?.keys)
     }
 
     /// The groups that are a ready policy of the user's, with the type it has. A `retry` is not among them: it has
@@ -343,7 +374,9 @@ impl Args {
             bulkhead: self.bulkhead.or(defaults.bulkhead),
             hedge: self.hedge.or(defaults.hedge),
             fallback: self.fallback.or(defaults.fallback),
+            refused: self.refused.or(defaults.refused),
             clone: self.clone,
+            keep: self.keep,
             all: None,
             skip: self.skip,
         }
@@ -363,18 +396,25 @@ fn set<T>(field: &mut Option<T>, value: Option<T>, item: &Item, errors: &mut Err
 }
 
 /// A group: alone with its defaults, a shorthand for its main value, its keys, or a ready policy.
-fn group<K: Default, T: Literal>(
+fn group<K: GroupKeys, T: Literal>(
     field: &mut Option<Group<K>>,
     item: &Item,
     errors: &mut Errors,
-    read: fn(Vec<Item>, &mut Errors) -> K,
+    main: &str,
     shorthand: impl FnOnce(&mut K, Value<T>),
 ) {
     let mut keys = K::default();
     let policy = match &item.body {
         ItemBody::Word => None,
         ItemBody::List(tokens) => {
-            keys = read(items(tokens.clone(), errors), errors);
+            let name = item.name();
+            let unnamed = |value: &Expr| {
+                let value = source(value);
+                format!(
+                    "a value without a key: write `{name} = {value}` or `{name}({main} = {value})`"
+                )
+            };
+            keys = K::read(items(tokens.clone(), errors, unnamed), errors);
             None
         }
         ItemBody::Value(expr) => match errors.keep(Value::from_expr(expr, &item.name())) {
@@ -390,40 +430,111 @@ fn group<K: Default, T: Literal>(
     set(field, Some(group), item, errors);
 }
 
+/// The keys of a group.
+trait GroupKeys: Default {
+    fn read(items: Vec<Item>, errors: &mut Errors) -> Self;
+}
+
+macro_rules! group_keys {
+    ($($keys:ident: $group:literal),*) => {
+        $(impl GroupKeys for $keys {
+            fn read(items: Vec<Item>, errors: &mut Errors) -> Self {
+                Self::read(items, errors, |item, keys| unknown(item, Place::Group($group), keys))
+            }
+        })*
+    };
+}
+
+group_keys! {
+    Retry: "retry",
+    Breaker: "breaker",
+    RateLimit: "rate_limit",
+    Bulkhead: "bulkhead",
+    Hedge: "hedge",
+    FallbackKeys: "fallback",
+    Stale: "stale"
+}
+
 impl Fallback {
     fn read(item: &Item, errors: &mut Errors) -> Option<Self> {
         let span = item.span();
-        let tokens = match &item.body {
-            ItemBody::Value(expr) => {
-                let (path, keys) = (Some((**expr).clone()), FallbackKeys::default());
-                return Some(Self { path, keys, span });
-            }
-            ItemBody::List(tokens) => tokens.clone(),
-            ItemBody::Word => TokenStream::new(),
+        let elements = match &item.body {
+            ItemBody::Value(expr) => vec![Element::Unnamed((**expr).clone())],
+            ItemBody::List(tokens) => elements(tokens.clone(), errors),
+            ItemBody::Word => Vec::new(),
         };
-        let mut path = None;
-        let mut keys = Vec::new();
-        for element in items(tokens, errors) {
-            let is_key = element
-                .path
-                .get_ident()
-                .is_some_and(|name| FallbackKeys::KEYS.contains(&name.to_string().as_str()));
-            match &element.body {
-                ItemBody::Word if !is_key => {
-                    if path.is_some() {
-                        errors.push(element.span(), "only one fallback function can be named");
-                    }
-                    let element = &element.path;
-                    path = Some(syn::parse_quote!(#element));
+        let (mut path, mut keys) = (None, Vec::new());
+        let mut name = |expr: Expr, errors: &mut Errors| {
+            if path.is_some() {
+                errors.push(expr.span(), "only one fallback function can be named");
+            }
+            path = Some(expr);
+        };
+        for element in elements {
+            match element {
+                Element::Item(Item { path, body: ItemBody::Word })
+                    if !path.get_ident().is_some_and(|name| {
+                        FallbackKeys::KEYS.contains(&name.to_string().as_str())
+                    }) =>
+                {
+                    name(syn::parse_quote!(#path), errors);
                 }
-                _ => keys.push(element),
+                // No key of any place: a call.
+                Element::Item(Item { path, body: ItemBody::List(arguments) })
+                    if !is_key(&source(&path)) =>
+                {
+                    let call: Expr = syn::parse_quote!(#path(#arguments));
+                    errors.extend(function_of(&call).err().map(|words| error(path.span(), words)));
+                    name(syn::parse_quote!(_), &mut Errors::default());
+                }
+                Element::Item(item) => keys.push(item),
+                Element::Unnamed(expr) => match function_of(&expr) {
+                    Ok(()) => name(ungrouped(&expr).clone(), errors),
+                    Err(message) => {
+                        errors.push(expr.span(), message);
+                        // Somebody has named one: that none is there would be a second error.
+                        name(syn::parse_quote!(_), &mut Errors::default());
+                    }
+                },
             }
         }
-        Some(Self { path, keys: FallbackKeys::read(keys, errors), span })
+        Some(Self { path, keys: <FallbackKeys as GroupKeys>::read(keys, errors), span })
     }
 }
 
-impl FromItem for Stale {
+/// Whether an expression can be the function of a fallback; else what to write.
+fn function_of(expr: &Expr) -> Result<(), String> {
+    let write = |path: &str| format!("write `fallback({path})`");
+    match ungrouped(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Err(format!("a path, not a text: {}", write(&text.value())))
+        }
+        Expr::Lit(_) => {
+            let value = source(expr);
+            Err(format!("a value is written as such: `fallback(value({value}))`"))
+        }
+        Expr::Field(field) => {
+            let name = source(&field.member);
+            Err(format!(
+                "the function is named, and called with the receiver and the arguments: {}",
+                write(&format!("Self::{name}"))
+            ))
+        }
+        Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => Err(format!(
+            "the function is named, and called with the arguments: {}; a value is written as such: \
+                 `fallback(value({}))`",
+            write(&source(&call.func)),
+            source(expr)
+        )),
+        Expr::MethodCall(call) if source(&call.receiver) == "self" => Err(format!(
+            "the function is named, and called with the receiver and the arguments: {}",
+            write(&format!("Self::{}", call.method))
+        )),
+        _ => Ok(()),
+    }
+}
+
+impl FromItem for LastGood {
     fn from_item(item: &Item) -> darling::Result<Self> {
         let ItemBody::List(tokens) = &item.body else {
             return Err(error(
@@ -432,9 +543,12 @@ impl FromItem for Stale {
             ));
         };
         let mut errors = Errors::default();
-        let stale = Self::read(items(tokens.clone(), &mut errors), &mut errors);
+        let items = items(tokens.clone(), &mut errors, |value| {
+            format!("a value without a key: write `stale(key({}))`", source(value))
+        });
+        let keys = <Stale as GroupKeys>::read(items, &mut errors);
         errors.finish()?;
-        Ok(stale)
+        Ok(Self { keys, span: item.span() })
     }
 }
 
@@ -442,7 +556,14 @@ impl FromItem for Backoff {
     fn from_item(item: &Item) -> darling::Result<Self> {
         let expr = item.scalar()?;
         let Expr::Lit(ExprLit { lit, .. }) = expr else {
-            return Ok(Self::Expr(Box::new(expr.clone())));
+            let variant = source(expr);
+            return match Self::NAMES.into_iter().find(|(_, name)| *name == variant) {
+                Some((name, _)) => {
+                    let message = format!("a text, did you mean `backoff = \"{name}\"`?");
+                    Err(error(expr.span(), message))
+                }
+                None => Ok(Self::Expr(Box::new(expr.clone()))),
+            };
         };
         let names = Self::NAMES.map(|(name, _)| name);
         let Lit::Str(written) = lit else {
@@ -480,18 +601,43 @@ impl FromItem for Window {
 
 impl FromItem for Refusals {
     fn from_item(item: &Item) -> darling::Result<Self> {
-        let names = item.list(<Lit as syn::parse::Parse>::parse)?;
-        names
-            .into_iter()
-            .map(|name| match name {
-                Lit::Str(name) => Ok((name.value(), name.span())),
-                other => Err(error(
+        let mut errors = Errors::default();
+        let mut names = Vec::new();
+        for value in item.list(<Expr as syn::parse::Parse>::parse)? {
+            match ungrouped(&value) {
+                Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => {
+                    names.push((name.value(), name.span()));
+                }
+                other => errors.push(
                     other.span(),
-                    "expected the name of a refusal: `on_refusal(\"timeout\")`",
-                )),
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+                    format!("the name of a refusal is a text: write `{:?}`", Self::meant(other)),
+                ),
+            }
+        }
+        // Those that are texts are looked at as well.
+        if let Err(error) = errors.finish() {
+            let unknown = names.into_iter().filter_map(|(name, span)| {
+                let hint = (!Self::NAMES.contains(&name.as_str()))
+                    .then(|| suggestion(&name, &Self::NAMES))?;
+                Some(self::error(span, format!("unknown refusal `{name}`{hint}")))
+            });
+            return Err(darling::Error::multiple(unknown.chain([error]).collect()));
+        }
+        Ok(Self(names))
+    }
+}
+
+impl Refusals {
+    const NAMES: [&str; 7] =
+        ["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "all", "none"];
+
+    /// The name that code may have meant: `Timeout`, `Refusal::RateLimit`.
+    fn meant(code: &Expr) -> &'static str {
+        let text = source(code);
+        let last = text.rsplit("::").next().unwrap_or_default();
+        let word: String = last.chars().filter(char::is_ascii_alphanumeric).collect();
+        let same = |name: &&str| name.replace('_', "").eq_ignore_ascii_case(&word);
+        Self::NAMES.into_iter().find(same).unwrap_or("timeout")
     }
 }
 
@@ -554,7 +700,7 @@ mod tests {
         assert!(args.fallback.unwrap().path.is_some());
         let (args, errors) = read(quote!(fallback(stale(key(id), max_age = "5m"))));
         assert!(errors.is_empty(), "{errors:?}");
-        assert!(args.fallback.unwrap().keys.stale.unwrap().key.is_some());
+        assert!(args.stale().unwrap().key.is_some());
     }
 
     #[test]

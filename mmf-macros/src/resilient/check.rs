@@ -8,11 +8,14 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::args::{Args, Breaker, Fallback, Group, Refusals, Window};
+use super::args::{Args, Breaker, Fallback, Group, LastGood, Refusals, Window};
 use crate::chaos::Kind;
+use crate::common::anatomy::Anatomy;
+use crate::common::arguments::{Access, Binding, Receiver, SelfKind};
 use crate::common::duration;
 use crate::common::errors::{Errors, error, suggestion};
-use crate::common::function::{Anatomy, Function, SelfKind};
+use crate::common::function::Function;
+use crate::common::keys::Name;
 use crate::common::names::first_use;
 use crate::common::value::Value;
 
@@ -50,7 +53,7 @@ impl Model {
 }
 
 pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Option<Model> {
-    returns_result(function, errors);
+    returns_result(&args, function, errors);
     let anatomy = errors.keep(Anatomy::of(function));
     policies(&args, errors);
     durations(&args, errors);
@@ -62,20 +65,28 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
     fallback(&args, errors);
     let anatomy = anatomy?;
     asyncness(&args, &anatomy, errors);
+    name(&args, &anatomy, errors);
+    named(&args, &anatomy, errors);
+    keep(&args, errors);
     receiver(&args, &anatomy, errors);
     arguments(&args, &anatomy, errors);
     handed_over(&args, &anatomy, errors);
     state(&args, &anatomy, errors);
     ready_policies(&args, &anatomy, errors);
-    Some(Model { anatomy, args, ident: function.sig.ident.clone(), point: None })
+    let model = Model { anatomy, args, ident: function.sig.ident.clone(), point: None };
+    formatted_receiver(&model, errors);
+    Some(model)
 }
 
-fn returns_result(function: &Function, errors: &mut Errors) {
+fn returns_result(args: &Args, function: &Function, errors: &mut Errors) {
     if matches!(function.sig.output, syn::ReturnType::Default) {
+        let skip = if args.all.is_some() { "; leave it out by `#[resilient(skip)]`" } else { "" };
         errors.push(
             function.sig.ident.span(),
-            "a `#[resilient]` function must return a `Result`: policies tell success from failure by \
-             `Ok` and `Err`",
+            format!(
+                "a `#[resilient]` function must return a `Result`: policies tell success from failure by \
+                 `Ok` and `Err`{skip}"
+            ),
         );
     }
 }
@@ -287,7 +298,7 @@ fn fallback(args: &Args, errors: &mut Errors) {
         1 => {}
         _ => errors.push(*span, "a `fallback` has one answer: a function, `value(…)` or `stale(…)`"),
     }
-    if let Some(stale) = &keys.stale {
+    if let Some(LastGood { keys: stale, span }) = &keys.stale {
         if stale.key.is_none() {
             errors.push(*span, "`stale` needs a key: `stale(key(id), max_age = \"5m\")`");
         }
@@ -323,51 +334,152 @@ fn asyncness(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
     }
 }
 
-fn receiver(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
-    let (Some(receiver), Some(policy)) = (&anatomy.receiver, repeating(args)) else { return };
-    match receiver.kind {
-        SelfKind::Mutable => errors.push(
-            receiver.span,
-            format!(
-                "`{policy}` runs the body more than once, and what one attempt changes through `&mut \
-                 self` would leak into the next: take `&self`"
-            ),
-        ),
-        SelfKind::Value => errors.push(
-            receiver.span,
-            format!(
-                "`{policy}` runs the body more than once, so it cannot consume `self`: take `&self`"
-            ),
-        ),
-        SelfKind::Shared | SelfKind::Typed => {}
+/// A name is one for all calls.
+fn name(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
+    let Some(Name::Const(code)) = &args.name else { return };
+    if let Some(local) = first_use(code, &local_names(anatomy)) {
+        errors.push(
+            local.span(),
+            format!("a `name` is one for the whole function, so it cannot name `{local}`: use a constant"),
+        );
     }
 }
 
-fn arguments(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
-    let cloned = args.cloned();
-    let known: Vec<String> = anatomy.bindings().map(|(name, _)| name.to_string()).collect();
+/// What `clone(…)` and `keep(…)` name.
+fn named(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
+    let mut known: Vec<String> =
+        anatomy.bindings().map(|binding| binding.name.to_string()).collect();
+    known.extend(anatomy.receiver.as_ref().map(|_| "self".to_owned()));
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    for name in cloned {
+    for name in args.cloned().iter().chain(args.kept()) {
         let text = name.to_string();
         if !known.contains(&text.as_str()) {
             let hint = if known.is_empty() { String::new() } else { suggestion(&text, &known) };
             errors.push(name.span(), format!("no argument is named `{name}`{hint}"));
         }
     }
-    let Some(policy) = repeating(args) else { return };
-    for (name, mutability) in anatomy.bindings() {
-        if let Some(mutability) = mutability
-            && !cloned.contains(name)
-        {
+    for name in args.kept().iter().filter(|name| args.cloned().contains(name)) {
+        errors.push(
+            name.span(),
+            format!(
+                "`{name}` is either kept, handed on as an attempt left it, or cloned, anew for each attempt"
+            ),
+        );
+    }
+}
+
+fn keep(args: &Args, errors: &mut Errors) {
+    let Some(first) = args.kept().first() else { return };
+    if args.hedge.is_some() {
+        errors.push(
+            first.span(),
+            format!(
+                "under `hedge` copies run side by side, so nothing can be handed on: write `clone({first})` to \
+                 give each its own"
+            ),
+        );
+    } else if args.retry.is_none() {
+        errors.push(
+            first.span(),
+            "`keep` hands on to the next attempt what one has changed: without `retry` there is one attempt",
+        );
+    }
+}
+
+fn receiver(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
+    let Some(Receiver { kind, mutability, span, .. }) = &anatomy.receiver else { return };
+    let is_changed = kind.is_changed_or_consumed() || mutability.is_some();
+    let kept = args.kept().iter().find(|name| *name == "self");
+    if let Some(kept) = kept.filter(|_| !is_changed) {
+        errors.push(kept.span(), "this `self` is only read: there is nothing to keep");
+    }
+    if !is_changed || args.clones_self() {
+        return;
+    }
+    let receiver = match kind {
+        SelfKind::Mutable => "&mut self",
+        SelfKind::Pinned => "self: Pin<&mut Self>",
+        _ => "self",
+    };
+    if args.hedge.is_some() {
+        errors.push(
+            *span,
+            format!(
+                "under `hedge` copies run side by side, so they cannot share `{receiver}`: take `&self`, or \
+                 write `clone(self)` to give each copy its own"
+            ),
+        );
+    } else if args.retry.is_some() && kept.is_none() {
+        let ways = "take `&self`, or write `keep(self)` beside the policies to hand it on as it was left, \
+                    `clone(self)` to give each attempt its own";
+        let message = if *kind == SelfKind::Value {
+            format!("`retry` runs the body more than once, so it cannot consume `self`: {ways}")
+        } else {
+            format!(
+                "`retry` runs the body more than once, and what one attempt changes through `{receiver}` \
+                 would leak into the next: {ways}"
+            )
+        };
+        errors.push(*span, message);
+    }
+}
+
+fn arguments(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
+    for binding in anatomy.bindings() {
+        let Binding { name, mutability, access } = binding;
+        let kept = args.kept().iter().find(|kept| *kept == name);
+        if mutability.is_none() && !access.reaches_the_caller() {
+            if let Some(kept) = kept {
+                let message = format!("`{name}` is only read: there is nothing to keep");
+                errors.push(kept.span(), message);
+            }
+            continue;
+        }
+        if args.cloned().contains(name) {
+            continue;
+        }
+        let span = mutability.map_or_else(|| name.span(), |mutability| mutability.span());
+        if args.hedge.is_some() {
+            errors.push(span, beside(binding));
+        } else if args.retry.is_some() && kept.is_none() {
+            let changes = if *access == Access::Value { "to" } else { "through" };
             errors.push(
-                mutability.span(),
+                span,
                 format!(
-                    "`{policy}` runs the body more than once, and changes to `{name}` would leak into \
-                     the next attempt: write `clone({name})` beside the policies to give each attempt \
-                     its own"
+                    "`retry` runs the body more than once, and changes {changes} `{name}` would leak into \
+                     the next attempt: write `clone({name})` beside the policies to give each attempt its \
+                     own, or `keep({name})` to hand it on as it was left"
                 ),
             );
         }
+    }
+}
+
+/// Why copies of a hedge cannot share what they change.
+fn beside(Binding { name, access, .. }: &Binding) -> String {
+    if access.reaches_the_caller() {
+        format!(
+            "under `hedge` copies run side by side: `{name}` cannot be `&mut`; write `clone({name})` beside \
+             the policies to give each copy its own"
+        )
+    } else {
+        format!(
+            "under `hedge` copies run side by side: they cannot share `{name}`, which they change; write \
+             `clone({name})` beside the policies to give each copy its own"
+        )
+    }
+}
+
+/// A receiver of the attempt's own has another name, which a text cannot know.
+fn formatted_receiver(model: &Model, errors: &mut Errors) {
+    if !model.renames_self() {
+        return;
+    }
+    if let Some(text) = crate::common::names::formatted_receiver(&model.anatomy.body) {
+        errors.push(
+            text.span(),
+            "with a `self` of the attempt's own, a text cannot name it: write `{}` and hand `self` over",
+        );
     }
 }
 
@@ -452,13 +564,8 @@ fn ready_policies(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
     }
 }
 
-/// The first policy by which the body may run more than once.
-fn repeating(args: &Args) -> Option<&'static str> {
-    args.retry.as_ref().map(|_| "retry").or(args.hedge.as_ref().map(|_| "hedge"))
-}
-
 fn local_names(anatomy: &Anatomy) -> Vec<String> {
-    let arguments = anatomy.bindings().map(|(name, _)| name.to_string());
+    let arguments = anatomy.bindings().map(|binding| binding.name.to_string());
     let receiver = ["self", "Self"].map(String::from);
     arguments.chain(receiver).chain(anatomy.generics.iter().cloned()).collect()
 }
@@ -570,6 +677,22 @@ mod tests {
             (quote!(retry(on_refusal("timeuot"))), "did you mean `timeout`?"),
             (quote!(retry(on_refusal("none", "timeout"))), "stands alone"),
             (quote!(clone(idd), retry), "did you mean `id`?"),
+            (quote!(retry(3)), "write `retry = 3` or `retry(max_attempts = 3)`"),
+            (quote!(fallback = "cached"), "a path, not a text: write `fallback(cached)`"),
+            (quote!(fallback("cached")), "a path, not a text: write `fallback(cached)`"),
+            (quote!(fallback(self.cached)), "write `fallback(Self::cached)`"),
+            (quote!(fallback(self.cached())), "write `fallback(Self::cached)`"),
+            (quote!(fallback(cached(id))), "write `fallback(cached)`"),
+            (quote!(fallback(7)), "write `fallback(value(7))`".trim_start_matches("write ")),
+            (
+                quote!(retry(retry_on("E::Auth"))),
+                "a pattern, not a text: write `retry_on(E::Auth)`",
+            ),
+            (quote!(retry(retry_if("is_busy"))), "a path, not a text: write `retry_if(is_busy)`"),
+            (quote!(retry(backoff = Exponential)), "did you mean `backoff = \"exponential\"`?"),
+            (quote!(retry(on_refusal(Timeout))), "write `\"timeout\"`"),
+            (quote!(timeout: "1s", retry), "write `timeout = \"1s\"`"),
+            (quote!(timeout = "1.5s"), "write `\"1s500ms\"`"),
             (quote!(), "no policy"),
         ] {
             let message = first(&attribute);
@@ -611,7 +734,12 @@ mod tests {
         let argument = message(quote!(
             async fn f(mut list: Vec<u8>) -> Result<(), E> {}
         ));
-        assert!(argument.contains("write `clone(list)`"));
+        assert!(argument.contains("write `clone(list)`") && argument.contains("`keep(list)`"));
+        let lent = message(quote!(
+            async fn f(conn: &mut Conn, stream: Pin<&mut S>, name: &str) -> Result<(), E> {}
+        ));
+        assert!(lent.contains("`keep(conn)`") && lent.contains("`keep(stream)`"), "{lent}");
+        assert!(!lent.contains("name"), "{lent}");
         let cloned = errors_of(
             quote!(retry, clone(list)),
             quote!(
@@ -619,6 +747,60 @@ mod tests {
             ),
         );
         assert!(cloned.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_or_cloned_is_said_to_be() {
+        for attribute in
+            [quote!(retry, keep(self, conn, list)), quote!(retry, clone(self, conn, list))]
+        {
+            for receiver in [quote!(&mut self), quote!(self), quote!(self: Pin<&mut Self>)] {
+                let function = quote!(async fn f(#receiver, conn: &mut Conn, mut list: Vec<u8>) -> Result<(), E> {});
+                assert_eq!(
+                    errors_of(attribute.clone(), function),
+                    [""; 0],
+                    "{attribute} {receiver}"
+                );
+            }
+        }
+        let all = quote!(
+            async fn f(&mut self, conn: &mut Conn, mut list: Vec<u8>, id: u64) -> Result<(), E> {}
+        );
+        for (attribute, words) in [
+            (quote!(hedge = "1s", clone(conn, list)), "they cannot share `&mut self`"),
+            (quote!(hedge = "1s", clone(self, list)), "`conn` cannot be `&mut`"),
+            (quote!(hedge = "1s", clone(self, conn)), "they cannot share `list`"),
+            (quote!(hedge = "1s", clone(self, conn, list), keep(list)), "side by side"),
+            (quote!(timeout = "1s", keep(list)), "without `retry` there is one attempt"),
+            (quote!(retry, keep(self, conn, list, id)), "`id` is only read"),
+            (quote!(retry, keep(self, conn, lst, list)), "did you mean `list`?"),
+            (quote!(retry, keep(self, conn, list), clone(list)), "either kept"),
+        ] {
+            let errors = errors_of(attribute.clone(), all.clone()).join("\n");
+            assert!(errors.contains(words), "{attribute}: {errors}");
+        }
+        let read = errors_of(
+            quote!(retry, keep(self)),
+            quote!(
+                async fn f(&self) -> Result<(), E> {}
+            ),
+        );
+        assert!(read[0].contains("only read"), "{read:?}");
+    }
+
+    #[test]
+    fn a_name_is_a_constant() {
+        let function = quote!(
+            async fn f(&self, id: u64) -> Result<(), E> {}
+        );
+        for fine in [quote!(NAME), quote!(concat!("a.", "b")), quote!("a"), quote!(names::ID)] {
+            assert_eq!(errors_of(quote!(name = #fine, retry), function.clone()), [""; 0]);
+        }
+        for wrong in [quote!(Self::NAME), quote!(self.name), quote!(id)] {
+            let errors = errors_of(quote!(name = #wrong, retry), function.clone());
+            assert!(errors[0].contains("use a constant"), "{errors:?}");
+        }
+        assert!(!errors_of(quote!(name = 5, retry), function.clone()).is_empty());
     }
 
     #[test]

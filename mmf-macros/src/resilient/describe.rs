@@ -2,9 +2,9 @@
 
 use quote::ToTokens;
 
-use super::args::{Args, Backoff, Breaker, Fallback, Group, Refusals, Retry, Window};
+use super::args::{Args, Backoff, Breaker, Fallback, Group, LastGood, Refusals, Retry, Window};
 use crate::common::duration;
-use crate::common::keys::Code;
+use crate::common::keys::{Callee, Code};
 use crate::common::pattern::Patterns;
 use crate::common::value::{Literal, Value, source};
 
@@ -37,6 +37,7 @@ pub(crate) fn describe(args: &Args) -> String {
     if let Some(fallback) = fallback {
         all.0.push(describe_fallback(fallback));
     }
+    all.callee("refused", args.refused.as_ref());
     all.0.join(", ")
 }
 
@@ -63,6 +64,10 @@ impl Keys {
 
     fn code(&mut self, key: &str, code: Option<&Code>) {
         self.list(key, code.map(|code| source(&code.0)));
+    }
+
+    fn callee(&mut self, key: &str, callee: Option<&Callee>) {
+        self.code(key, callee.map(|Callee(code)| code));
     }
 
     fn refusals(&mut self, refusals: Option<&Refusals>, default: &str) {
@@ -97,12 +102,12 @@ fn describe_retry(keys: &Retry, text: &mut Keys) {
     text.value("multiplier", keys.multiplier.as_ref(), "2.0");
     text.value("jitter", keys.jitter.as_ref(), "0.1");
     text.given("max_duration", keys.max_duration.as_ref().map(Value::text));
-    text.code("before_retry", keys.before_retry.as_ref());
+    text.callee("before_retry", keys.before_retry.as_ref());
     text.patterns("retry_on", keys.retry_on.as_ref());
     text.patterns("abort_on", keys.abort_on.as_ref());
-    text.code("retry_if", keys.retry_if.as_ref());
-    text.code("retry_if_ok", keys.retry_if_ok.as_ref());
-    text.code("retry_after", keys.retry_after.as_ref());
+    text.callee("retry_if", keys.retry_if.as_ref());
+    text.callee("retry_if_ok", keys.retry_if_ok.as_ref());
+    text.callee("retry_after", keys.retry_after.as_ref());
     text.refusals(keys.on_refusal.as_ref(), r#""timeout", "bulkhead", "rate_limit""#);
     text.given("budget", keys.budget.as_ref().map(Value::text));
 }
@@ -128,8 +133,8 @@ fn describe_breaker(keys: &Breaker, text: &mut Keys) {
     text.value("success_threshold", keys.success_threshold.as_ref(), "3");
     text.patterns("fail_on", keys.fail_on.as_ref());
     text.patterns("skip_on", keys.skip_on.as_ref());
-    text.code("fail_if", keys.fail_if.as_ref());
-    text.code("fail_if_ok", keys.fail_if_ok.as_ref());
+    text.callee("fail_if", keys.fail_if.as_ref());
+    text.callee("fail_if_ok", keys.fail_if_ok.as_ref());
     text.refusals(keys.on_refusal.as_ref(), r#""timeout""#);
     text.given("shared", keys.shared.as_ref().map(|shared| format!("{:?}", shared.text)));
     if keys.key.is_some() {
@@ -172,11 +177,12 @@ fn describe_fallback(Fallback { path, keys, .. }: &Fallback) -> String {
     let mut text = Keys::default();
     text.0.extend(path.as_ref().map(|path| source(&path.to_token_stream())));
     text.code("value", keys.value.as_ref());
-    if let Some(stale) = &keys.stale {
+    if let Some(LastGood { keys: stale, .. }) = &keys.stale {
         let mut inner = Keys::default();
         inner.code("key", stale.key.as_ref());
         inner.value("max_age", stale.max_age.as_ref(), "\"5m\"");
         inner.value("capacity", stale.capacity.as_ref(), "1000");
+        inner.callee("aged", stale.aged.as_ref());
         text.0.push(format!("stale({})", inner.0.join(", ")));
     }
     text.patterns("apply_on", keys.apply_on.as_ref());

@@ -1,15 +1,17 @@
 //! The attribute on an `impl` block: defaults for its methods.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Visibility;
+use syn::ext::IdentExt;
 
 use super::args::Args;
 use super::function_tokens;
+use crate::common::anatomy::Anatomy;
 use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::{Text, attribute_tokens, is_named};
+use crate::common::keys::{Name, Text, attribute_tokens};
 
 // Input:  impl Client { #[resilient] pub async fn get(…) … }
 // Output: the same block with the policies of the block and of each method in the methods.
@@ -39,19 +41,20 @@ fn method_tokens(
     chosen: &mut usize,
     errors: &mut Errors,
 ) -> TokenStream {
-    let marked = method.attrs.iter().position(|attribute| is_named(attribute, "resilient"));
     let mut method_errors = Errors::default();
-    let own = match marked {
-        Some(place) => {
-            let attribute = method.attrs.remove(place);
-            Args::read(attribute_tokens(&attribute), &mut method_errors)
-        }
-        None => Args::default(),
-    };
+    let marked = method.take_attribute("resilient");
+    let own = marked
+        .as_ref()
+        .map(|attribute| Args::read(attribute_tokens(attribute), &mut method_errors))
+        .unwrap_or_default();
     let public = is_of_trait || matches!(method.vis, Visibility::Public(_));
-    let taken = marked.is_some() || defaults.all.is_some() && public && returns_result(&method);
+    let by_all = defaults.all.filter(|_| marked.is_none() && public);
+    let taken = marked.is_some() || by_all.is_some() && is_taken(&method);
     if own.skip.is_some() || !taken {
         errors.extend(method_errors.into_errors());
+        if own.skip.is_none() && by_all.is_some() {
+            refuse_result_by_another_name(defaults, &mut method);
+        }
         return method.into_token_stream();
     }
     *chosen += 1;
@@ -59,25 +62,69 @@ fn method_tokens(
         method_errors.push(all.0, "`all` belongs to the attribute of an `impl` block");
     }
     let mut args = own.or(defaults);
+    args.all = by_all;
     if let (None, Some(prefix)) = (&args.name, &defaults.name) {
-        let text = format!("{}.{}", prefix.text, method.sig.ident);
-        args.name = Some(Text { text, span: prefix.span });
+        args.name = Some(name_under(prefix, defaults, &method));
     }
     function_tokens(args, method, method_errors)
 }
 
-/// Whether `all` takes the method: it is `async`, or names some `…Result` as its return type.
-fn returns_result(method: &Function) -> bool {
-    let named = match &method.sig.output {
-        syn::ReturnType::Type(_, ty) => match &**ty {
-            syn::Type::Path(path) => path
-                .path
-                .segments
-                .last()
-                .is_some_and(|segment| segment.ident.to_string().ends_with("Result")),
-            _ => false,
-        },
-        syn::ReturnType::Default => false,
+/// `users` and `get` are `users.get`.
+fn name_under(prefix: &Name, defaults: &Args, method: &Function) -> Name {
+    let method = method.sig.ident.unraw();
+    match prefix {
+        Name::Text(Text { text, span }) => {
+            Name::Text(Text { text: format!("{text}.{method}"), span: *span })
+        }
+        Name::Const(prefix) => {
+            let (rt, method) = (defaults.runtime(), format!(".{method}"));
+            Name::Const(Box::new(syn::parse_quote!(#rt::joined!(#prefix, #method))))
+        }
+    }
+}
+
+/// Whether `all` takes the method: it is `async`, or its return type is named as a result.
+///
+/// A name that ends in `Result` may be that of any type; with parameters it is an alias, as a rule.
+fn is_taken(method: &Function) -> bool {
+    let is_async = Anatomy::of(method).is_ok_and(|anatomy| anatomy.is_async);
+    let by_name = result_segment(method).is_some_and(|last| {
+        last.ident == "Result" || !matches!(last.arguments, syn::PathArguments::None)
+    });
+    is_async || method.sig.asyncness.is_some() || by_name
+}
+
+/// The last segment of a return type that is named `…Result`.
+fn result_segment(method: &Function) -> Option<&syn::PathSegment> {
+    let syn::ReturnType::Type(_, ty) = &method.sig.output else { return None };
+    let syn::Type::Path(path) = &**ty else { return None };
+    path.path.segments.last().filter(|last| last.ident.to_string().ends_with("Result"))
+}
+
+// Input:  pub fn find(&self) -> QueryResult { BODY }
+// Output: pub fn find(&self) -> QueryResult { const { is_no_result::<QueryResult>() }; BODY }
+//
+/// A method that `all` passes over, though it may return a result by another name: then the compiler says so.
+fn refuse_result_by_another_name(defaults: &Args, method: &mut Function) {
+    let (Some(last), Some(block)) = (result_segment(method), &method.block) else { return };
+    let (rt, span) = (defaults.runtime(), Span::mixed_site().located_at(last.ident.span()));
+    let (name, syn::ReturnType::Type(_, ret)) = (method.sig.ident.to_string(), &method.sig.output)
+    else {
+        return;
     };
-    named || method.sig.asyncness.is_some()
+    let message = format!(
+        "`all` does not take `{name}`, which returns a `Result` by another name: mark it with `#[resilient]`, or \
+         leave it out by `#[resilient(skip)]`"
+    );
+    let body = block.stream();
+    let probe = quote_spanned! {span=>
+        const {
+            #[allow(unused_imports)]
+            use #rt::IsNoResult as _;
+            ::core::assert!(!#rt::ResultProbe::<#ret>::IS_RESULT, #message);
+        };
+    };
+    let mut guarded = Group::new(Delimiter::Brace, quote!(#probe #body));
+    guarded.set_span(block.span());
+    method.block = Some(guarded);
 }

@@ -1,6 +1,6 @@
 //! `#[resilient]`: [`args`] is what was written, [`check`] what it means and all that is wrong with
 //! it, [`expand`] the code, [`describe`] the configuration as text, [`methods`] the attribute on an
-//! `impl` block.
+//! `impl` block, [`words`] what is said of a key that is none.
 
 mod args;
 mod check;
@@ -9,6 +9,7 @@ mod expand;
 mod methods;
 #[cfg(test)]
 mod snapshots;
+mod words;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -36,14 +37,20 @@ pub(crate) fn resilient(attribute: TokenStream, item: &TokenStream) -> TokenStre
                 .into_iter()
                 .next()
                 .map_or_else(proc_macro2::Span::call_site, |token| token.span());
+            let of_trait =
+                if is_trait(item) { ": write it on the methods of the trait" } else { "" };
             errors.extend([error(
                 span,
-                "`#[resilient]` goes on a function, a method or an `impl` block",
+                format!("`#[resilient]` goes on a function, a method or an `impl` block{of_trait}"),
             )]);
             let errors = errors.into_tokens();
             quote!(#item #errors)
         }
     }
+}
+
+fn is_trait(item: &TokenStream) -> bool {
+    syn::parse2::<syn::ItemTrait>(item.clone()).is_ok()
 }
 
 fn expand_function(args: Args, function: Function, mut errors: Errors) -> TokenStream {
@@ -57,6 +64,7 @@ fn expand_function(args: Args, function: Function, mut errors: Errors) -> TokenS
 
 /// The function with its policies, or as it was with all errors.
 fn function_tokens(args: Args, mut function: Function, mut errors: Errors) -> TokenStream {
+    function.expect_nothing_of_clippy();
     let point = chaos::of_resilient(&mut function, &mut errors);
     let model = check::check(args, &function, &mut errors);
     match model {

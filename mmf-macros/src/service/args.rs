@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 
 use crate::common::errors::{Errors, suggestion};
-use crate::common::keys::{Code, Flag, PathValue, Text, Tokens, keys};
+use crate::common::keys::{
+    Code, Flag, PathValue, Text, Tokens, items, keys, needs_key, runtime, unknown_key,
+};
 use crate::common::value::Value;
 
 keys! {
@@ -31,6 +32,10 @@ keys! {
         skip: Flag,
         fields: Tokens,
         level: Text,
+        // What `#[service]` hands on.
+        of_block as "__of_block": Flag,
+        component as "__component": Text,
+        krate as "crate": PathValue,
     }
 }
 
@@ -40,9 +45,7 @@ const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
 impl Args {
     /// The path of what expansions call.
     pub(super) fn runtime(&self) -> TokenStream {
-        let krate = self.krate.as_ref().map(|krate| krate.0.to_token_stream());
-        let krate = krate.unwrap_or_else(|| quote!(::mmf));
-        quote!(#krate::__private)
+        runtime(self.krate.as_ref())
     }
 
     pub(super) fn is_current_thread(&self) -> bool {
@@ -100,6 +103,20 @@ impl Args {
 }
 
 impl Operation {
+    /// What users write.
+    const KEYS_OF_USERS: [&str; 4] = ["name", "skip", "fields", "level"];
+
+    /// What is written on a method of the block.
+    pub(super) fn written(attribute: TokenStream, errors: &mut Errors) -> Self {
+        let items = items(attribute, errors, needs_key("name"));
+        Self::read(items, errors, |item, _| unknown_key(item, &Self::KEYS_OF_USERS))
+    }
+
+    /// The path of what expansions call.
+    pub(super) fn runtime(&self) -> TokenStream {
+        runtime(self.krate.as_ref())
+    }
+
     pub(super) fn check(&self, errors: &mut Errors) {
         if let Some(Text { text, span }) = &self.level
             && !LEVELS.contains(&text.as_str())

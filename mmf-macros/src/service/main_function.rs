@@ -1,15 +1,16 @@
 //! The code of a service's `main`.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::ItemFn;
 use syn::spanned::Spanned;
 
 use super::args::Args;
 use crate::common::errors::Errors;
+use crate::common::function::Function;
 use crate::common::keys::Text;
+use crate::common::names::private;
 
-pub(super) fn expand(args: &Args, mut function: ItemFn, mut errors: Errors) -> TokenStream {
+pub(super) fn expand(args: &Args, mut function: Function, mut errors: Errors) -> TokenStream {
     args.check_name(&mut errors);
     args.check_process(&mut errors);
     check(&function, &mut errors);
@@ -20,12 +21,15 @@ pub(super) fn expand(args: &Args, mut function: ItemFn, mut errors: Errors) -> T
     function.sig.asyncness = None;
     function.sig.inputs.clear();
     function.sig.output = syn::ReturnType::Default;
-    function.block = syn::parse_quote!({});
+    let span = function.block.as_ref().map_or_else(Span::call_site, Group::span);
+    let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
+    empty.set_span(span);
+    function.block = Some(empty);
     let errors = errors.into_tokens();
     quote!(#[allow(unused_imports, dead_code)] #function #errors)
 }
 
-fn check(function: &ItemFn, errors: &mut Errors) {
+fn check(function: &Function, errors: &mut Errors) {
     if function.sig.asyncness.is_none() {
         errors.push(function.sig.fn_token.span(), "`#[service]` needs an `async fn main`");
     }
@@ -41,7 +45,7 @@ fn check(function: &ItemFn, errors: &mut Errors) {
 //     }
 //
 /// The user's `main` stands unchanged inside the one of the program, so that its errors are its own.
-fn whole(args: &Args, function: &ItemFn) -> TokenStream {
+fn whole(args: &Args, function: &Function) -> TokenStream {
     let rt = args.runtime();
     let rt = quote!(#rt::service);
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone());
@@ -73,7 +77,9 @@ fn whole(args: &Args, function: &ItemFn) -> TokenStream {
     );
     let (attrs, vis, ident) = (&function.attrs, &function.vis, &function.sig.ident);
     let takes_service = !function.sig.inputs.is_empty();
-    let call = if takes_service { quote!(#ident(service)) } else { quote!(#ident()) };
+    let (settings, service) = (private("__mmf_settings"), private("__mmf_service"));
+    let call =
+        if takes_service { quote!(|#service| #ident(#service)) } else { quote!(|_| #ident()) };
     let mut inner = function.clone();
     inner.attrs.clear();
     inner.vis = syn::Visibility::Inherited;
@@ -81,7 +87,7 @@ fn whole(args: &Args, function: &ItemFn) -> TokenStream {
         #(#attrs)*
         #vis fn #ident() -> ::std::process::ExitCode {
             #inner
-            let settings = #rt::Settings {
+            let #settings = #rt::Settings {
                 name: #name,
                 version: #version,
                 commit: [
@@ -100,8 +106,7 @@ fn whole(args: &Args, function: &ItemFn) -> TokenStream {
                 shutdown_timeout: #timeout,
                 logging: #logging,
             };
-            #[allow(unused_variables)]
-            #rt::run(settings, |service| #call)
+            #rt::run(#settings, #call)
         }
     }
 }

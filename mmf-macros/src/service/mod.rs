@@ -1,40 +1,45 @@
 //! `#[service]`: [`args`] is what was written and what is wrong with it; [`main_function`], [`operations`]
-//! and [`structure`] are the code for each item it goes on.
+//! and [`structure`] are the code for each item it goes on, [`operation`] that of a method of a block.
 
 mod args;
 mod main_function;
+mod operation;
 mod operations;
 mod structure;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Item;
+use syn::ItemStruct;
 use syn::spanned::Spanned;
 
 use crate::common::block::Block;
 use crate::common::errors::Errors;
-use crate::common::keys::items;
+use crate::common::function::Function;
+use crate::common::keys::{items, needs_key, unknown_key};
 use args::Args;
+
+pub(crate) use operation::operation;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors.
 pub(crate) fn service(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args = Args::read(items(attribute, &mut errors), &mut errors);
+    let args =
+        Args::read(items(attribute, &mut errors, needs_key("name")), &mut errors, unknown_key);
     if Block::is_one(item) {
         return operations::expand(&args, item, errors);
     }
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(Item::Fn(function)) => main_function::expand(&args, function, errors),
-        Ok(Item::Struct(item)) => structure::expand(&args, &item, errors),
-        _ => {
-            errors.push(
-                item.span(),
-                "`#[service]` goes on `async fn main`, on an `impl` block or on a struct",
-            );
-            let errors = errors.into_tokens();
-            quote!(#item #errors)
-        }
+    if let Ok(function) = syn::parse2::<Function>(item.clone()) {
+        return main_function::expand(&args, function, errors);
     }
+    if let Ok(item) = syn::parse2::<ItemStruct>(item.clone()) {
+        return structure::expand(&args, &item, errors);
+    }
+    errors.push(
+        item.span(),
+        "`#[service]` goes on `async fn main`, on an `impl` block or on a struct",
+    );
+    let errors = errors.into_tokens();
+    quote!(#item #errors)
 }
 
 #[cfg(test)]
@@ -120,9 +125,38 @@ mod tests {
                 }
             ),
         );
-        assert_eq!(code.matches("operation :: begin").count(), 2, "{code}");
+        assert_eq!(code.matches("# [:: mmf :: operation (__of_block").count(), 2, "{code}");
         assert!(code.contains("\"users.purge\"") && code.contains("count = self . n"), "{code}");
         assert!(!code.contains("# [operation"), "{code}");
+    }
+
+    #[test]
+    fn an_operation_is_expanded_after_what_stands_beside_it() {
+        let code = expanded(
+            quote!(name = "users"),
+            &quote!(
+                impl Users {
+                    #[operation(level = "debug")]
+                    #[resilient(retry)]
+                    async fn get(&self) -> Result<u8, E> {}
+                }
+            ),
+        );
+        let expected = "# [resilient (retry)] # [:: mmf :: operation (__of_block , \
+                        __component = \"users\" , level = \"debug\")]";
+        assert!(code.contains(expected), "{code}");
+    }
+
+    #[test]
+    fn an_operation_needs_its_block() {
+        let method = quote!(
+            async fn get(&self) {}
+        );
+        let code = operation(quote!(name = "x"), &method).to_string();
+        assert!(code.contains("needs `#[service]` on the `impl` block"), "{code}");
+        assert!(code.contains("async fn get"), "{code}");
+        let code = operation(quote!(__of_block, __component = "users"), &method).to_string();
+        assert!(code.contains("operation :: begin"), "{code}");
     }
 
     #[test]

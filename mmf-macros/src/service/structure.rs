@@ -24,7 +24,6 @@ pub(super) fn expand(args: &Args, item: &ItemStruct, mut errors: Errors) -> Toke
         #item
         impl #generics #ident #arguments #bounds {
             /// The logger of this service.
-            #[allow(dead_code)]
             #vis fn logger(&self) -> &'static #rt::ServiceLogger {
                 static LOGGER: #rt::ServiceLogger = #rt::ServiceLogger::new(#name);
                 &LOGGER

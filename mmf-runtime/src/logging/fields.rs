@@ -309,7 +309,7 @@ fn decimal(thousandths: i64, out: &mut String) {
 }
 
 /// An error and what caused it, each after a colon.
-pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'static));
+pub(crate) struct Chain<'e>(pub(crate) &'e (dyn Error + 'e));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

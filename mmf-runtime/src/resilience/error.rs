@@ -181,6 +181,20 @@ pub enum Refusal {
     Feature,
 }
 
+impl Refusal {
+    /// As it is written in `on_refusal(…)`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaker => "breaker",
+            Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
+            Self::Bulkhead => "bulkhead",
+            Self::RateLimit => "rate_limit",
+            Self::Feature => "feature",
+        }
+    }
+}
+
 /// A set of refusals: what `on_refusal(…)` lists.
 ///
 /// ```
@@ -250,7 +264,7 @@ impl fmt::Debug for Refusals {
 #[diagnostic::on_unimplemented(
     message = "a `#[resilient]` function must return a `Result`, not `{Self}`",
     label = "not a `Result`",
-    note = "policies tell success from failure by `Ok` and `Err`: return `Result<T, E>` or an alias of it"
+    note = "policies tell success from failure by `Ok` and `Err`: return `Result<T, E>` or an alias of it; a function that returns a future is made an `async fn`"
 )]
 pub trait CallResult {
     /// The value of a success.
@@ -282,12 +296,48 @@ impl<T, E> CallResult for Result<T, E> {
     }
 }
 
+/// The type of a success of a function that returns `R`.
+pub type ValueOf<R> = <R as CallResult>::Value;
+
+/// The return type of a method that `#[resilient(all)]` has taken.
+#[diagnostic::on_unimplemented(
+    message = "a `#[resilient]` function must return a `Result`, not `{Self}`",
+    label = "not a `Result`",
+    note = "leave the method out by `#[resilient(skip)]`, or return `Result<T, E>` or an alias of it"
+)]
+pub trait ResultOrSkipped: CallResult {}
+
+#[diagnostic::do_not_recommend]
+impl<R: CallResult> ResultOrSkipped for R {}
+
+/// Asks for a result, with words for a method that nobody has marked.
+#[inline]
+pub const fn returns_result_or_is_skipped<R: ResultOrSkipped>() {}
+
+/// Whether a type is a result: the inherent constant is that of a result, the one of [`IsNoResult`] of whatever
+/// else.
+#[derive(Debug)]
+pub struct ResultProbe<R>(std::marker::PhantomData<R>);
+
+impl<T, E> ResultProbe<Result<T, E>> {
+    /// It is.
+    pub const IS_RESULT: bool = true;
+}
+
+/// See [`ResultProbe`].
+pub trait IsNoResult {
+    /// It is not.
+    const IS_RESULT: bool = false;
+}
+
+impl<R> IsNoResult for ResultProbe<R> {}
+
 /// An error type that can carry a refusal: everything that implements `From<ResilienceError>`.
 #[diagnostic::on_unimplemented(
     message = "the error type `{Self}` cannot carry a refusal: `From<mmf::ResilienceError>` is not implemented for it",
     label = "a policy of this function can refuse the call",
-    note = "write `impl From<mmf::ResilienceError> for {Self} {{ fn from(refusal: mmf::ResilienceError) -> Self {{ … }} }}`",
-    note = "or with thiserror a variant: `#[error(transparent)] Refused(#[from] mmf::ResilienceError)`"
+    note = "say in the attribute how a refusal becomes one: `refused(|refusal| …)`, any `Fn(mmf::ResilienceError) -> {Self}`; for a type of another crate there is no other way",
+    note = "or, for a type of your own, write `impl From<mmf::ResilienceError> for {Self}`, with thiserror as a variant: `#[error(transparent)] Refused(#[from] mmf::ResilienceError)`"
 )]
 pub trait FromRefusal {
     /// Turns the refusal into the caller's error.

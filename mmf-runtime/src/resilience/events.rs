@@ -54,9 +54,27 @@ pub(crate) fn exhausted<T, E>(
     reason: &str,
     outcome: &Outcome<T, E>,
     text: ErrorText<E>,
+    last_error: Option<&str>,
 ) {
     let error = Failure(outcome, text);
-    warn!(target: TARGET, policy, attempt, reason, %error, "retries exhausted");
+    warn!(target: TARGET, policy, attempt, reason, %error, last_error, "retries exhausted");
+}
+
+/// Whether somebody hears how a call ended.
+pub(crate) fn is_end_told() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::WARN)
+}
+
+/// A refusal ended a call between two attempts; what the function itself failed with is in no other line.
+#[cold]
+pub(crate) fn ended_by_refusal(
+    policy: &str,
+    attempt: u32,
+    refusal: &ResilienceError,
+    last_error: &str,
+) {
+    let (key, reason) = (refusal.key(), refusal.refusal().as_str());
+    warn!(target: TARGET, policy, key, attempt, reason, error = %refusal, last_error, "refused between attempts");
 }
 
 pub(crate) fn refused(refusal: &ResilienceError) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::error::{FromRefusal, Refusals};
+use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events::{self, ErrorText};
 use super::invalid::Check;
 use super::key_id::KeyIds;
@@ -45,6 +45,15 @@ pub fn error<T, E: FromRefusal>(outcome: Outcome<T, E>) -> E {
     failure(outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal))))
 }
 
+/// [`error`] where the attribute says how a refusal becomes one.
+///
+/// # Panics
+///
+/// As [`error`].
+pub fn error_by<T, E>(outcome: Outcome<T, E>, refused: impl FnOnce(ResilienceError) -> E) -> E {
+    failure(outcome.unwrap_or_else(|refusal| Err(refused(refusal))))
+}
+
 /// [`error`] where no policy can refuse, so that the error type need not carry refusals.
 ///
 /// # Panics
@@ -58,6 +67,133 @@ fn failure<T, E>(result: Result<T, E>) -> E {
     match result {
         Err(error) => error,
         Ok(_) => unreachable!("a fallback is asked about failures only"),
+    }
+}
+
+/// A function that takes these arguments.
+#[diagnostic::on_unimplemented(
+    message = "a fallback takes the arguments of its function, by the same types, and the error: `{Arguments}`",
+    label = "must take `{Arguments}`"
+)]
+pub trait TakesArguments<Arguments> {
+    /// What it returns.
+    type Answer;
+    /// Calls it.
+    fn call_with(self, arguments: Arguments) -> Self::Answer;
+}
+
+macro_rules! takes_arguments {
+    ($($ty:ident $name:ident),*) => {
+        #[diagnostic::do_not_recommend]
+        impl<Function, Answer, $($ty),*> TakesArguments<($($ty,)*)> for Function
+        where
+            Function: FnOnce($($ty),*) -> Answer,
+        {
+            type Answer = Answer;
+
+            #[inline]
+            fn call_with(self, ($($name,)*): ($($ty,)*)) -> Answer {
+                self($($name),*)
+            }
+        }
+    };
+}
+
+takes_arguments!(A a);
+takes_arguments!(A a, B b);
+takes_arguments!(A a, B b, C c);
+takes_arguments!(A a, B b, C c, D d);
+takes_arguments!(A a, B b, C c, D d, E e);
+takes_arguments!(A a, B b, C c, D d, E e, F f);
+takes_arguments!(A a, B b, C c, D d, E e, F f, G g);
+takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h);
+takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
+takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
+
+/// Calls a fallback function.
+#[inline]
+pub fn called<F: TakesArguments<Arguments>, Arguments>(
+    function: F,
+    arguments: Arguments,
+) -> F::Answer {
+    function.call_with(arguments)
+}
+
+/// What a fallback function may return for one that returns `R`: the same, or the future of it. `When` is for the
+/// compiler, which finds out by it which of the two it is.
+///
+/// It does not wait for the answer: what is awaited must not name a trait with lifetimes in its parameters, or the
+/// compiler loses `Send` for the future of the call (rust-lang/rust#110338).
+#[diagnostic::on_unimplemented(
+    message = "this fallback returns `{Self}`, and must return what its function returns, `{R}`",
+    label = "must return `{R}`",
+    note = "an `async fn` that returns it may be one as well"
+)]
+pub trait FallbackAnswer<R, When> {
+    /// Itself; of what is no answer, a type of which nothing more is said.
+    type Checked;
+    /// Itself.
+    fn checked(self) -> Self::Checked;
+}
+
+/// The answer is there.
+#[derive(Debug)]
+pub struct Now(());
+
+/// The answer is to be waited for.
+#[derive(Debug)]
+pub struct Soon(());
+
+#[diagnostic::do_not_recommend]
+impl<T, E> FallbackAnswer<Result<T, E>, Now> for Result<T, E> {
+    type Checked = Self;
+
+    #[inline]
+    fn checked(self) -> Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future<Output = R>, R> FallbackAnswer<R, Soon> for F {
+    type Checked = Self;
+
+    #[inline]
+    fn checked(self) -> Self {
+        self
+    }
+}
+
+/// What a fallback function returned, checked to be an answer.
+#[inline]
+pub fn answered<R, A: FallbackAnswer<R, When>, When>(answer: A) -> A::Checked {
+    answer.checked()
+}
+
+/// [`answered`] where nothing can be waited for.
+#[inline]
+pub fn answered_now<R, A>(answer: A) -> Result<R::Value, R::Error>
+where
+    R: CallResult,
+    A: FallbackNow<R>,
+{
+    answer.answer().into_result()
+}
+
+/// What a fallback function that is not `async` returned.
+#[diagnostic::on_unimplemented(
+    message = "this fallback returns `{Self}`, and must return what its function returns, `{R}`",
+    label = "must return `{R}`"
+)]
+pub trait FallbackNow<R> {
+    /// The answer.
+    fn answer(self) -> R;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> FallbackNow<Result<T, E>> for Result<T, E> {
+    fn answer(self) -> Self {
+        self
     }
 }
 
@@ -114,7 +250,9 @@ impl StaleValues {
         Self { max_age, capacity, ids: KeyIds::default(), by_type: Mutex::default() }
     }
 
-    /// Remembers the value of a success, or answers a failure with the value remembered for `key`.
+    /// Remembers the value of a success, or answers a failure with the value remembered for `key`, of which `aged`
+    /// is told how old it is.
+    #[expect(clippy::too_many_arguments, reason = "called by expansions alone")]
     pub fn answer<K, T, E>(
         &self,
         invocation: &Invocation<'_>,
@@ -123,15 +261,17 @@ impl StaleValues {
         refusals: Refusals,
         judge: impl FnOnce(&E) -> bool,
         text: ErrorText<E>,
+        aged: impl FnOnce(&mut T, Duration),
     ) -> Outcome<T, E>
     where
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
         if applies(&outcome, refusals, judge)
-            && let Some(value) = self.recall(key)
+            && let Some((mut value, age)) = self.recall(key)
         {
             note(invocation, &outcome, text);
+            aged(&mut value, age);
             return Ok(Ok(value));
         }
         self.remember(key, &outcome);
@@ -159,14 +299,14 @@ impl StaleValues {
         });
     }
 
-    /// The last good value for `key`, where it is not too old.
-    pub fn recall<K, T>(&self, key: &K) -> Option<T>
+    /// The last good value for `key` and its age, where it is not too old.
+    pub fn recall<K, T>(&self, key: &K) -> Option<(T, Duration)>
     where
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
         let (id, now) = (self.ids.of(key), clock::now());
-        let value = self.with::<K, T, _>(|values| {
+        let (value, age) = self.with::<K, T, _>(|values| {
             values.clock += 1;
             let clock = values.clock;
             let value = values.values.get_mut(&id)?;
@@ -176,9 +316,9 @@ impl StaleValues {
                 return None;
             }
             value.used = clock;
-            Some(Arc::clone(&value.value))
+            Some((Arc::clone(&value.value), age))
         })?;
-        Some(T::clone(&value))
+        Some((T::clone(&value), age))
     }
 
     fn with<K, T, R>(&self, work: impl FnOnce(&mut Values<T>) -> R) -> R
@@ -232,7 +372,7 @@ mod tests {
         let stale = StaleValues::new(Duration::from_secs(10), 8);
         stale.remember(&"a", &good(1));
         advance(Duration::from_secs(10)).await;
-        assert_eq!(stale.recall::<_, u32>(&"a"), Some(1));
+        assert_eq!(stale.recall::<_, u32>(&"a"), Some((1, Duration::from_secs(10))));
         advance(Duration::from_nanos(1)).await;
         assert_eq!(stale.recall::<_, u32>(&"a"), None);
         assert_eq!(stale.recall::<_, u64>(&"a"), None, "another type is another value");
@@ -243,7 +383,7 @@ mod tests {
         let stale = StaleValues::new(Duration::MAX, 4);
         for key in 0..100_u32 {
             stale.remember(&key, &good(key));
-            assert_eq!(stale.recall::<u32, u32>(&key), Some(key));
+            assert_eq!(stale.recall::<u32, u32>(&key).map(|(value, _)| value), Some(key));
         }
         let left = (0..100_u32).filter(|key| stale.recall::<u32, u32>(key).is_some()).count();
         assert!((1..=4).contains(&left));

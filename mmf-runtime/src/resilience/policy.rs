@@ -95,6 +95,23 @@ impl<'a> Invocation<'a> {
         })
     }
 
+    /// [`finish`](Self::finish) where the caller says how a refusal becomes an error.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, or a refusal as one.
+    #[inline(always)]
+    pub fn finish_by<T, E>(
+        self,
+        outcome: Outcome<T, E>,
+        refused: impl FnOnce(ResilienceError) -> E,
+    ) -> Result<T, E> {
+        self.count_call(match outcome {
+            Ok(result) => result,
+            Err(refusal) => Err(refused(refusal)),
+        })
+    }
+
     /// Ends a call that no policy can refuse, so that its error type need not carry refusals.
     ///
     /// # Errors

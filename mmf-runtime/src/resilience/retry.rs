@@ -236,6 +236,12 @@ pub enum Retry {
 }
 
 impl Retry {
+    /// An error is, where nobody says otherwise.
+    #[inline]
+    pub fn by_result<T, E>(result: &Result<T, E>) -> Self {
+        Self::when(result.is_err(), || None)
+    }
+
     /// `Yes` with the hint where `retry` holds.
     pub fn when(retry: bool, hint: impl FnOnce() -> Option<Duration>) -> Self {
         if retry { Self::Yes(hint()) } else { Self::No }
@@ -274,6 +280,8 @@ pub struct Retrying<'c> {
     attempt: u32,
     /// The delay before this attempt in nanoseconds, 0 where there was none.
     previous: u64,
+    /// What the function itself failed with last, where that is told.
+    last_error: Option<Box<str>>,
 }
 
 impl<'c> Retrying<'c> {
@@ -290,7 +298,7 @@ impl<'c> Retrying<'c> {
         if let Some(limit) = policy.max_duration {
             invocation.start_no_attempt_after(limit);
         }
-        Self { invocation, policy, refusals, attempt: 1, previous: 0 }
+        Self { invocation, policy, refusals, attempt: 1, previous: 0, last_error: None }
     }
 
     /// Decides after an attempt: breaks with the outcome that stands, or continues with the delay to
@@ -338,7 +346,19 @@ impl<'c> Retrying<'c> {
             Err(refusal) => Retry::when(self.refusals.contains(refusal.refusal()), || None),
         };
         match verdict {
-            Retry::No => None,
+            Retry::No => {
+                if let Err(refusal) = outcome
+                    && let Some(last_error) = &self.last_error
+                {
+                    events::ended_by_refusal(
+                        self.invocation.name(),
+                        self.attempt,
+                        refusal,
+                        last_error,
+                    );
+                }
+                None
+            }
             Retry::Yes(hint) => self.retry(outcome, hint, error_text),
         }
     }
@@ -362,12 +382,17 @@ impl<'c> Retrying<'c> {
         match self.delay(hint) {
             Ok(delay) => {
                 events::retry(name, self.attempt, delay, outcome, error_text);
+                if outcome.is_ok() && events::is_end_told() {
+                    let error = events::Failure(outcome, error_text);
+                    self.last_error = Some(error.to_string().into_boxed_str());
+                }
                 self.previous = clock::saturating_nanos(delay);
                 self.attempt = self.attempt.saturating_add(1);
                 Some(delay)
             }
             Err(reason) => {
-                events::exhausted(name, self.attempt, reason, outcome, error_text);
+                let last_error = self.last_error.as_deref().filter(|_| outcome.is_err());
+                events::exhausted(name, self.attempt, reason, outcome, error_text, last_error);
                 None
             }
         }

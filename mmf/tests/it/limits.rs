@@ -429,7 +429,7 @@ async fn what_is_spawned_goes_on_after_its_call_and_within_its_deadline() {
 #[cfg(feature = "logging")]
 #[tokio::test]
 async fn what_blocks_a_thread_of_its_own_is_within_the_deadline_too() {
-    #[resilient(retry(max_attempts = 2, backoff = "constant", base_delay = "5s"))]
+    #[resilient(retry(max_attempts = 2, backoff = "constant", base_delay = "5s"), keep(runs))]
     fn inner(runs: &mut u32) -> Result<u32, Error> {
         *runs += 1;
         Err(Error::Busy)

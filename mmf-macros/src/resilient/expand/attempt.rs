@@ -4,6 +4,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::Expansion;
+use super::body::Given;
+use crate::chaos::Point;
 use crate::common::names::private;
 
 impl Expansion<'_> {
@@ -11,11 +13,12 @@ impl Expansion<'_> {
         let Self { rt, args, invocation, span, .. } = self;
         let Some(deadline) = &args.deadline else { return attempts };
         let deadline = self.user_code(deadline.to_token_stream());
-        let rest = private("__mmf_rest");
+        let (rest, limit) = (private("__mmf_rest"), private("__mmf_deadline"));
         quote_spanned! {*span=>
             {
                 let #rest = ::core::pin::pin!(async { #attempts });
-                #rt::Deadline::begin(&#invocation, #rt::duration(#deadline)).run(#rest).await
+                let #limit: ::core::time::Duration = #deadline;
+                #rt::Deadline::begin(&#invocation, #limit).run(#rest).await
             }
         }
     }
@@ -39,8 +42,10 @@ impl Expansion<'_> {
                 (quote!(next_event), quote!({ #hook #delay.delay }))
             }
         };
+        // What a body consumes is gone in the next round: rustc shows where the loop is.
+        let round = Ident::new("loop", Span::mixed_site().located_at(retry.span()));
         quote! {
-            loop {
+            #round {
                 let #outcome = #attempt;
                 let #delay = match #retrying.#next(#outcome, #judge, #rt::error_text!()) {
                     ::core::ops::ControlFlow::Break(#outcome) => break #outcome,
@@ -167,8 +172,8 @@ impl Expansion<'_> {
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         // Asks whether the body's output is a result, which is reported at the return type.
         let invocation = Ident::new("__mmf_invocation", *span);
-        let (clones, moves) = self.clones();
-        let future = self.future(&moves);
+        let Given { outside, inside } = self.given();
+        let future = self.future(&inside);
         let bulkhead = args.bulkhead.as_ref().map(|_| self.bulkhead());
         let timeout = args.timeout.as_ref().map(|timeout| self.timeout(timeout));
         let declare_permit =
@@ -180,7 +185,7 @@ impl Expansion<'_> {
         quote_spanned! {*span=>
             {
                 #declare_permit
-                #clones
+                #outside
                 let #body = ::core::pin::pin!(#future);
                 let #body = #invocation.body(#body);
                 #enter
@@ -194,11 +199,12 @@ impl Expansion<'_> {
     pub(super) fn run_blocking(&self) -> TokenStream {
         let Self { args, outcome, span, .. } = self;
         let invocation = Ident::new("__mmf_invocation", *span);
-        let (clones, moves) = self.clones();
-        let (ret, body) = (&self.model.anatomy.ret, &self.model.anatomy.body);
+        let Given { outside, inside } = self.given();
+        let anatomy = self.own_anatomy();
+        let (ret, body) = (&anatomy.ret, &anatomy.body);
         let body = match self.point() {
-            Some(point) => point.block(&moves),
-            None => quote!(#moves #body),
+            Some(point) => Point { anatomy: &anatomy, ..point }.block(&inside),
+            None => quote!(#inside #body),
         };
         let body = quote_spanned!(*span=> #invocation.body_blocking(|| -> #ret { #body }));
         let body = if args.bulkhead.is_some() {
@@ -216,6 +222,6 @@ impl Expansion<'_> {
         } else {
             body
         };
-        quote!({ #clones #body })
+        quote!({ #outside #body })
     }
 }

@@ -2,11 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Expr;
+use syn::spanned::Spanned;
 
 use super::Expansion;
-use crate::common::keys::Code;
-use crate::common::names::private;
-use crate::resilient::args::Fallback;
+use crate::common::arguments::Binding;
+use crate::common::keys::{Callee, Code, attribute_tokens};
+use crate::common::names::{private, spanned};
+use crate::resilient::args::{Fallback, LastGood};
 
 impl Expansion<'_> {
     /// Borrows of what the fallback takes over, so that a body that consumes one is refused with words
@@ -20,71 +23,188 @@ impl Expansion<'_> {
         let cloned = self.args.cloned();
         let arguments =
             self.model.anatomy.arguments.iter().filter(|argument| !argument.is_reference);
-        arguments
+        let bindings = arguments
             .flat_map(|argument| &argument.bindings)
-            .filter(|(name, mutability)| mutability.is_none() && !cloned.contains(name))
-            .map(|(name, _)| {
+            .filter(|binding| binding.mutability.is_none() && !cloned.contains(&binding.name));
+        bindings
+            .map(|Binding { name, .. }| {
+                let conditions = self.conditions(name);
                 let text = name.to_string();
                 let text = text.trim_start_matches("r#");
                 let keeper = format_ident!(
                     "the_fallback_takes_{text}_over_so_name_it_in_clone",
                     span = Span::mixed_site().located_at(name.span())
                 );
-                quote!(let #keeper = #rt::FallbackTakesThisArgument::over(&#name);)
+                quote!(#conditions let #keeper = #rt::FallbackTakesThisArgument::over(&#name);)
             })
             .collect()
     }
 
+    // Output:
+    //     let outcome = if applies(&outcome, REFUSALS, JUDGE) { note(…); Ok(ANSWER) } else { outcome };
+    //
     pub(super) fn fallback(&self) -> TokenStream {
-        let Self { rt, args, invocation, parts, outcome, error, .. } = self;
+        let Self { rt, args, invocation, outcome, error, .. } = self;
         let Some(Fallback { path, keys, span }) = &args.fallback else { return TokenStream::new() };
         let refusals = self.refusals(keys.on_refusal.as_ref(), "ALL");
         let judge = {
             let skipped = keys.skip_on.as_ref().map(|patterns| patterns.matches(error));
             let applied = keys.apply_on.as_ref().map(|patterns| patterns.matches(error));
-            let skipped = skipped.unwrap_or_else(|| quote!(false));
-            let applied = applied.unwrap_or_else(|| quote!(true));
-            quote!(|#[allow(unused_variables)] #error| !#skipped && #applied)
+            match (skipped, applied) {
+                (None, None) => quote!(|_| true),
+                (Some(skipped), None) => quote!(|#error| !#skipped),
+                (None, Some(applied)) => quote!(|#error| #applied),
+                (Some(skipped), Some(applied)) => quote!(|#error| !#skipped && #applied),
+            }
         };
-        let note = quote!(#rt::fallback::note(&#invocation, &#outcome, #rt::error_text!()));
-        if keys.stale.is_some() {
-            let key = private("__mmf_stale_key");
-            return quote! {
-                let #outcome = #parts.stale().answer(
-                    &#invocation, &#key, #outcome, #refusals, #judge, #rt::error_text!(),
-                );
-            };
+        if let Some(stale) = &keys.stale {
+            return self.stale(stale, &refusals, &judge);
         }
         let answer = if let Some(Code(value)) = &keys.value {
-            let value = self.user_code(value.to_token_stream());
-            quote!(::core::result::Result::Ok(#value))
+            self.ready_value(value)
         } else {
-            let path = path.as_ref().map(|path| self.user_code(path.to_token_stream()));
-            let receiver = self.model.anatomy.receiver.as_ref().map(|_| {
-                let receiver = Ident::new(self.model.anatomy.self_name, Span::call_site());
-                quote!(#receiver,)
-            });
-            let arguments =
-                self.model.anatomy.arguments.iter().filter_map(|argument| argument.expr.as_ref());
-            let answer_name = private("__mmf_answer");
-            let take_error =
-                if self.model.refuses() { quote!(error) } else { quote!(unrefused_error) };
-            let resolve = self.resolved(answer_name.to_token_stream());
-            quote_spanned! {Span::mixed_site().located_at(*span)=>
-                {
-                    let #error = #rt::fallback::#take_error(#outcome);
-                    let #answer_name = #path(#receiver #(#arguments,)* #error);
-                    #resolve
-                }
-            }
+            path.as_ref().map(|path| self.answer_of(path, *span)).unwrap_or_default()
         };
         quote! {
             let #outcome = if #rt::fallback::applies(&#outcome, #refusals, #judge) {
-                #note;
+                #rt::fallback::note(&#invocation, &#outcome, #rt::error_text!());
                 ::core::result::Result::Ok(#answer)
             } else {
                 #outcome
             };
         }
+    }
+
+    fn stale(
+        &self,
+        LastGood { keys, span }: &LastGood,
+        refusals: &TokenStream,
+        judge: &TokenStream,
+    ) -> TokenStream {
+        let Self { rt, invocation, parts, outcome, .. } = self;
+        let key = private("__mmf_stale_key");
+        // At the word, where a value that is not `Clone` is to be reported.
+        let answer = Ident::new("answer", Span::mixed_site().located_at(*span));
+        let aged = match &keys.aged {
+            None => quote!(|_, _| {}),
+            Some(Callee(Code(code))) => self.user_code(code.to_token_stream()),
+        };
+        quote! {
+            let #outcome = #parts.stale().#answer(
+                &#invocation, &#key, #outcome, #refusals, #judge, #rt::error_text!(), #aged,
+            );
+        }
+    }
+
+    // Output: { let value: <Ret as CallResult>::Value = VALUE; Ok(value) }
+    fn ready_value(&self, value: &Expr) -> TokenStream {
+        let (rt, ret) = (&self.rt, &self.model.anatomy.ret);
+        let name = private("__mmf_value");
+        let value = self.user_code(value.to_token_stream());
+        quote! {{
+            let #name: #rt::ValueOf<#ret> = #value;
+            ::core::result::Result::Ok(#name)
+        }}
+    }
+
+    // Output: { let error = error(outcome); Answer(answered::<Ret, _, _>(CALLED)).resolve().await }
+    fn answer_of(&self, path: &Expr, fallback: Span) -> TokenStream {
+        let Self { rt, outcome, error, .. } = self;
+        let ret = &self.model.anatomy.ret;
+        let refused = private("__mmf_refused");
+        let take_error = match (self.model.refuses(), &self.args.refused) {
+            (false, _) => quote!(unrefused_error(#outcome)),
+            (true, None) => quote!(error(#outcome)),
+            (true, Some(_)) => quote!(error_by(#outcome, &#refused)),
+        };
+        let called = self.called(path);
+        let here = Span::mixed_site().located_at(path.span());
+        let resolved = if self.model.anatomy.is_async {
+            let answered = spanned(quote!(#rt::fallback::answered), here);
+            quote! {{
+                use #rt::Later as _;
+                #rt::Answer(#answered::<#ret, _, _>(#called)).resolve().await
+            }}
+        } else {
+            let answered = spanned(quote!(#rt::fallback::answered_now), here);
+            quote_spanned!(here=> #answered::<#ret, _>(#called))
+        };
+        quote_spanned! {Span::mixed_site().located_at(fallback)=>
+            {
+                let #error = #rt::fallback::#take_error;
+                #resolved
+            }
+        }
+    }
+
+    // Output: called(PATH, (self, a, b, error))
+    //
+    /// An argument under `#[cfg]` is handed over where it is there: a block for each case, as an argument of a call
+    /// cannot have conditions.
+    fn called(&self, path: &Expr) -> TokenStream {
+        /// How many arguments the runtime can be asked to hand over, the error included.
+        const MOST_ARGUMENTS: usize = 10;
+        let Self { rt, error, .. } = self;
+        let anatomy = &self.model.anatomy;
+        let here = Span::mixed_site().located_at(path.span());
+        let is_path = matches!(path, Expr::Path(_));
+        let path = self.function_to_call(path);
+        let receiver = anatomy.self_ident();
+        let given: Vec<_> = anatomy
+            .arguments
+            .iter()
+            .filter_map(|argument| Some((argument.expr.as_ref()?, &argument.conditions)))
+            .collect();
+        let conditional: Vec<_> =
+            given.iter().filter(|(_, conditions)| !conditions.is_empty()).collect();
+        let called = |arguments: &[&&Expr]| {
+            // As many as a tuple can be asked for; more are told of by rustc itself.
+            let is_named = is_path && arguments.len() + receiver.iter().len() < MOST_ARGUMENTS;
+            let receiver = receiver.iter();
+            if is_named {
+                let called = spanned(quote!(#rt::fallback::called), here);
+                quote_spanned!(here=> #called(#path, (#(#receiver,)* #(#arguments,)* #error,)))
+            } else {
+                quote_spanned!(here=> #path(#(#receiver,)* #(#arguments,)* #error))
+            }
+        };
+        if conditional.is_empty() {
+            return called(&given.iter().map(|(expr, _)| expr).collect::<Vec<_>>());
+        }
+        let cases = (0..1_usize << conditional.len()).map(|case| {
+            let mut number = 0;
+            let (mut wanted, mut arguments) = (Vec::new(), Vec::new());
+            for (expr, conditions) in &given {
+                let is_there = conditions.is_empty() || {
+                    number += 1;
+                    case >> (number - 1) & 1 == 1
+                };
+                let predicates = conditions.iter().map(attribute_tokens);
+                if conditions.is_empty() {
+                } else if is_there {
+                    wanted.push(quote!(all(#(#predicates),*)));
+                } else {
+                    wanted.push(quote!(not(all(#(#predicates),*))));
+                }
+                if is_there {
+                    arguments.push(expr);
+                }
+            }
+            let called = called(&arguments);
+            quote!(#[cfg(all(#(#wanted),*))] { #called })
+        });
+        quote!({ #(#cases)* })
+    }
+
+    /// The path as the user wrote it. Where it may be that of a method, rustc is kept from seeing `self` there: it
+    /// would say `self.cached` where `Self::cached` is meant.
+    fn function_to_call(&self, path: &Expr) -> TokenStream {
+        let code = self.user_code(path.to_token_stream());
+        let is_name = matches!(path, Expr::Path(path) if path.path.get_ident().is_some());
+        if is_name && self.model.anatomy.receiver.is_some() && !self.model.is_local(path) {
+            let here = Span::mixed_site().located_at(path.span());
+            return spanned(code, here);
+        }
+        code
     }
 }

@@ -29,20 +29,19 @@ mod site;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 
 use super::args::Args;
 use super::check::Model;
 use crate::chaos::Point;
 use crate::common::function::Function;
-use crate::common::names::{located_at, private, replace};
+use crate::common::keys::{Callee, Code};
+use crate::common::names::{private, replace, spanned};
 
 pub(crate) fn expand(model: &Model, mut function: Function) -> TokenStream {
     let wrapped = Expansion::new(model).function_body();
     let mut anatomy = model.anatomy.clone();
-    for (name, _) in body::cloned_mutably(model) {
-        body::strip_mut(&mut function, name);
-        anatomy.rebind_immutably(name);
-    }
+    model.set_mutability(&mut function, &mut anatomy);
     let body = anatomy.rebuild(wrapped);
     let Function { attrs, vis, defaultness, sig, .. } = &function;
     quote!(#(#attrs)* #vis #defaultness #sig { #body })
@@ -64,12 +63,10 @@ struct Expansion<'m> {
 
 impl<'m> Expansion<'m> {
     fn new(model: &'m Model) -> Self {
-        let krate = model.args.krate.as_ref().map(|krate| krate.0.to_token_stream());
-        let krate = krate.unwrap_or_else(|| quote!(::mmf));
         Self {
             model,
             args: &model.args,
-            rt: quote!(#krate::__private),
+            rt: model.args.runtime(),
             span: Span::mixed_site().located_at(model.anatomy.ret_span),
             invocation: private("__mmf_invocation"),
             parts: private("__mmf_parts"),
@@ -79,7 +76,7 @@ impl<'m> Expansion<'m> {
     }
 
     fn function_body(&self) -> TokenStream {
-        let Self { rt, span, invocation, parts, outcome, .. } = self;
+        let Self { rt, args, span, invocation, parts, outcome, .. } = self;
         let site = self.site();
         let point = self.point_declaration();
         let settings = self.settings();
@@ -88,23 +85,48 @@ impl<'m> Expansion<'m> {
         let keepers = self.keepers();
         let fallback = self.fallback();
         let ret = &self.model.anatomy.ret;
-        // What asks for the traits of the function's types does so at its return type.
-        let rt_here = located_at(rt.clone(), *span);
+        // What asks for the traits of the function's types does so at its return type, all of it at one place, so
+        // that a type which has them not is one error.
+        let (rt_here, result) = (spanned(rt.clone(), *span), private("__mmf_result"));
         let (invocation_here, outcome_here) =
             (Ident::new("__mmf_invocation", *span), Ident::new("__mmf_outcome", *span));
-        let finish = if self.model.refuses() { "finish" } else { "finish_unrefused" };
-        let finish = Ident::new(finish, *span);
+        let must = args
+            .all
+            .map(|_| quote_spanned!(*span=> #rt_here::returns_result_or_is_skipped::<#ret>();));
+        let refused = self.refused();
+        let finish = match (&args.refused, self.model.refuses()) {
+            (_, false) => quote_spanned!(*span=> finish_unrefused(#outcome_here)),
+            (None, true) => quote_spanned!(*span=> finish(#outcome_here)),
+            (Some(_), true) => {
+                let refused = private("__mmf_refused");
+                quote_spanned!(*span=> finish_by(#outcome_here, #refused))
+            }
+        };
         quote_spanned! {*span=>
             #site
             #point
+            #must
             let (#invocation, #parts) = __MMF_SITE.begin();
             #settings
             #policies
             let #outcome = { #keepers #call };
+            #refused
             #fallback
-            let __mmf_result: #ret = #rt_here::from_result(#invocation_here.#finish(#outcome_here));
-            __mmf_result
+            let #result: #ret = #rt_here::from_result(#invocation_here.#finish);
+            #result
         }
+    }
+
+    // Output: let refused = refused_by::<Ret, _>(CODE);
+    //
+    /// How a refusal becomes an error of the function's, where the attribute says so.
+    fn refused(&self) -> Option<TokenStream> {
+        let (rt, ret) = (&self.rt, &self.model.anatomy.ret);
+        let Callee(Code(code)) = self.args.refused.as_ref()?;
+        let (span, refused) = (code.span(), private("__mmf_refused"));
+        let code = self.user_code(code.to_token_stream());
+        let used = if self.model.refuses() { refused } else { private("_") };
+        Some(quote_spanned!(span=> let #used = #rt::refused_by::<#ret, _>(#code);))
     }
 
     /// The place where faults can be injected, inside the policies.
@@ -120,7 +142,7 @@ impl<'m> Expansion<'m> {
 
     /// Code from the attribute, which names the receiver as the body does.
     fn user_code(&self, code: TokenStream) -> TokenStream {
-        match self.model.anatomy.self_name {
+        match self.model.anatomy.self_name() {
             "self" => code,
             other => replace(code, "self", other),
         }

@@ -75,7 +75,7 @@ impl Expansion<'_> {
         {
             let timeout = self.user_code(timeout.to_token_stream());
             let variable = private("__mmf_timeout");
-            policies.extend(quote!(let #variable = #rt::duration(#timeout);));
+            policies.extend(quote!(let #variable: ::core::time::Duration = #timeout;));
         }
         policies
     }

@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::Expansion;
@@ -16,10 +17,9 @@ impl Expansion<'_> {
         let Self { rt, args, .. } = self;
         let function = &self.model.ident;
         let name = match &args.name {
-            Some(name) => name.text.to_token_stream(),
+            Some(name) => name.to_token_stream(),
             None => {
-                let function = function.to_string();
-                let function = function.trim_start_matches("r#");
+                let function = function.unraw().to_string();
                 quote!(::core::concat!(::core::module_path!(), "::", #function))
             }
         };

@@ -15,6 +15,20 @@ pub enum Counted {
     Neither,
 }
 
+impl Counted {
+    /// As what it is, where nobody says otherwise.
+    #[inline]
+    pub fn by_result<T, E>(result: &Result<T, E>) -> Self {
+        Self::failure_if(result.is_err())
+    }
+
+    /// A failure where `failed` holds, else a success.
+    #[inline]
+    pub fn failure_if(failed: bool) -> Self {
+        if failed { Self::Failure } else { Self::Success }
+    }
+}
+
 /// The admission of a call: empty until a breaker fills it, and again once it is settled. Dropped in
 /// between, the call counts as neither, and a trial frees its place.
 ///
