@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Display, Formatter};
 
-use crate::resilience::ResilienceError;
+pub use crate::resilience::ResilienceError;
 use crate::resilience::error::CallResult;
 
 pub use inventory;
@@ -19,9 +19,7 @@ pub use crate::{failure, logging::ServiceLogger, operation, service};
 
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
-pub use crate::resilience::error::{
-    IsNoResult, ResultProbe, ValueOf, returns_result_or_is_skipped,
-};
+pub use crate::resilience::error::{ErrorOf, IsNoResult, ResultProbe, ValueOf};
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
 pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
@@ -41,9 +39,10 @@ pub fn never<T>() -> T {
     unreachable!("code for inference is never run")
 }
 
-/// What a fallback or a hook of the user's returned: a result, nothing, or the future of either.
+/// What a fallback of the user's returned: a result, or the future of one.
 ///
-/// The inherent methods are found for a result and for nothing, the one of [`Later`] for a future.
+/// The inherent method is found for a result, the one of [`Later`] for a future, and that of [`NoAnswer`] for
+/// whatever else.
 #[derive(Debug)]
 pub struct Answer<R>(pub R);
 
@@ -59,10 +58,22 @@ impl<T, E> Answer<Result<T, E>> {
     }
 }
 
-impl Answer<()> {
+/// What a hook of the user's returned: nothing, or the future of nothing.
+#[derive(Debug)]
+pub struct Told<R>(pub R);
+
+impl Told<()> {
     /// Nothing is left to do.
     #[expect(clippy::unused_async, reason = "called like its twin in `Later`")]
     pub async fn resolve(self) {}
+}
+
+impl<F: Future> Later for Told<F> {
+    type Output = F::Output;
+
+    async fn resolve(self) -> F::Output {
+        self.0.await
+    }
 }
 
 /// The answer of an `async fn`.
@@ -82,16 +93,33 @@ impl<F: Future> Later for Answer<F> {
     }
 }
 
+/// Whatever else, of which something else tells that it is no answer: never run.
+#[expect(async_fn_in_trait, reason = "never awaited")]
+pub trait NoAnswer {
+    /// What it is.
+    type Output;
+    /// Never run.
+    async fn resolve(self) -> Self::Output;
+}
+
+impl<R> NoAnswer for &Answer<R> {
+    type Output = R;
+
+    async fn resolve(self) -> R {
+        never()
+    }
+}
+
 /// The result by the name that the function gives it.
 #[inline]
 pub fn from_result<R: CallResult>(result: Result<R::Value, R::Error>) -> R {
     R::from_result(result)
 }
 
-/// How a refusal becomes an error of a function that returns `R`.
+/// Turns a refusal into an error. The refusal comes first, so that the type of a closure's argument is known.
 #[inline]
-pub fn refused_by<R: CallResult, F: Fn(ResilienceError) -> R::Error>(refused: F) -> F {
-    refused
+pub fn turned<E>(refusal: ResilienceError, into: impl FnOnce(ResilienceError) -> E) -> E {
+    into(refusal)
 }
 
 /// What makes a copy of a hedged call. Said here, a body that consumes an argument is an error at the
@@ -170,7 +198,6 @@ impl<E> ByName for Printed<'_, E> {
 macro_rules! error_text {
     () => {
         |error, f| {
-            #[allow(unused_imports)]
             use $crate::expansion::{ByDebug as _, ByDisplay as _, ByName as _};
             (&&&$crate::expansion::Printed(error)).write(f)
         }
@@ -207,7 +234,6 @@ impl<T> NeverFails for Returned<'_, T> {}
 #[macro_export]
 macro_rules! failed {
     ($output:expr) => {{
-        #[allow(unused_imports)]
         use $crate::expansion::{MayFail as _, NeverFails as _, Returned};
         (&&Returned($output)).failure().is_some()
     }};

@@ -227,9 +227,7 @@ pub fn text(write: impl Fn(&mut Formatter<'_>) -> fmt::Result) -> String {
 #[macro_export]
 macro_rules! failure {
     ($output:expr) => {{
-        #[allow(unused_imports)]
         use $crate::expansion::operation::{ByCauses as _, ByCausesInside as _, text};
-        #[allow(unused_imports)]
         use $crate::expansion::{
             ByDebug as _, ByDisplay as _, ByName as _, MayFail as _, NeverFails as _, Printed,
             Returned,

@@ -16,8 +16,7 @@ use std::sync::LazyLock;
 use mmf::resilience::{Bulkhead, CircuitBreaker, RetryPolicy};
 
 static RETRY: LazyLock<RetryPolicy> = LazyLock::new(RetryPolicy::default);
-static BREAKER: LazyLock<CircuitBreaker> =
-    LazyLock::new(|| CircuitBreaker::builder("b").build());
+static BREAKER: LazyLock<CircuitBreaker> = LazyLock::new(|| CircuitBreaker::builder("b").build());
 static BULKHEAD: LazyLock<Bulkhead> = LazyLock::new(|| Bulkhead::builder("k").build());
 
 #[resilient(retry = &RETRY, breaker = &BREAKER, bulkhead = &BULKHEAD)]

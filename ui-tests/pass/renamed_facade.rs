@@ -1,7 +1,7 @@
 #![allow(dead_code)]
 
-use mmf as facade;
 use facade::resilient;
+use mmf as facade;
 
 #[derive(Debug)]
 struct Error;

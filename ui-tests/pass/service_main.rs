@@ -2,7 +2,9 @@
 
 mod result {
     #[mmf::service(name = "users", worker_threads = 2, shutdown_timeout = "1s")]
-    pub async fn main(service: mmf::Service) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn main(
+        service: mmf::Service,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         service.ready(u16::from_str_radix("8080", 10)?);
         Ok(())
     }

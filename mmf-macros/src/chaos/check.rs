@@ -1,7 +1,6 @@
 //! Everything that is wrong with `#[chaos(…)]`.
 
 use proc_macro2::Span;
-use syn::spanned::Spanned as _;
 
 use super::args::{Args, Kind};
 use crate::common::errors::{Errors, suggestion};

@@ -63,8 +63,7 @@ impl Anatomy {
             Some(found) => Ok(plain.in_shell(found)),
             None => Err(error(
                 output.span(),
-                "this function returns a future, which nothing can begin again from outside: make it an \
-                 `async fn`",
+                "this function returns a future, whose body cannot be seen: make it an `async fn`",
             )),
         }
     }

@@ -239,6 +239,15 @@ impl FromItem for Name {
     }
 }
 
+impl Name {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Text(text) => text.span,
+            Self::Const(code) => code.span(),
+        }
+    }
+}
+
 impl ToTokens for Name {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {

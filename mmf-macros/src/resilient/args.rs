@@ -408,13 +408,28 @@ fn group<K: GroupKeys, T: Literal>(
         ItemBody::Word => None,
         ItemBody::List(tokens) => {
             let name = item.name();
-            let unnamed = |value: &Expr| {
-                let value = source(value);
-                format!(
-                    "a value without a key: write `{name} = {value}` or `{name}({main} = {value})`"
-                )
-            };
-            keys = K::read(items(tokens.clone(), errors, unnamed), errors);
+            let (mut items, mut shorthand) = (Vec::new(), Some(shorthand));
+            let mut main_value = None;
+            for element in elements(tokens.clone(), errors) {
+                match element {
+                    Element::Item(item) => items.push(item),
+                    Element::Unnamed(value) => {
+                        let text = source(&value);
+                        errors.push(
+                            value.span(),
+                            format!(
+                                "a value without a key: write `{name} = {text}` or `{name}({main} = {text})`"
+                            ),
+                        );
+                        main_value = Value::from_expr(&value, main).ok();
+                    }
+                }
+            }
+            keys = K::read(items, errors);
+            // Taken for what it was meant as, so that nothing is missed as well.
+            if let (Some(value), Some(shorthand)) = (main_value, shorthand.take()) {
+                shorthand(&mut keys, value);
+            }
             None
         }
         ItemBody::Value(expr) => match errors.keep(Value::from_expr(expr, &item.name())) {

@@ -52,9 +52,15 @@ impl Model {
     }
 }
 
+/// What to do with a method that `all` has taken.
+const SKIP: &str = "; or leave it out by `#[resilient(skip)]`";
+
 pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Option<Model> {
     returns_result(&args, function, errors);
-    let anatomy = errors.keep(Anatomy::of(function));
+    let anatomy = errors.keep(Anatomy::of(function).map_err(|wrong| {
+        let hint = if args.all.is_some() { SKIP } else { "" };
+        error(wrong.span(), format!("{wrong}{hint}"))
+    }));
     policies(&args, errors);
     durations(&args, errors);
     retry(&args, errors);
@@ -80,7 +86,7 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
 
 fn returns_result(args: &Args, function: &Function, errors: &mut Errors) {
     if matches!(function.sig.output, syn::ReturnType::Default) {
-        let skip = if args.all.is_some() { "; leave it out by `#[resilient(skip)]`" } else { "" };
+        let skip = if args.all.is_some() { SKIP } else { "" };
         errors.push(
             function.sig.ident.span(),
             format!(

@@ -7,11 +7,11 @@ use syn::ext::IdentExt;
 
 use super::args::Args;
 use super::function_tokens;
-use crate::common::anatomy::Anatomy;
 use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{Name, Text, attribute_tokens};
+use crate::common::shell::is_future;
 
 // Input:  impl Client { #[resilient] pub async fn get(…) … }
 // Output: the same block with the policies of the block and of each method in the methods.
@@ -87,11 +87,14 @@ fn name_under(prefix: &Name, defaults: &Args, method: &Function) -> Name {
 ///
 /// A name that ends in `Result` may be that of any type; with parameters it is an alias, as a rule.
 fn is_taken(method: &Function) -> bool {
-    let is_async = Anatomy::of(method).is_ok_and(|anatomy| anatomy.is_async);
+    let returns_future = match &method.sig.output {
+        syn::ReturnType::Type(_, ty) => is_future(ty),
+        syn::ReturnType::Default => false,
+    };
     let by_name = result_segment(method).is_some_and(|last| {
         last.ident == "Result" || !matches!(last.arguments, syn::PathArguments::None)
     });
-    is_async || method.sig.asyncness.is_some() || by_name
+    returns_future || method.sig.asyncness.is_some() || by_name
 }
 
 /// The last segment of a return type that is named `…Result`.
@@ -119,7 +122,6 @@ fn refuse_result_by_another_name(defaults: &Args, method: &mut Function) {
     let body = block.stream();
     let probe = quote_spanned! {span=>
         const {
-            #[allow(unused_imports)]
             use #rt::IsNoResult as _;
             ::core::assert!(!#rt::ResultProbe::<#ret>::IS_RESULT, #message);
         };

@@ -7,7 +7,7 @@ mod operation;
 mod operations;
 mod structure;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::ItemStruct;
 use syn::spanned::Spanned;
@@ -15,7 +15,7 @@ use syn::spanned::Spanned;
 use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
-use crate::common::keys::{items, needs_key, unknown_key};
+use crate::common::keys::{Text, items, needs_key, unknown_key};
 use args::Args;
 
 pub(crate) use operation::operation;
@@ -23,8 +23,13 @@ pub(crate) use operation::operation;
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors.
 pub(crate) fn service(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let args =
-        Args::read(items(attribute, &mut errors, needs_key("name")), &mut errors, unknown_key);
+    let items = items(attribute, &mut errors, needs_key("name"));
+    let is_all_read = errors.is_empty();
+    let mut args = Args::read(items, &mut errors, unknown_key);
+    if !is_all_read {
+        // What is missing may be what could not be read.
+        args.name.get_or_insert(Text { text: String::new(), span: Span::call_site() });
+    }
     if Block::is_one(item) {
         return operations::expand(&args, item, errors);
     }

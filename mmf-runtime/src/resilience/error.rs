@@ -299,6 +299,9 @@ impl<T, E> CallResult for Result<T, E> {
 /// The type of a success of a function that returns `R`.
 pub type ValueOf<R> = <R as CallResult>::Value;
 
+/// The type of a failure of a function that returns `R`.
+pub type ErrorOf<R> = <R as CallResult>::Error;
+
 /// The return type of a method that `#[resilient(all)]` has taken.
 #[diagnostic::on_unimplemented(
     message = "a `#[resilient]` function must return a `Result`, not `{Self}`",
@@ -309,10 +312,6 @@ pub trait ResultOrSkipped: CallResult {}
 
 #[diagnostic::do_not_recommend]
 impl<R: CallResult> ResultOrSkipped for R {}
-
-/// Asks for a result, with words for a method that nobody has marked.
-#[inline]
-pub const fn returns_result_or_is_skipped<R: ResultOrSkipped>() {}
 
 /// Whether a type is a result: the inherent constant is that of a result, the one of [`IsNoResult`] of whatever
 /// else.

@@ -70,131 +70,54 @@ fn failure<T, E>(result: Result<T, E>) -> E {
     }
 }
 
-/// A function that takes these arguments.
-#[diagnostic::on_unimplemented(
-    message = "a fallback takes the arguments of its function, by the same types, and the error: `{Arguments}`",
-    label = "must take `{Arguments}`"
-)]
-pub trait TakesArguments<Arguments> {
-    /// What it returns.
-    type Answer;
-    /// Calls it.
-    fn call_with(self, arguments: Arguments) -> Self::Answer;
-}
-
-macro_rules! takes_arguments {
-    ($($ty:ident $name:ident),*) => {
-        #[diagnostic::do_not_recommend]
-        impl<Function, Answer, $($ty),*> TakesArguments<($($ty,)*)> for Function
-        where
-            Function: FnOnce($($ty),*) -> Answer,
-        {
-            type Answer = Answer;
-
-            #[inline]
-            fn call_with(self, ($($name,)*): ($($ty,)*)) -> Answer {
-                self($($name),*)
-            }
+/// Calls of a fallback function with so many arguments, which come first: then rustc says what function is wanted
+/// where it is another.
+macro_rules! called {
+    ($called:ident: $($ty:ident $name:ident),*) => {
+        /// Calls a fallback function.
+        #[allow(clippy::too_many_arguments, reason = "as many as the function takes")]
+        #[inline]
+        pub fn $called<Answer, $($ty),*>($($name: $ty,)* function: fn($($ty),*) -> Answer) -> Answer {
+            function($($name),*)
         }
     };
 }
 
-takes_arguments!(A a);
-takes_arguments!(A a, B b);
-takes_arguments!(A a, B b, C c);
-takes_arguments!(A a, B b, C c, D d);
-takes_arguments!(A a, B b, C c, D d, E e);
-takes_arguments!(A a, B b, C c, D d, E e, F f);
-takes_arguments!(A a, B b, C c, D d, E e, F f, G g);
-takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h);
-takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
-takes_arguments!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
+called!(called_1: A a);
+called!(called_2: A a, B b);
+called!(called_3: A a, B b, C c);
+called!(called_4: A a, B b, C c, D d);
+called!(called_5: A a, B b, C c, D d, E e);
+called!(called_6: A a, B b, C c, D d, E e, F f);
+called!(called_7: A a, B b, C c, D d, E e, F f, G g);
+called!(called_8: A a, B b, C c, D d, E e, F f, G g, H h);
 
-/// Calls a fallback function.
-#[inline]
-pub fn called<F: TakesArguments<Arguments>, Arguments>(
-    function: F,
-    arguments: Arguments,
-) -> F::Answer {
-    function.call_with(arguments)
-}
-
-/// What a fallback function may return for one that returns `R`: the same, or the future of it. `When` is for the
-/// compiler, which finds out by it which of the two it is.
-///
-/// It does not wait for the answer: what is awaited must not name a trait with lifetimes in its parameters, or the
-/// compiler loses `Send` for the future of the call (rust-lang/rust#110338).
-#[diagnostic::on_unimplemented(
-    message = "this fallback returns `{Self}`, and must return what its function returns, `{R}`",
-    label = "must return `{R}`",
-    note = "an `async fn` that returns it may be one as well"
-)]
-pub trait FallbackAnswer<R, When> {
-    /// Itself; of what is no answer, a type of which nothing more is said.
-    type Checked;
-    /// Itself.
-    fn checked(self) -> Self::Checked;
-}
-
-/// The answer is there.
-#[derive(Debug)]
-pub struct Now(());
-
-/// The answer is to be waited for.
-#[derive(Debug)]
-pub struct Soon(());
-
-#[diagnostic::do_not_recommend]
-impl<T, E> FallbackAnswer<Result<T, E>, Now> for Result<T, E> {
-    type Checked = Self;
-
-    #[inline]
-    fn checked(self) -> Self {
-        self
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<F: Future<Output = R>, R> FallbackAnswer<R, Soon> for F {
-    type Checked = Self;
-
-    #[inline]
-    fn checked(self) -> Self {
-        self
-    }
-}
-
-/// What a fallback function returned, checked to be an answer.
-#[inline]
-pub fn answered<R, A: FallbackAnswer<R, When>, When>(answer: A) -> A::Checked {
-    answer.checked()
-}
-
-/// [`answered`] where nothing can be waited for.
-#[inline]
-pub fn answered_now<R, A>(answer: A) -> Result<R::Value, R::Error>
-where
-    R: CallResult,
-    A: FallbackNow<R>,
-{
-    answer.answer().into_result()
-}
-
-/// What a fallback function that is not `async` returned.
+/// What a fallback function returns for one that returns `R`: the same.
 #[diagnostic::on_unimplemented(
     message = "this fallback returns `{Self}`, and must return what its function returns, `{R}`",
     label = "must return `{R}`"
 )]
-pub trait FallbackNow<R> {
+pub trait FallbackAnswer<R> {
     /// The answer.
     fn answer(self) -> R;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, E> FallbackNow<Result<T, E>> for Result<T, E> {
+impl<T, E> FallbackAnswer<Result<T, E>> for Result<T, E> {
+    #[inline]
     fn answer(self) -> Self {
         self
     }
+}
+
+/// What a fallback function returned, or what came of it, as an answer.
+///
+/// # Errors
+///
+/// The fallback's own.
+#[inline]
+pub fn answered<A: FallbackAnswer<R>, R: CallResult>(answer: A) -> Result<R::Value, R::Error> {
+    answer.answer().into_result()
 }
 
 /// Keeps the borrow of an argument that the fallback takes over after the body: a body that consumes

@@ -21,7 +21,7 @@ use super::breaker::{CircuitBreaker, Counted, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::deadline;
-use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
+use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
 use super::name::{CallName, PolicyName};
 use super::rate_limit::{self, RateLimiter};
@@ -239,6 +239,17 @@ impl<'a> Invocation<'a> {
         R: CallResult,
     {
         Body { body, panicked: &self.panicked }
+    }
+
+    /// [`body`](Self::body) of a method that nobody has marked: what is said where it returns no result is another
+    /// thing.
+    #[inline]
+    pub fn body_of_all<'i, F, R>(&'i self, body: Pin<&'i mut F>) -> Body<'i, F>
+    where
+        F: Future<Output = R>,
+        R: ResultOrSkipped,
+    {
+        self.body(body)
     }
 
     /// Runs a body that is not `async`.

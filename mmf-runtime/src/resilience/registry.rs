@@ -38,7 +38,7 @@ pub struct Origin {
 
 /// The policies of a function that have state or are built once, each by reference: a ready one may live
 /// elsewhere, and what is built lives as long as the function.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parts {
     /// Built once where it depends on nothing of the call.
     pub retry: Option<&'static RetryPolicy>,
@@ -56,6 +56,25 @@ pub struct Parts {
     pub hedge: Option<&'static HedgePolicy>,
     /// The last good values.
     pub stale: Option<&'static StaleValues>,
+}
+
+impl Parts {
+    /// Of a function whose policies have no state.
+    pub const NONE: Self = Self {
+        retry: None,
+        retry_budget: None,
+        breaker: None,
+        keyed: None,
+        rate_limit: None,
+        bulkhead: None,
+        hedge: None,
+        stale: None,
+    };
+
+    /// [`NONE`](Self::NONE), under whatever name.
+    pub fn none(_: &PolicyName) -> Self {
+        Self::NONE
+    }
 }
 
 /// A policy that is kept for as long as the program runs, as the function is that it belongs to.
@@ -434,13 +453,13 @@ mod tests {
             description: "",
             shared: Some(("db", configuration)),
         };
-        Box::leak(Box::new(Site::new(origin, |_| Parts::default())))
+        Box::leak(Box::new(Site::new(origin, Parts::none)))
     }
 
     fn unnamed(name: &'static str, line: u32) -> &'static Site {
         let origin =
             Origin { name, explicit: false, file: "users.rs", line, description: "", shared: None };
-        Box::leak(Box::new(Site::new(origin, |_| Parts::default())))
+        Box::leak(Box::new(Site::new(origin, Parts::none)))
     }
 
     fn conflict(sites: Vec<&'static Site>) -> Option<NameConflict> {

@@ -198,13 +198,56 @@ async fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Po
     .await
 }
 
+struct Client;
+
+#[mmf::service(name = "client")]
+#[mmf::resilient(all, retry(max_attempts = 2, base_delay = "1ms"))]
+impl Client {
+    pub async fn above(&self, name: String) -> Result<usize, StoreError> {
+        Err::<usize, _>(StoreError::Store(std::fmt::Error)).map(|n| n + name.len())
+    }
+
+    #[operation]
+    pub fn blocking(&self) -> Result<usize, StoreError> {
+        Err(StoreError::Store(std::fmt::Error))
+    }
+}
+
+struct Refused;
+
+impl From<mmf::ResilienceError> for StoreError {
+    fn from(_: mmf::ResilienceError) -> Self {
+        Self::Store(std::fmt::Error)
+    }
+}
+
+#[mmf::resilient(all, breaker(failure_threshold = 1), retry(max_attempts = 2, base_delay = "1ms"))]
+#[mmf::service(name = "refused")]
+impl Refused {
+    pub async fn below(&self) -> Result<usize, StoreError> {
+        Err(StoreError::Store(std::fmt::Error))
+    }
+}
+
 #[test]
-fn each_attempt_of_a_method_that_is_retried_is_an_operation() {
+fn an_operation_is_a_call_whatever_stands_above_the_other() {
     let lines = lines(async {
         Users { limit: 1 }.repeated("ada".into()).await.unwrap_err();
+        Client.above("ada".into()).await.unwrap_err();
+        Client.blocking().unwrap_err();
+        Refused.below().await.unwrap_err();
+        Refused.below().await.unwrap_err();
     });
-    let all = phases(&lines);
-    assert_eq!(all.iter().filter(|(phase, _)| *phase == "start").count(), 2, "{all:?}");
+    let calls = ["repeated", "above", "blocking", "below", "below"];
+    let expected: Vec<_> =
+        calls.iter().flat_map(|call| [("start", *call), ("end", *call)]).collect();
+    assert_eq!(phases(&lines), expected);
+    let refused = mmf::resilience::policies()
+        .into_iter()
+        .find(|policy| policy.name().ends_with("below"))
+        .and_then(|policy| policy.snapshot().breaker)
+        .unwrap();
+    assert!(refused.refused > 0, "a refused call has its lines");
 }
 
 #[test]

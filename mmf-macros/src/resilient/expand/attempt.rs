@@ -172,6 +172,8 @@ impl Expansion<'_> {
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         // Asks whether the body's output is a result, which is reported at the return type.
         let invocation = Ident::new("__mmf_invocation", *span);
+        let watched = if args.all.is_some() { "body_of_all" } else { "body" };
+        let watched = Ident::new(watched, *span);
         let Given { outside, inside } = self.given();
         let future = self.future(&inside);
         let bulkhead = args.bulkhead.as_ref().map(|_| self.bulkhead());
@@ -187,7 +189,7 @@ impl Expansion<'_> {
                 #declare_permit
                 #outside
                 let #body = ::core::pin::pin!(#future);
-                let #body = #invocation.body(#body);
+                let #body = #invocation.#watched(#body);
                 #enter
                 #within
                 #body.await

@@ -104,17 +104,20 @@ impl Expansion<'_> {
         };
         let own = Ident::new("__mmf_self", Span::mixed_site().located_at(name.span()));
         let mutability = receiver.mutability;
-        let clone = quote_spanned!(name.span()=> ::core::clone::Clone::clone);
+        let (span, outer) =
+            (name.span(), Ident::new(&outer.to_string(), outer.span().located_at(name.span())));
+        let of_value = quote_spanned!(span=> ::core::clone::Clone::clone(&#outer));
+        let of_what_is_lent = quote_spanned!(span=> ::core::clone::Clone::clone(&*#outer));
         let (outside, inside) = match receiver.kind {
             SelfKind::Value | SelfKind::Typed => {
-                (quote!(let #own = #clone(&#outer);), quote!(let #mutability #inner = #own;))
+                (quote!(let #own = #of_value;), quote!(let #mutability #inner = #own;))
             }
-            SelfKind::Shared => (quote!(let #own = #clone(&*#outer);), quote!(let #inner = &#own;)),
+            SelfKind::Shared => (quote!(let #own = #of_what_is_lent;), quote!(let #inner = &#own;)),
             SelfKind::Mutable => {
-                (quote!(let mut #own = #clone(&*#outer);), quote!(let #inner = &mut #own;))
+                (quote!(let mut #own = #of_what_is_lent;), quote!(let #inner = &mut #own;))
             }
             SelfKind::Pinned => (
-                quote!(let #own = #clone(&*#outer);),
+                quote!(let #own = #of_what_is_lent;),
                 quote!(let #mutability #inner = ::core::pin::pin!(#own);),
             ),
         };
@@ -145,18 +148,20 @@ impl Given {
         access: Access,
     ) {
         // At the name in `clone(…)`, where a missing `Clone` is to be reported.
-        let clone = quote_spanned!(written.span()=> ::core::clone::Clone::clone);
+        let span = written.span();
+        let of_value = quote_spanned!(span=> ::core::clone::Clone::clone(&#written));
+        let of_what_is_lent = quote_spanned!(span=> ::core::clone::Clone::clone(&*#written));
         let (outside, inside) = match access {
             Access::Mutable => (
-                quote!(let mut #name = #clone(&*#name);),
+                quote!(let mut #name = #of_what_is_lent;),
                 quote!(let #mutability #name = &mut #name;),
             ),
             Access::Pinned => (
-                quote!(let #name = #clone(&*#name);),
+                quote!(let #name = #of_what_is_lent;),
                 quote!(let #mutability #name = ::core::pin::pin!(#name);),
             ),
             Access::Shared | Access::HoldsMutable | Access::Value => {
-                (quote!(let #name = #clone(&#name);), quote!(let #mutability #name = #name;))
+                (quote!(let #name = #of_value;), quote!(let #mutability #name = #name;))
             }
         };
         self.outside.extend(quote!(#condition #outside));
@@ -225,7 +230,8 @@ impl Model {
 
     /// Gives the arguments the `mut` that they need, and takes it from those of which only the clones do.
     pub(super) fn set_mutability(&self, function: &mut Function, anatomy: &mut Anatomy) {
-        let token = || Some(Token![mut](Span::mixed_site()));
+        // At the name: rustc names no variable whose pattern comes from a macro.
+        let token = |name: &Ident| Some(Token![mut](name.span()));
         let cloned = self.anatomy.bindings().filter(|binding| {
             self.args.cloned().contains(&binding.name) && binding.mutability.is_some()
         });
@@ -237,8 +243,8 @@ impl Model {
         });
         let changes = cloned
             .map(|binding| (&binding.name, None))
-            .chain(lent.iter().map(|name| (name, token())))
-            .chain(pinned.map(|binding| (&binding.name, token())));
+            .chain(lent.iter().map(|name| (name, token(name))))
+            .chain(pinned.map(|binding| (&binding.name, token(&binding.name))));
         let is_mutable = |name: &Ident| {
             self.anatomy.bindings().any(|b| b.name == *name && b.mutability.is_some())
         };
@@ -258,8 +264,9 @@ impl Model {
         };
         let is_lent = anatomy.self_ident().is_some_and(|name| lent.contains(&name));
         if self.keeps_pinned_self() || is_lent {
-            if !anatomy.rebind(&private("__self"), token()) {
-                receiver.mutability = receiver.mutability.or_else(token);
+            let token = Some(Token![mut](receiver.self_token.span));
+            if !anatomy.rebind(&private("__self"), token) {
+                receiver.mutability = receiver.mutability.or(token);
             }
         } else if self.args.clones_self() && receiver.mutability.is_some() {
             receiver.mutability = None;

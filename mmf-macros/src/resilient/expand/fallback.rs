@@ -98,16 +98,18 @@ impl Expansion<'_> {
 
     // Output: { let value: <Ret as CallResult>::Value = VALUE; Ok(value) }
     fn ready_value(&self, value: &Expr) -> TokenStream {
-        let (rt, ret) = (&self.rt, &self.model.anatomy.ret);
+        let (rt, ret) = (spanned(self.rt.clone(), self.span), &self.model.anatomy.ret);
         let name = private("__mmf_value");
         let value = self.user_code(value.to_token_stream());
-        quote! {{
-            let #name: #rt::ValueOf<#ret> = #value;
-            ::core::result::Result::Ok(#name)
-        }}
+        quote_spanned! {self.span=>
+            {
+                let #name: #rt::ValueOf<#ret> = #value;
+                ::core::result::Result::Ok(#name)
+            }
+        }
     }
 
-    // Output: { let error = error(outcome); Answer(answered::<Ret, _, _>(CALLED)).resolve().await }
+    // Output: { let error = error(outcome); answered::<_, Ret>(Answer(CALLED).resolve().await) }
     fn answer_of(&self, path: &Expr, fallback: Span) -> TokenStream {
         let Self { rt, outcome, error, .. } = self;
         let ret = &self.model.anatomy.ret;
@@ -119,15 +121,16 @@ impl Expansion<'_> {
         };
         let called = self.called(path);
         let here = Span::mixed_site().located_at(path.span());
+        let answered = spanned(quote!(#rt::fallback::answered), here);
         let resolved = if self.model.anatomy.is_async {
-            let answered = spanned(quote!(#rt::fallback::answered), here);
-            quote! {{
-                use #rt::Later as _;
-                #rt::Answer(#answered::<#ret, _, _>(#called)).resolve().await
-            }}
+            quote_spanned! {here=>
+                {
+                    use #rt::{Later as _, NoAnswer as _};
+                    #answered::<_, #ret>(#rt::Answer(#called).resolve().await)
+                }
+            }
         } else {
-            let answered = spanned(quote!(#rt::fallback::answered_now), here);
-            quote_spanned!(here=> #answered::<#ret, _>(#called))
+            quote_spanned!(here=> #answered::<_, #ret>(#called))
         };
         quote_spanned! {Span::mixed_site().located_at(fallback)=>
             {
@@ -137,17 +140,24 @@ impl Expansion<'_> {
         }
     }
 
-    // Output: called(PATH, (self, a, b, error))
+    // Output: called_4(self, a, b, error, PATH)
     //
     /// An argument under `#[cfg]` is handed over where it is there: a block for each case, as an argument of a call
     /// cannot have conditions.
     fn called(&self, path: &Expr) -> TokenStream {
         /// How many arguments the runtime can be asked to hand over, the error included.
-        const MOST_ARGUMENTS: usize = 10;
+        const MOST_ARGUMENTS: usize = 8;
         let Self { rt, error, .. } = self;
         let anatomy = &self.model.anatomy;
         let here = Span::mixed_site().located_at(path.span());
-        let is_path = matches!(path, Expr::Path(_));
+        // A closure among the arguments is none that can be handed over.
+        let is_function = match path {
+            Expr::Path(path) => {
+                let name = path.path.get_ident();
+                name.is_none_or(|name| !anatomy.bindings().any(|binding| binding.name == *name))
+            }
+            _ => false,
+        };
         let path = self.function_to_call(path);
         let receiver = anatomy.self_ident();
         let given: Vec<_> = anatomy
@@ -158,12 +168,12 @@ impl Expansion<'_> {
         let conditional: Vec<_> =
             given.iter().filter(|(_, conditions)| !conditions.is_empty()).collect();
         let called = |arguments: &[&&Expr]| {
-            // As many as a tuple can be asked for; more are told of by rustc itself.
-            let is_named = is_path && arguments.len() + receiver.iter().len() < MOST_ARGUMENTS;
+            let number = arguments.len() + receiver.iter().len() + 1;
             let receiver = receiver.iter();
-            if is_named {
-                let called = spanned(quote!(#rt::fallback::called), here);
-                quote_spanned!(here=> #called(#path, (#(#receiver,)* #(#arguments,)* #error,)))
+            if is_function && number <= MOST_ARGUMENTS {
+                let called = Ident::new(&format!("called_{number}"), here);
+                let fallback = spanned(quote!(#rt::fallback), here);
+                quote_spanned!(here=> #fallback::#called(#(#receiver,)* #(#arguments,)* #error, #path))
             } else {
                 quote_spanned!(here=> #path(#(#receiver,)* #(#arguments,)* #error))
             }

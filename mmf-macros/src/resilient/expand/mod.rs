@@ -29,13 +29,14 @@ mod site;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::args::Args;
 use super::check::Model;
 use crate::chaos::Point;
 use crate::common::function::Function;
-use crate::common::keys::{Callee, Code};
+use crate::common::keys::{Callee, Code, ungrouped};
 use crate::common::names::{private, replace, spanned};
 
 pub(crate) fn expand(model: &Model, mut function: Function) -> TokenStream {
@@ -90,9 +91,6 @@ impl<'m> Expansion<'m> {
         let (rt_here, result) = (spanned(rt.clone(), *span), private("__mmf_result"));
         let (invocation_here, outcome_here) =
             (Ident::new("__mmf_invocation", *span), Ident::new("__mmf_outcome", *span));
-        let must = args
-            .all
-            .map(|_| quote_spanned!(*span=> #rt_here::returns_result_or_is_skipped::<#ret>();));
         let refused = self.refused();
         let finish = match (&args.refused, self.model.refuses()) {
             (_, false) => quote_spanned!(*span=> finish_unrefused(#outcome_here)),
@@ -105,7 +103,6 @@ impl<'m> Expansion<'m> {
         quote_spanned! {*span=>
             #site
             #point
-            #must
             let (#invocation, #parts) = __MMF_SITE.begin();
             #settings
             #policies
@@ -117,16 +114,26 @@ impl<'m> Expansion<'m> {
         }
     }
 
-    // Output: let refused = refused_by::<Ret, _>(CODE);
+    // Output: let refused = |refusal: ResilienceError| -> ErrorOf<Ret> { CODE(refusal) };
     //
     /// How a refusal becomes an error of the function's, where the attribute says so.
     fn refused(&self) -> Option<TokenStream> {
-        let (rt, ret) = (&self.rt, &self.model.anatomy.ret);
         let Callee(Code(code)) = self.args.refused.as_ref()?;
-        let (span, refused) = (code.span(), private("__mmf_refused"));
+        let (span, ret) = (code.span(), &self.model.anatomy.ret);
+        let here = Span::mixed_site().located_at(span);
+        let rt = spanned(self.rt.clone(), here);
+        let refusal = Ident::new("__mmf_refusal", here);
+        let is_path = matches!(ungrouped(code), Expr::Path(_));
         let code = self.user_code(code.to_token_stream());
-        let used = if self.model.refuses() { refused } else { private("_") };
-        Some(quote_spanned!(span=> let #used = #rt::refused_by::<#ret, _>(#code);))
+        let turned = if is_path {
+            quote_spanned!(here=> #code(#refusal))
+        } else {
+            quote_spanned!(here=> #rt::turned(#refusal, #code))
+        };
+        let refused = if self.model.refuses() { private("__mmf_refused") } else { private("_") };
+        Some(quote_spanned! {here=>
+            let #refused = |#refusal: #rt::ResilienceError| -> #rt::ErrorOf<#ret> { #turned };
+        })
     }
 
     /// The place where faults can be injected, inside the policies.

@@ -1,6 +1,6 @@
 //! What counts as what: patterns, predicates and lists of refusals.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -110,7 +110,7 @@ impl Expansion<'_> {
         if self.model.anatomy.is_async {
             quote!({
                 use #rt::Later as _;
-                #rt::Answer(#answer).resolve().await
+                #rt::Told(#answer).resolve().await
             })
         } else {
             answer
@@ -139,6 +139,8 @@ impl Expansion<'_> {
         let span = code.span();
         let is_path = matches!(ungrouped(code), Expr::Path(_));
         let code = self.user_code(code.to_token_stream());
+        let here = Span::mixed_site().located_at(span);
+        let argument = Ident::new(&argument.to_string(), here);
         if is_path {
             quote_spanned!(span=> #code(#argument))
         } else {

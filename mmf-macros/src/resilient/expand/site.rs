@@ -37,6 +37,11 @@ impl Expansion<'_> {
             _ => quote!(::core::option::Option::None),
         };
         let parts = self.built_parts();
+        let build = if parts.is_empty() {
+            quote!(#rt::Parts::none)
+        } else {
+            quote!(|__mmf_name| #rt::Parts { #parts ..#rt::Parts::NONE })
+        };
         // Located at the function's name, for `line!`.
         let line = quote_spanned!(function.span()=> ::core::line!());
         quote! {
@@ -49,7 +54,7 @@ impl Expansion<'_> {
                     description: #description,
                     shared: #shared,
                 },
-                |__mmf_name| #rt::Parts { #parts ..#rt::Parts::default() },
+                #build,
             );
             #rt::inventory::submit! { #rt::Registration(&__MMF_SITE) }
         }

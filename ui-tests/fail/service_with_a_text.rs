@@ -1,0 +1,6 @@
+use mmf::service;
+
+#[service("users")]
+struct Users;
+
+fn main() {}
