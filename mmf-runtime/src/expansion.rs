@@ -278,6 +278,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(unused_imports, reason = "of the macro, which is silent in another crate")]
     fn a_failure_is_told_from_whatever_else() {
         struct QueryResult;
         assert!(failed!(&Err::<(), _>("x")));

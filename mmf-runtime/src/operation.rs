@@ -29,8 +29,7 @@ struct Facts {
 }
 
 /// Begins an operation; one outside a request begins a request. `span` has the fields `operation`,
-/// `request_id` and `component`, of which the last two are recorded here: the component only where it is
-/// not the service itself, which every line names.
+/// `request_id` and `component`, of which the last two are recorded here.
 pub fn begin(
     name: &'static str,
     component: Option<&'static str>,
@@ -39,7 +38,7 @@ pub fn begin(
 ) -> Operation {
     let request = correlation::current_context().unwrap_or_default();
     span.record("request_id", request.id.as_str());
-    if let Some(component) = component.filter(|name| !crate::service::is_named(name)) {
+    if let Some(component) = component {
         span.record("component", component);
     }
     Operation { request, span, facts: Facts { name, level } }

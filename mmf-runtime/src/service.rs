@@ -76,14 +76,6 @@ impl Drop for Running {
     }
 }
 
-/// The service of this process, once it runs.
-static CURRENT: OnceLock<&'static str> = OnceLock::new();
-
-/// Whether the service of this process has this name.
-pub(crate) fn is_named(name: &str) -> bool {
-    CURRENT.get().is_some_and(|current| *current == name)
-}
-
 impl Service {
     fn new(name: &'static str, shutdown_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
@@ -251,6 +243,7 @@ pub fn run<F>(settings: Settings, main: impl FnOnce(Service) -> F) -> ExitCode
 where
     F: Future<Output: Ending>,
 {
+    let begun = Instant::now();
     let environment = settings.environment.map(ToOwned::to_owned);
     let environment = environment.or_else(|| std::env::var("ENVIRONMENT").ok());
     let environment = environment.unwrap_or_else(|| "development".into());
@@ -266,7 +259,6 @@ where
             return ExitCode::FAILURE;
         }
     };
-    CURRENT.get_or_init(|| settings.name);
     #[cfg(feature = "chaos")]
     crate::chaos::read_environment();
     let service = Service::new(settings.name, settings.shutdown_timeout);
@@ -297,7 +289,7 @@ where
                         target: "mmf::service", timeout_ms,
                         "main had not ended when shutdown_timeout was over, and is left"
                     );
-                    ExitCode::SUCCESS
+                    SUCCESS
                 }
                 Ok(Some(ended)) => end(&service, Ok(ended.error())),
                 Err(panic) => end(&service, Err(panic)),
@@ -312,9 +304,21 @@ where
         }
         Err(error) => end(&service, Ok(Some(error.into()))),
     };
+    logging.tell_repeats();
+    let duration_ms = begun.elapsed().as_micros() as f64 / 1000.0;
+    tracing::info!(
+        target: "mmf::service", status = "stopped", exit_code = code, duration_ms,
+        "{} stopped", settings.name
+    );
     logging.end_within(service.time_left().max(LEAST_FOR_THE_LAST_LINES));
-    code
+    ExitCode::from(code)
 }
+
+/// What `main` ended with, as the exit code of the process.
+const SUCCESS: u8 = 0;
+const FAILURE: u8 = 1;
+/// As a program that panicked ends.
+const PANIC: u8 = 101;
 
 /// Lines that a reader takes at once are written, also where `shutdown_timeout` is over.
 const LEAST_FOR_THE_LAST_LINES: Duration = Duration::from_millis(250);
@@ -432,14 +436,14 @@ impl Signals {
 fn end(
     service: &Service,
     ended: Result<Option<Box<dyn Error + Send + Sync>>, Box<dyn std::any::Any + Send>>,
-) -> ExitCode {
+) -> u8 {
     let logger = &service.0.logger;
     service.0.ended.store(true, Ordering::Relaxed);
     match ended {
         Ok(None) => {
             let reason = service.0.shutdown.borrow().unwrap_or("completed");
             service.tell_shutdown(reason);
-            ExitCode::SUCCESS
+            SUCCESS
         }
         Ok(Some(error)) => {
             service.begin_end("error");
@@ -448,7 +452,7 @@ fn end(
                 error = &*error as &(dyn Error + 'static),
                 "{} is shutting down", logger.name()
             );
-            ExitCode::FAILURE
+            FAILURE
         }
         Err(_panic) => {
             service.begin_end("panic");
@@ -456,8 +460,7 @@ fn end(
                 target: "mmf::service", status = "shutting_down", reason = "panic",
                 "{} is shutting down", logger.name()
             );
-            // As a program that panicked ends.
-            ExitCode::from(101)
+            PANIC
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -95,14 +96,121 @@ async fn changes_of_a_breaker_and_refusals_are_told() {
         drop(f(&script).await);
     })
     .await;
-    let changed = |from: &str, to: &str| {
-        format!("message=breaker changed;policy=events.breaker;from={from};to={to};")
+    let changed = |from: &str, to: &str, cause: &str| {
+        format!("message=breaker changed;policy=events.breaker;from={from};to={to};cause={cause};")
     };
-    assert_eq!(events[0], (Level::WARN, changed("closed", "open")));
+    assert_eq!(events[0], (Level::WARN, changed("closed", "open", "failure_threshold")));
     assert_eq!(events[1].0, Level::DEBUG);
     assert!(events[1].1.starts_with("message=refused;policy=events.breaker;kind=Breaker;error="));
-    assert_eq!(events[2], (Level::WARN, changed("open", "half_open")));
-    assert_eq!(events[3], (Level::INFO, changed("half_open", "closed")));
+    assert_eq!(events[2], (Level::WARN, changed("open", "half_open", "recovery_timeout")));
+    assert_eq!(events[3], (Level::INFO, changed("half_open", "closed", "success_threshold")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_between_two_attempts_tells_what_the_function_failed_with() {
+    #[resilient(
+        name = "events.between",
+        breaker(failure_threshold = 1),
+        retry(max_attempts = 3, base_delay = "1s", jitter = 0.0)
+    )]
+    async fn f(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    #[resilient(
+        name = "events.between_and_retried",
+        breaker(failure_threshold = 1),
+        retry(max_attempts = 2, base_delay = "1s", jitter = 0.0, on_refusal("all"))
+    )]
+    async fn retried(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    let warnings = async |call: Pin<&mut dyn Future<Output = ()>>| {
+        let events = events_of(async { call.await }).await.into_iter();
+        let warned = events.filter(|(level, line)| {
+            *level == Level::WARN && !line.starts_with("message=breaker changed")
+        });
+        warned.map(|(_, line)| line).collect::<Vec<_>>()
+    };
+    let refusal = "circuit open, retry after 59s";
+    assert_eq!(
+        warnings(std::pin::pin!(async { drop(f(&Script::failing()).await) })).await,
+        [format!(
+            "message=refused between attempts;policy=events.between;attempt=2;reason=breaker;\
+             error=events.between: {refusal};last_error=busy;"
+        )]
+    );
+    assert_eq!(
+        warnings(std::pin::pin!(async { drop(retried(&Script::failing()).await) })).await,
+        [format!(
+            "message=retries exhausted;policy=events.between_and_retried;attempt=2;reason=max_attempts;\
+             error=events.between_and_retried: {refusal};last_error=busy;"
+        )]
+    );
+    let alone = warnings(std::pin::pin!(async { drop(f(&Script::failing()).await) })).await;
+    assert_eq!(alone, [""; 0], "a refusal that comes first has no error before it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_opened_a_breaker_is_told_and_counted() {
+    #[resilient(
+        name = "events.rate",
+        breaker(failure_threshold = 0, minimum_throughput = 2, failure_rate_threshold = 0.5)
+    )]
+    async fn by_rate(script: &Script) -> Result<u32, Error> {
+        script.play().await
+    }
+    #[resilient(
+        name = "events.slow",
+        breaker(
+            slow_call_threshold = "1s",
+            slow_call_rate_threshold = 0.5,
+            minimum_throughput = 1,
+            recovery_timeout = "1s"
+        )
+    )]
+    async fn by_slowness(fails: bool) -> Result<u32, Error> {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if fails { Err(Error::Busy) } else { Ok(1) }
+    }
+    let causes = |events: Vec<(Level, String)>| -> Vec<String> {
+        let changed = events.into_iter().filter(|(_, line)| line.starts_with("message=breaker"));
+        changed.map(|(_, line)| line.split("cause=").nth(1).unwrap().to_owned()).collect()
+    };
+    let rate = events_of(async {
+        let script = Script::new([Good, Fail(Error::Busy)]);
+        drop(by_rate(&script).await);
+        drop(by_rate(&script).await);
+    });
+    assert_eq!(causes(rate.await), ["failure_rate_threshold;"]);
+    let slow = events_of(async {
+        drop(by_slowness(false).await);
+        pass(1_000).await;
+        drop(by_slowness(true).await);
+        policy("events.slow").unwrap().breaker().unwrap().force_closed();
+    });
+    let told = ["slow_call_rate_threshold;", "recovery_timeout;", "hung_trial;", "forced;"];
+    assert_eq!(causes(slow.await), told);
+    let opened_by = |name: &str| policy(name).unwrap().snapshot().breaker.unwrap().opened_by;
+    assert_eq!((opened_by("events.rate").failure_rate, opened_by("events.rate").failures), (1, 0));
+    assert_eq!(
+        (opened_by("events.slow").slow_calls, opened_by("events.slow").failure_rate),
+        (1, 0)
+    );
+}
+
+#[resilient(name = "events.breaker_that_is_reset", breaker(failure_threshold = 1))]
+async fn reset(script: &Script) -> Result<u32, Error> {
+    script.play().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_forgets_what_opened_a_breaker() {
+    drop(reset(&Script::failing()).await);
+    let breaker = policy("events.breaker_that_is_reset").unwrap();
+    let breaker = breaker.breaker().unwrap();
+    assert_eq!(breaker.snapshot().opened_by.failures, 1);
+    breaker.reset();
+    assert_eq!(breaker.snapshot().opened_by, mmf::resilience::OpenedBy::default());
 }
 
 #[tokio::test(start_paused = true)]

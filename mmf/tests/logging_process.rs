@@ -510,3 +510,123 @@ mod mmf_test_fork {
         libc::WEXITSTATUS(status)
     }
 }
+
+/// An outage: the breakers of many hosts open, and refusals flood.
+#[test]
+fn an_outage_is_told_in_few_lines_that_add_up() {
+    use mmf::ResilienceError;
+    use mmf::resilience::policy;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Error {
+        #[error("status {0}")]
+        Status(u16),
+        #[error(transparent)]
+        Refused(#[from] ResilienceError),
+    }
+
+    #[mmf::resilient(
+        name = "outage.fetch",
+        breaker(key(host), failure_threshold = 2),
+        retry(max_attempts = 3, base_delay = "1us", on_refusal("none"))
+    )]
+    async fn fetch(host: &str) -> Result<(), Error> {
+        Err(Error::Status(u16::try_from(500 + host.len()).unwrap()))
+    }
+
+    const HOSTS: usize = 50;
+    const CALLS: usize = 200_000;
+    if is_child() {
+        let logging =
+            init(LoggingConfig::new("child").level("info,mmf::resilience=debug")).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let hosts: Vec<_> = (0..HOSTS).map(|host| format!("host-{host}.example")).collect();
+            for call in 0..CALLS {
+                fetch(&hosts[call % HOSTS]).await.unwrap_err();
+            }
+        });
+        let snapshot = policy("outage.fetch").unwrap().snapshot();
+        let breaker = snapshot.breaker.unwrap();
+        tracing::info!(
+            calls = snapshot.calls,
+            retries = snapshot.retries,
+            refused = breaker.refused,
+            opened = breaker.opened,
+            "counted"
+        );
+        logging.flush();
+        std::process::exit(0);
+    }
+    let test = "an_outage_is_told_in_few_lines_that_add_up";
+    let output = child(test, &[]).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = lines(&output.stdout);
+    let told = |message: &str| -> u64 {
+        let lines = lines.iter().filter(|line| line["message"] == message);
+        lines.map(|line| line["repeated"].as_u64().unwrap_or(1)).sum()
+    };
+    let counted = lines.iter().find(|line| line["message"] == "counted").expect("counted");
+    let count = |name: &str| counted[name].as_u64().unwrap();
+    // One of the two failures that open a breaker comes with the second attempt of its first call.
+    let hosts = HOSTS as u64;
+    assert_eq!((count("calls"), count("opened")), (CALLS as u64, hosts));
+    assert_eq!(told("refused"), count("refused"));
+    assert_eq!(told("retry"), count("retries"));
+    assert_eq!(told("breaker changed"), count("opened"));
+    assert_eq!(told("refused between attempts"), hosts);
+    assert!(lines.len() < 1000, "{} lines", lines.len());
+
+    let refused: Vec<_> = lines.iter().filter(|line| line["message"] == "refused").collect();
+    for line in &refused {
+        assert_eq!(line["policy"], "outage.fetch");
+        assert!(line["key"].as_str().unwrap().starts_with("host-"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("circuit open"), "{line}");
+    }
+    assert!(refused.iter().any(|line| line["repeated"].as_u64() > Some(1000)), "{refused:?}");
+    let changed = lines.iter().filter(|line| line["message"] == "breaker changed");
+    assert!(changed.clone().count() > 10, "ten in full, and the rest");
+    for line in changed {
+        assert_eq!((&line["cause"], &line["to"]), (&"failure_threshold".into(), &"open".into()));
+        assert!(line["key"].as_str().unwrap().starts_with("host-"));
+    }
+    for line in lines.iter().filter(|line| line["message"] == "refused between attempts") {
+        let last_error = line["last_error"].as_str().unwrap();
+        assert!(last_error.starts_with("status 51"), "{line}");
+        assert!(line["error"].as_str().unwrap().contains("circuit open"));
+    }
+}
+
+#[test]
+fn repeats_are_told_when_their_second_is_over() {
+    if is_child() {
+        let _logging = init(LoggingConfig::new("child").gather_repeats(true)).unwrap();
+        (0..500_u64).for_each(|number| tracing::warn!(number, "again"));
+        // Killed before anything is flushed at the end.
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+    let mut child = child("repeats_are_told_when_their_second_is_over", &[]);
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut read = Vec::new();
+    while lines(&read).iter().all(|line| line.get("repeated").is_none()) {
+        assert!(output.read_until(b'\n', &mut read).unwrap() > 0, "a line comes");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let lines = lines(&read);
+    assert_eq!(numbers(&lines), (0..10).chain([499]).collect::<Vec<_>>());
+    assert_eq!(lines.last().unwrap()["repeated"], 490);
+}
+
+#[test]
+fn what_a_user_logs_is_written_in_full_unless_told_otherwise() {
+    if is_child() {
+        let logging = init(LoggingConfig::new("child")).unwrap();
+        (0..500_u64).for_each(|number| tracing::warn!(number, "again"));
+        drop(logging);
+        std::process::exit(0);
+    }
+    let test = "what_a_user_logs_is_written_in_full_unless_told_otherwise";
+    let output = child(test, &[]).wait_with_output().unwrap();
+    assert!(numbers(&lines(&output.stdout)).into_iter().eq(0..500));
+}

@@ -133,13 +133,20 @@ fn statuses(lines: &[Value]) -> Vec<&str> {
 
 fn a_service_that_completes() {
     let (lines, code) = life(start("complete"), |_| ());
-    assert_eq!((statuses(&lines), code), (vec!["starting", "ready", "shutting_down"], Some(0)));
+    assert_eq!(
+        (statuses(&lines), code),
+        (vec!["starting", "ready", "shutting_down", "stopped"], Some(0))
+    );
     let starting = &lines[0];
     assert_eq!((&starting["version"], &starting["environment"]), (&"1.2.3".into(), &"test".into()));
     assert!(starting["pid"].is_u64() && starting["host"].is_string());
     assert!(starting["profile"].is_string());
     assert_eq!(lines[1]["port"], 8080);
     assert_eq!(lines[2]["reason"], "completed");
+    let last = lines.last().expect("lines");
+    assert_eq!((&last["status"], &last["exit_code"]), (&"stopped".into(), &0.into()));
+    assert_eq!(last["message"], "users stopped");
+    assert!(last["duration_ms"].as_f64().is_some_and(|duration| duration > 0.0));
 }
 
 fn a_service_that_exits_by_itself() {
@@ -152,7 +159,8 @@ fn a_service_that_exits_by_itself() {
 
 fn a_service_that_fails() {
     let (lines, code) = life(start("error"), |_| ());
-    let last = lines.last().expect("lines");
+    let [.., last, stopped] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!((&stopped["status"], &stopped["exit_code"]), (&"stopped".into(), &1.into()));
     assert_eq!((last["level"].as_str(), code), (Some("ERROR"), Some(1)));
     assert_eq!(last["reason"], "error");
     assert_eq!(last["error"], "the database is gone: invalid digit found in string");
@@ -163,6 +171,7 @@ fn a_service_that_panics() {
     assert_eq!(code, Some(101));
     assert_eq!(lines[2]["message"], "panic: the very reason");
     assert_eq!((&lines[3]["reason"], &lines[3]["level"]), (&"panic".into(), &"ERROR".into()));
+    assert_eq!((&lines[4]["status"], &lines[4]["exit_code"]), (&"stopped".into(), &101.into()));
 }
 
 #[cfg(unix)]
@@ -172,9 +181,12 @@ fn a_service_that_is_terminated() {
         assert!(status.expect("kill").success());
     };
     let (lines, code) = life(start("signal"), terminate);
-    assert_eq!((statuses(&lines), code), (vec!["starting", "ready", "shutting_down"], Some(0)));
+    assert_eq!(
+        (statuses(&lines), code),
+        (vec!["starting", "ready", "shutting_down", "stopped"], Some(0))
+    );
     assert_eq!(lines[2]["reason"], "signal SIGTERM");
-    let left = lines.last().expect("lines");
+    let [.., left, _stopped] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!((&left["left"], &left["level"]), (&1.into(), &"WARN".into()));
 }
 
@@ -186,9 +198,12 @@ fn a_service_whose_main_does_not_end() {
         assert!(status.expect("kill").success());
     };
     let (lines, code) = life(start("stubborn"), terminate);
-    assert_eq!((statuses(&lines), code), (vec!["starting", "ready", "shutting_down"], Some(0)));
+    assert_eq!(
+        (statuses(&lines), code),
+        (vec!["starting", "ready", "shutting_down", "stopped"], Some(0))
+    );
     assert_eq!(lines[2]["reason"], "signal SIGTERM");
-    let last = lines.last().expect("lines");
+    let [.., last, _stopped] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!((&last["timeout_ms"], &last["level"]), (&200.into(), &"WARN".into()));
 }
 

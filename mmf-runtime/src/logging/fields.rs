@@ -28,6 +28,11 @@ impl Fields {
         self.bits = 0;
     }
 
+    /// All of them, as they stand in a line.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     fn set(&mut self, key: &Key, value: impl FnOnce(&mut String)) {
         let start = self.text.len();
         self.text.push_str(&key.prefix);
@@ -172,7 +177,7 @@ impl<'r> Recorder<'r> {
     #[inline]
     fn set(&mut self, key: &Key, is_number: bool, value: impl FnOnce(&mut String)) {
         let is_shown = match key.used {
-            Use::Shown | Use::Message => true,
+            Use::Shown | Use::Message | Use::Component => true,
             Use::Count => is_number,
             Use::Redacted => false,
             Use::Target | Use::File | Use::Line | Use::Nowhere => return,
@@ -222,6 +227,7 @@ impl Visit for Recorder<'_> {
                 heard.message.clear();
                 text(template, template.message, value, &mut heard.message);
             }
+            (_, Use::Component) if *value == *template.service => {}
             (Some(heard), Use::Target) => heard.target.push_str(value),
             (Some(heard), Use::File) => heard.file.push_str(value),
             _ => self.text(key, |out| text(template, template.value, value, out)),

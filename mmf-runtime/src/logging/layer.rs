@@ -17,6 +17,7 @@ use super::fields::{Fields, Heard, Recorder, Seen};
 #[cfg(feature = "otel")]
 use super::line::ActiveSpan;
 use super::line::{Heading, Parts, TraceIds};
+use super::queue::Queue;
 use super::template::{Style, Templates};
 use crate::correlation;
 
@@ -39,7 +40,15 @@ where
         heading: Heading::new(config),
         style: Style::new(config),
         writer,
+        gathering: None,
         failures: AtomicU64::new(0),
+    }
+}
+
+impl JsonLayer<Queue> {
+    /// Leaves repeats to the thread of the queue.
+    pub(super) fn gathering(self) -> Self {
+        Self { gathering: Some(self.writer.clone()), ..self }
     }
 }
 
@@ -49,6 +58,8 @@ pub struct JsonLayer<W> {
     heading: Heading,
     style: Style,
     writer: W,
+    /// Where repeats are left.
+    gathering: Option<Queue>,
     failures: AtomicU64,
 }
 
@@ -150,6 +161,12 @@ where
         let metadata = event.metadata();
         let template = templates.of(&self.style, metadata);
         event.record(&mut Recorder { fields, template, heard: Some(heard) });
+        let target = if heard.target.is_empty() { metadata.target() } else { &heard.target };
+        if let Some(queue) = &self.gathering
+            && queue.takes_as_repeat(event, target, &heard.message, fields.text())
+        {
+            return;
+        }
 
         // Each key once: the event's before its spans', an inner span's before an outer one's.
         let append = |line: &mut String| {
@@ -173,7 +190,7 @@ where
             let parts = Parts {
                 at: SystemTime::now(),
                 level: *metadata.level(),
-                target: if heard.target.is_empty() { metadata.target() } else { &heard.target },
+                target,
                 trace,
                 correlation_id: request.map(|request| request.id.as_str()),
                 message: &heard.message,

@@ -3,12 +3,13 @@
 //!
 //! [`init`] sets the process up; [`json_layer`] is the layer alone, for those who compose their own
 //! subscriber. Beneath them, `fields` renders what was recorded, `redaction` says what of it is not
-//! printed, `line` puts a line together in the order of its format, `queue` writes lines from a thread of
-//! its own to `output`, and `logger` has the events that every service tells of itself.
+//! printed, `line` puts a line together in the order of its format, `gather` makes one line of many that say the
+//! same, `queue` writes lines from a thread of its own to `output`, and `logger` has the events that every service tells of itself.
 
 mod config;
 mod escape;
 mod fields;
+mod gather;
 mod layer;
 mod line;
 mod logger;

@@ -12,9 +12,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use tracing::Event;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::config::WhenFull;
+use super::gather::{Fate, Gathering};
 use super::output::{Sink, Written, write_lines};
 use crate::stderr;
 
@@ -29,6 +31,8 @@ pub(super) struct Queue(Arc<Shared>);
 
 struct Shared {
     sink: Box<dyn Sink>,
+    /// What repeats itself.
+    gathering: Option<Gathering>,
     state: Mutex<State>,
     /// A line came.
     filled: Condvar,
@@ -58,6 +62,12 @@ struct State {
     failed: u64,
 }
 
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("capacity", &self.0.capacity).finish_non_exhaustive()
+    }
+}
+
 impl Queue {
     /// Starts the thread that writes.
     ///
@@ -67,10 +77,12 @@ impl Queue {
     pub(super) fn start(
         capacity: usize,
         when_full: WhenFull,
+        gathering: Option<Gathering>,
         sink: impl Sink + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             sink: Box::new(sink),
+            gathering,
             state: Mutex::default(),
             filled: Condvar::new(),
             drained: Condvar::new(),
@@ -82,6 +94,40 @@ impl Queue {
         Ok(Self(shared))
     }
 
+    /// Takes an event that says what others have said; whether it did.
+    pub(super) fn takes_as_repeat(
+        &self,
+        event: &Event<'_>,
+        target: &str,
+        message: &str,
+        fields: &str,
+    ) -> bool {
+        let Some(gathering) = &self.0.gathering else { return false };
+        let Some(id) = gathering.id(event) else { return false };
+        let rendered = (event.metadata(), target, message, fields);
+        match gathering.take(id, Instant::now(), rendered) {
+            Fate::Shown => return false,
+            Fate::Gathered => {}
+            Fate::First => {
+                self.0.start_thread_after_fork();
+                // Held for a moment, so that the thread has either looked at what is due after this, or waits.
+                drop(self.0.lock_unless_forked());
+                self.0.filled.notify_one();
+            }
+        }
+        true
+    }
+
+    /// Writes what repeated itself so far.
+    pub(super) fn tell_repeats(&self) {
+        let Some(gathering) = &self.0.gathering else { return };
+        let mut lines = Vec::new();
+        gathering.append(Instant::now(), true, &mut lines);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            self.push(line);
+        }
+    }
+
     /// Waits until all that was logged before is written, at most until then, or until the end of all waits; whether
     /// it is. What comes meanwhile is not waited for.
     pub(super) fn flush(&self, until: Option<Instant>) -> bool {
@@ -91,6 +137,10 @@ impl Queue {
         let Some(state) = self.0.lock_unless_forked() else { return false };
         drop(state);
         self.0.start_thread_after_fork();
+        match until {
+            Some(until) => with_patience_until(until, || self.tell_repeats()),
+            None => self.tell_repeats(),
+        }
         let mut state = self.0.lock();
         let ticket = state.came;
         while state.done < ticket {
@@ -253,12 +303,23 @@ impl Shared {
         loop {
             let mut state = self.lock();
             while state.waiting.is_empty() {
-                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+                let due = self.gathering.as_ref().and_then(Gathering::time_to_due);
+                state = match due {
+                    None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+                    Some(Duration::ZERO) => break,
+                    Some(due) => {
+                        let waited = self.filled.wait_timeout(state, due);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                };
             }
             std::mem::swap(&mut state.waiting, &mut lines);
             let taken = state.came;
             state.taken = taken;
             drop(state);
+            if let Some(gathering) = &self.gathering {
+                gathering.append(Instant::now(), false, &mut lines);
+            }
             // There is room again.
             self.drained.notify_all();
 
@@ -378,7 +439,7 @@ mod tests {
     #[test]
     fn lines_arrive_in_order_and_a_flush_waits_for_them() {
         let (sender, receiver) = mpsc::sync_channel(1000);
-        let queue = Queue::start(1 << 20, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(1 << 20, WhenFull::Block, None, Slow(sender)).unwrap();
         for line in 0..100 {
             queue.push(format!("{line}\n").as_bytes());
         }
@@ -391,7 +452,7 @@ mod tests {
     #[test]
     fn a_full_queue_that_drops_counts_what_it_lost() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let queue = Queue::start(4, WhenFull::Drop, Slow(sender)).unwrap();
+        let queue = Queue::start(4, WhenFull::Drop, None, Slow(sender)).unwrap();
         for _ in 0..50 {
             queue.push(b"abc\n");
         }
@@ -403,7 +464,7 @@ mod tests {
     #[test]
     fn a_full_queue_that_blocks_loses_nothing() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let queue = Queue::start(4, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(4, WhenFull::Block, None, Slow(sender)).unwrap();
         let reader = std::thread::spawn(move || receiver.iter().flatten().take(200).count());
         for _ in 0..50 {
             queue.push(b"abc\n");
@@ -415,7 +476,7 @@ mod tests {
     fn a_broken_writer_is_counted_and_does_not_stop_anybody() {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
-        let queue = Queue::start(4, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(4, WhenFull::Block, None, Slow(sender)).unwrap();
         for _ in 0..10 {
             queue.push(b"abc\n");
         }
@@ -426,7 +487,7 @@ mod tests {
     #[test]
     fn a_flush_waits_for_what_was_there_and_not_for_what_comes() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let queue = Queue::start(1 << 20, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(1 << 20, WhenFull::Block, None, Slow(sender)).unwrap();
         queue.push(b"before\n");
         std::thread::scope(|scope| {
             let flushed = scope.spawn(|| queue.flush(None));
@@ -443,7 +504,7 @@ mod tests {
     #[test]
     fn nobody_waits_past_the_end_for_a_reader_that_does_not_read() {
         let (sender, receiver) = mpsc::sync_channel(0);
-        let queue = Queue::start(4, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(4, WhenFull::Block, None, Slow(sender)).unwrap();
         queue.push(b"abc\n");
         assert!(!queue.flush(soon()));
         // One is being written and one fits in; the next ones have to wait.
@@ -461,7 +522,7 @@ mod tests {
     #[test]
     fn the_memory_of_a_huge_line_is_given_back() {
         let (sender, receiver) = mpsc::sync_channel(100);
-        let queue = Queue::start(1024, WhenFull::Block, Slow(sender)).unwrap();
+        let queue = Queue::start(1024, WhenFull::Block, None, Slow(sender)).unwrap();
         for _ in 0..2 {
             queue.push(&[b'x'; 1 << 20]);
             assert!(queue.flush(None));

@@ -15,6 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::config::{Directives, LoggingConfig};
+use super::gather::Gathering;
 use super::layer::json_layer;
 use super::output::Stdout;
 use super::queue::{Queue, with_patience_until};
@@ -78,9 +79,10 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let (filter, level_in_force) = filter_of(&config.level, &mut config.complaints)?;
     #[cfg(feature = "otel")]
     let (exported, _) = filter_of(&config.export_level, &mut config.complaints)?;
-    let queue = Queue::start(config.queue, config.when_full, Stdout::new()?)?;
+    let gathering = Some(Gathering::new(&config));
+    let queue = Queue::start(config.queue, config.when_full, gathering, Stdout::new()?)?;
     let (filter, level) = reload::Layer::new(filter);
-    let lines = json_layer(&config, queue.clone());
+    let lines = json_layer(&config, queue.clone()).gathering();
     #[cfg(feature = "otel")]
     let telemetry = {
         let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
@@ -265,6 +267,11 @@ impl Logging {
             telemetry.flush(end);
         }
         is_written
+    }
+
+    /// Writes what repeated itself so far.
+    pub(crate) fn tell_repeats(&self) {
+        self.queue.tell_repeats();
     }
 
     /// Ends it, in at most so long.

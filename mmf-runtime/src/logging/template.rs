@@ -1,6 +1,7 @@
 //! What is known of the fields of a place in the code before anything is recorded there: how each key is
 //! written, and whether its value may be shown. Found out once for each place and kept by each thread.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing::Metadata;
@@ -19,6 +20,8 @@ pub(super) struct Template {
     pub(super) value: Notation,
     /// What is left out of both.
     pub(super) patterns: Patterns,
+    /// The service, which is no component of itself.
+    pub(super) service: Arc<str>,
     keys: Box<[Key]>,
 }
 
@@ -44,6 +47,8 @@ pub(super) enum Use {
     Count,
     /// In an event, the message of the line.
     Message,
+    /// It is shown where it is not the service.
+    Component,
     /// In a record of the `log` crate, the target of the line.
     Target,
     /// There, where it stands in the code.
@@ -66,6 +71,7 @@ pub(super) struct Style {
     format: Format,
     redacted: Words,
     patterns: Patterns,
+    service: Arc<str>,
     /// Lines tell where they come from.
     source: bool,
     /// Tells the templates of this layer from another's in the memory of a thread.
@@ -79,10 +85,16 @@ impl Style {
             format: config.format,
             redacted: Words::new(&config.redacted),
             patterns: Patterns::new(&config.patterns),
+            service: Arc::from(&*config.service),
             source: config.source,
             // Relaxed: only that each number is given once matters.
             id: NEXT.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// What stands before the value of a key that is a number.
+    pub(super) fn prefix(&self, name: &'static str) -> Box<str> {
+        self.key(name).prefix
     }
 
     /// The number of the layer.
@@ -96,6 +108,7 @@ impl Style {
             message: Notation::of_messages(self.format),
             value: Notation::of_values(self.format),
             patterns: self.patterns.clone(),
+            service: Arc::clone(&self.service),
             keys,
         }
     }
@@ -104,6 +117,7 @@ impl Style {
         let name = name.strip_prefix("r#").unwrap_or(name);
         let used = match name {
             "message" => Use::Message,
+            "component" => Use::Component,
             "log.target" => Use::Target,
             "log.file" if self.source => Use::File,
             "log.line" if self.source => Use::Line,

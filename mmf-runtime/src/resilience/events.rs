@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::breaker::BreakerState;
+use super::breaker::{BreakerState, Change};
 use super::error::ResilienceError;
 use super::policy::Outcome;
 
@@ -96,16 +96,13 @@ pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: Error
     debug!(target: TARGET, policy, %error, "fallback");
 }
 
-pub(crate) fn breaker_changed(
-    policy: &str,
-    key: Option<&str>,
-    from: BreakerState,
-    to: BreakerState,
-) {
+pub(crate) fn breaker_changed(policy: &str, key: Option<&str>, change: Change) {
+    let Change { from, to, cause } = change;
+    let cause = cause.as_str();
     if to == BreakerState::Closed {
-        info!(target: TARGET, policy, key, %from, %to, "breaker changed");
+        info!(target: TARGET, policy, key, %from, %to, cause, "breaker changed");
     } else {
-        warn!(target: TARGET, policy, key, %from, %to, "breaker changed");
+        warn!(target: TARGET, policy, key, %from, %to, cause, "breaker changed");
     }
 }
 

@@ -41,4 +41,4 @@ pub use name::{CallName, KeyLabel, PolicyName};
 pub use rate_limit::{RateLimiter, RateLimiterBuilder};
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
-pub use snapshot::{BreakerSnapshot, BulkheadSnapshot, Latency, PolicySnapshot};
+pub use snapshot::{BreakerSnapshot, BulkheadSnapshot, Latency, OpenedBy, PolicySnapshot};

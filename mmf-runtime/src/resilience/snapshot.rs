@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::breaker::BreakerState;
+use super::breaker::{BreakerState, Cause};
 use super::name::PolicyName;
 
 /// The counters of an annotated function since the program started.
@@ -81,8 +81,41 @@ pub struct BreakerSnapshot {
     pub late: u64,
     /// How often it went from closed to open.
     pub opened: u64,
+    /// The same by what opened it.
+    pub opened_by: OpenedBy,
     /// Share of failures in the window now; 0 where the window is empty.
     pub failure_rate: f64,
+}
+
+/// How often a breaker opened, by the rule that was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OpenedBy {
+    /// `failure_threshold`: failures in a row.
+    pub failures: u64,
+    /// `failure_rate_threshold`: the share of failures in the window.
+    pub failure_rate: u64,
+    /// `slow_call_rate_threshold`: the share of slow calls in the window.
+    pub slow_calls: u64,
+}
+
+impl OpenedBy {
+    pub(crate) fn count(&mut self, cause: Cause) {
+        match cause {
+            Cause::Failures => self.failures += 1,
+            Cause::FailureRate => self.failure_rate += 1,
+            Cause::SlowCalls => self.slow_calls += 1,
+            _ => {}
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            failures: self.failures + other.failures,
+            failure_rate: self.failure_rate + other.failure_rate,
+            slow_calls: self.slow_calls + other.slow_calls,
+        }
+    }
 }
 
 impl BreakerSnapshot {
@@ -95,6 +128,7 @@ impl BreakerSnapshot {
         refused: 0,
         late: 0,
         opened: 0,
+        opened_by: OpenedBy { failures: 0, failure_rate: 0, slow_calls: 0 },
         failure_rate: 0.0,
     };
 
@@ -119,6 +153,7 @@ impl BreakerSnapshot {
             refused: self.refused + other.refused,
             late: self.late + other.late,
             opened: self.opened + other.opened,
+            opened_by: self.opened_by.and(other.opened_by),
             failure_rate: self.failure_rate.max(other.failure_rate),
         }
     }

@@ -125,6 +125,20 @@ fn start_and_end_are_logged_under_one_id() {
 }
 
 #[test]
+fn a_service_is_no_component_of_itself() {
+    let config = mmf::logging::LoggingConfig::new("user-service");
+    let lines = lines_of_future(&config, async {
+        Users { limit: 1 }.create(User { id: 7, password: "p" }).await.unwrap();
+        info!(component = "database", "a user's own");
+    });
+    let lines: Vec<_> = lines.iter().map(|line| parse(line)).collect();
+    let (own, operation) = lines.split_last().unwrap();
+    assert_eq!(own["component"], "database");
+    assert_eq!(operation.len(), 3);
+    assert!(operation.iter().all(|line| line.get("component").is_none()), "{operation:?}");
+}
+
+#[test]
 fn a_failure_is_a_warning_with_its_causes() {
     let cause = std::fmt::Error.to_string();
     let lines = lines(async {

@@ -25,7 +25,7 @@ use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
 use crate::resilience::events;
 use crate::resilience::name::{CallName, KeyLabel, PolicyName};
 use crate::resilience::policy::{Identity, Invocation};
-use crate::resilience::snapshot::BreakerSnapshot;
+use crate::resilience::snapshot::{BreakerSnapshot, OpenedBy};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
 
@@ -56,6 +56,51 @@ impl fmt::Display for BreakerState {
             Self::Disabled => "disabled",
         })
     }
+}
+
+/// Why a breaker changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// `failure_threshold` failures in a row.
+    Failures,
+    /// `failure_rate_threshold` in the window.
+    FailureRate,
+    /// `slow_call_rate_threshold` in the window.
+    SlowCalls,
+    /// Its time is over: trials decide.
+    TimeIsOver,
+    /// A trial failed.
+    FailedTrial,
+    /// A trial did not end in time.
+    HungTrial,
+    /// The trials succeeded.
+    Recovered,
+    /// Somebody said so.
+    Forced,
+}
+
+impl Cause {
+    /// As events tell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failure_threshold",
+            Self::FailureRate => "failure_rate_threshold",
+            Self::SlowCalls => "slow_call_rate_threshold",
+            Self::TimeIsOver => "recovery_timeout",
+            Self::FailedTrial => "failed_trial",
+            Self::HungTrial => "hung_trial",
+            Self::Recovered => "success_threshold",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+/// A change of state that is to be told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) from: BreakerState,
+    pub(crate) to: BreakerState,
+    pub(crate) cause: Cause,
 }
 
 /// The state word: bits 0 to 2 are the state, bit 3 says `exact`, bit 4 that the clock matters to a
@@ -165,8 +210,9 @@ struct Books {
     failures: u64,
     slow: u64,
     opened: u64,
+    opened_by: OpenedBy,
     /// A change of state to be told once the lock is free.
-    changed: Option<(BreakerState, BreakerState)>,
+    changed: Option<Change>,
 }
 
 /// The books under their lock. Tells of a change after the lock is free: a subscriber may ask the
@@ -194,8 +240,8 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let changed = self.changed.take();
         self.books = None;
-        if let Some((from, to)) = changed {
-            events::breaker_changed(&self.breaker.name, self.breaker.key.as_deref(), from, to);
+        if let Some(changed) = changed {
+            events::breaker_changed(&self.breaker.name, self.breaker.key.as_deref(), changed);
         }
     }
 }
@@ -221,6 +267,7 @@ impl CircuitBreaker {
             failures: 0,
             slow: 0,
             opened: 0,
+            opened_by: OpenedBy::default(),
             changed: None,
         };
         let closed = Word::new(0, BreakerState::Closed).with(Word::TIMED, config.is_timed());
@@ -320,8 +367,9 @@ impl CircuitBreaker {
     /// Closes it as if new: its counters start again from zero too.
     pub fn reset(&self) {
         let mut books = self.books();
-        self.change(&mut books, BreakerState::Closed);
+        self.change(&mut books, BreakerState::Closed, Cause::Forced);
         books.failed_trials = 0;
+        books.opened_by = OpenedBy::default();
         (books.successes, books.failures, books.slow, books.opened) = (0, 0, 0, 0);
         books.refused_before = self.refused.sum(0);
         books.late_before = self.late.sum(0);
@@ -341,6 +389,7 @@ impl CircuitBreaker {
             refused: self.refused.sum(0) - books.refused_before,
             late: self.late.sum(0) - books.late_before,
             opened: books.opened,
+            opened_by: books.opened_by,
             failure_rate: if sums.calls == 0 {
                 0.0
             } else {
@@ -443,7 +492,7 @@ impl CircuitBreaker {
                 if let Some(refused) = self.still_open() {
                     return Err(refused);
                 }
-                self.change(&mut books, BreakerState::HalfOpen);
+                self.change(&mut books, BreakerState::HalfOpen, Cause::TimeIsOver);
             }
             BreakerState::HalfOpen => {}
             // Somebody else was faster.
@@ -455,7 +504,7 @@ impl CircuitBreaker {
         let now = clock::nanos().max(1);
         if self.a_trial_has_hung(&mut books, now) {
             books.failures += 1;
-            self.fail_trial(&mut books);
+            self.fail_trial(&mut books, Cause::HungTrial);
             return Err(self.refuse(self.time_to_trial(now)));
         }
         if books.trials.len() >= self.config.half_open_max_calls as usize {
@@ -481,9 +530,9 @@ impl CircuitBreaker {
         books.trials.iter().any(|began| now.saturating_sub(*began) >= patience)
     }
 
-    fn fail_trial(&self, books: &mut Books) {
+    fn fail_trial(&self, books: &mut Books, cause: Cause) {
         books.failed_trials = books.failed_trials.saturating_add(1);
-        self.open(books);
+        self.open(books, cause);
     }
 
     #[inline]
@@ -556,23 +605,31 @@ impl CircuitBreaker {
         books.consecutive_failures =
             if seen.failed { books.consecutive_failures.saturating_add(1) } else { 0 };
 
-        if self.must_open(&books) {
+        if let Some(cause) = self.cause_to_open(&books) {
             books.opened += 1;
-            self.open(&mut books);
+            books.opened_by.count(cause);
+            self.open(&mut books, cause);
         } else {
             self.store(word.with(Word::EXACT, self.must_be_exact(&books)));
         }
     }
 
-    fn must_open(&self, books: &Books) -> bool {
-        let Config { failure_threshold, minimum_throughput, .. } = *self.config;
+    fn cause_to_open(&self, books: &Books) -> Option<Cause> {
+        let config = &*self.config;
         let sums = books.window.sums();
-        let by_count = failure_threshold > 0 && books.consecutive_failures >= failure_threshold;
-        let by_rate = sums.calls >= u64::from(minimum_throughput)
-            && (self.config.failure_rate_threshold.is_reached(sums.failures, sums.calls)
-                || self.config.slow_call_threshold.is_some()
-                    && self.config.slow_call_rate_threshold.is_reached(sums.slow, sums.calls));
-        by_count || by_rate
+        let counts = sums.calls >= u64::from(config.minimum_throughput);
+        if config.failure_threshold > 0 && books.consecutive_failures >= config.failure_threshold {
+            Some(Cause::Failures)
+        } else if counts && config.failure_rate_threshold.is_reached(sums.failures, sums.calls) {
+            Some(Cause::FailureRate)
+        } else if counts
+            && config.slow_call_threshold.is_some()
+            && config.slow_call_rate_threshold.is_reached(sums.slow, sums.calls)
+        {
+            Some(Cause::SlowCalls)
+        } else {
+            None
+        }
     }
 
     /// Whether a plain success could open the breaker; see the head of this file.
@@ -599,7 +656,7 @@ impl CircuitBreaker {
             if counted != Counted::Neither {
                 self.late.add_one(0);
             }
-            return self.fail_trial(&mut books);
+            return self.fail_trial(&mut books, Cause::HungTrial);
         }
         let began = admission.started.map_or(0, NonZeroU64::get);
         let place = books.trials.iter().position(|trial| *trial == began);
@@ -614,12 +671,12 @@ impl CircuitBreaker {
                 books.trials_succeeded += 1;
                 if books.trials_succeeded >= self.config.success_threshold {
                     books.failed_trials = 0;
-                    self.change(&mut books, BreakerState::Closed);
+                    self.change(&mut books, BreakerState::Closed, Cause::Recovered);
                 }
             }
             Counted::Failure => {
                 books.count(Seen { failed: true, slow });
-                self.fail_trial(&mut books);
+                self.fail_trial(&mut books, Cause::FailedTrial);
             }
         }
     }
@@ -628,13 +685,13 @@ impl CircuitBreaker {
         Locked { breaker: self, books: Some(lock(&self.books)) }
     }
 
-    fn open(&self, books: &mut Books) {
+    fn open(&self, books: &mut Books, cause: Cause) {
         let now = clock::nanos();
         let until = now.saturating_add(self.config.recovery_nanos(books.failed_trials));
         // Relaxed: published by the release of the word in `change`.
         self.opened_at.store(now, Ordering::Relaxed);
         self.until.store(until, Ordering::Relaxed);
-        self.change(books, BreakerState::Open);
+        self.change(books, BreakerState::Open, cause);
     }
 
     fn force(&self, state: BreakerState) {
@@ -642,11 +699,11 @@ impl CircuitBreaker {
         if state == BreakerState::Closed {
             books.failed_trials = 0;
         }
-        self.change(&mut books, state);
+        self.change(&mut books, state, Cause::Forced);
     }
 
     /// Enters `state` with empty books: what began before is not counted any more.
-    fn change(&self, books: &mut Books, state: BreakerState) {
+    fn change(&self, books: &mut Books, state: BreakerState, cause: Cause) {
         self.fold(books);
         let before = self.word();
         books.window.clear();
@@ -658,7 +715,7 @@ impl CircuitBreaker {
         self.store(after.with(Word::TIMED, self.config.is_timed()));
         if before.state() != state {
             // One lock, one change: nobody changes the state twice before letting go.
-            books.changed = Some((before.state(), state));
+            books.changed = Some(Change { from: before.state(), to: state, cause });
         }
     }
 

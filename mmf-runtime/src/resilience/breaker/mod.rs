@@ -17,5 +17,6 @@ mod reference;
 pub use config::{CircuitBreakerBuilder, Window};
 pub use keyed::KeyedBreakers;
 pub use machine::{BreakerState, CircuitBreaker};
+pub(crate) use machine::{Cause, Change};
 pub use ticket::Counted;
 pub(crate) use ticket::Ticket;

@@ -1,0 +1,366 @@
+//! Repeats: what one place in the code says of one policy again and again is written in full ten times a second;
+//! the rest of that second is one line, with how many more there were and the last of them.
+//!
+//! A refused call is a warning, and an open breaker refuses as fast as it is asked: in full, a log would say one
+//! thing hundreds of thousands of times, and nobody would find another in it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata};
+
+use super::config::LoggingConfig;
+use super::line::{Heading, Parts};
+use super::template::Style;
+
+/// So many of them are written in full.
+const IN_FULL: u32 = 10;
+/// In so long.
+const SECOND: Duration = Duration::from_secs(1);
+/// So many places and policies are told apart; what comes beyond them is written in full.
+const MOST: usize = 1024;
+const SHARDS: usize = 16;
+
+/// What repeats itself.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// The user's own events and operations as well.
+    all: bool,
+    heading: Heading,
+    /// What stands before the number of repeats in a line.
+    repeated: Box<str>,
+    hashes: RandomState,
+    /// Times are told in nanoseconds from here.
+    epoch: Instant,
+    /// When the next line is due; `u64::MAX` where none is.
+    due: AtomicU64,
+    process: u32,
+    /// Under their locks: maps by hashes, and texts that are swapped. Values were rendered before.
+    shards: [Mutex<HashMap<u64, Repeats>>; SHARDS],
+}
+
+/// Of one place and policy.
+#[derive(Debug)]
+struct Repeats {
+    /// When its second began.
+    since: u64,
+    /// How many were written in full since then.
+    shown: u32,
+    /// How many more there were that no line tells of yet.
+    more: u64,
+    last: Last,
+}
+
+/// The last of them.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    level: Option<Level>,
+    at: Option<SystemTime>,
+    target: String,
+    message: String,
+    fields: String,
+    metadata: Option<&'static Metadata<'static>>,
+}
+
+/// What becomes of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is written.
+    Shown,
+    /// It is one of many.
+    Gathered,
+    /// The same, and the first of them: whoever writes has to wake when the second is over.
+    First,
+}
+
+impl Gathering {
+    pub(super) fn new(config: &LoggingConfig) -> Self {
+        Self {
+            all: config.gather_repeats,
+            heading: Heading::new(config),
+            repeated: Style::new(config).prefix("repeated"),
+            hashes: RandomState::new(),
+            epoch: Instant::now(),
+            due: AtomicU64::new(u64::MAX),
+            process: process::id(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+
+    /// Tells the events of a place and policy from others, where they are gathered at all.
+    pub(super) fn id(&self, event: &Event<'_>) -> Option<u64> {
+        let metadata = event.metadata();
+        let target = metadata.target();
+        // What a service says of itself and of its requests is the user's.
+        let is_own = target.starts_with("mmf::") && target != "mmf::service";
+        (is_own || self.all).then(|| {
+            let mut named = Named::default();
+            event.record(&mut named);
+            self.hashes.hash_one((std::ptr::from_ref(metadata) as usize, named.0))
+        })
+    }
+
+    /// Takes an event that was rendered, or leaves it to be written.
+    pub(super) fn take(
+        &self,
+        id: u64,
+        now: Instant,
+        (metadata, target, message, fields): (&'static Metadata<'static>, &str, &str, &str),
+    ) -> Fate {
+        let Some(mut shard) = self.shard(id) else { return Fate::Shown };
+        let now = self.nanos(now);
+        let is_full = shard.len() >= MOST / SHARDS;
+        if is_full && !shard.contains_key(&id) {
+            shard.retain(|_, known| known.more > 0 || !known.is_over(now));
+        }
+        let is_full = shard.len() >= MOST / SHARDS;
+        let known = match shard.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if is_full => return Fate::Shown,
+            Entry::Vacant(place) => place.insert(Repeats::new(now)),
+        };
+        if known.is_over(now) {
+            (known.since, known.shown) = (now, 0);
+        }
+        if known.shown < IN_FULL {
+            known.shown += 1;
+            return Fate::Shown;
+        }
+        known.more += 1;
+        known.last.set(metadata, target, message, fields);
+        if known.more > 1 {
+            return Fate::Gathered;
+        }
+        let due = known.since.saturating_add(SECOND.as_nanos() as u64);
+        // Relaxed: who waits for it looks again under a lock.
+        self.due.fetch_min(due, Ordering::Relaxed);
+        Fate::First
+    }
+
+    /// How long it is until a line is due; nothing where none is.
+    pub(super) fn time_to_due(&self) -> Option<Duration> {
+        match self.due.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            due => Some(Duration::from_nanos(due.saturating_sub(self.nanos(Instant::now())))),
+        }
+    }
+
+    /// Appends the lines that are due, or all that there are.
+    pub(super) fn append(&self, now: Instant, all: bool, lines: &mut Vec<u8>) {
+        let now = self.nanos(now);
+        if !all && self.due.load(Ordering::Relaxed) > now {
+            return;
+        }
+        // What comes from here on lowers it again, and so does what is not due yet.
+        self.due.store(u64::MAX, Ordering::Relaxed);
+        let mut ended = Vec::new();
+        for number in 0..SHARDS {
+            let Some(mut shard) = self.shard(number as u64) else { continue };
+            for known in shard.values_mut().filter(|known| known.more > 0) {
+                if all || known.is_over(now) {
+                    ended.push((std::mem::take(&mut known.more), std::mem::take(&mut known.last)));
+                } else {
+                    let due = known.since.saturating_add(SECOND.as_nanos() as u64);
+                    self.due.fetch_min(due, Ordering::Relaxed);
+                }
+            }
+        }
+        ended.sort_by_key(|(_, last)| last.at);
+        let mut line = String::new();
+        for (more, last) in ended {
+            line.clear();
+            self.write(more, &last, &mut line);
+            lines.extend_from_slice(line.as_bytes());
+        }
+    }
+
+    fn write(&self, more: u64, last: &Last, line: &mut String) {
+        let source = last.metadata.and_then(|metadata| metadata.file().zip(metadata.line()));
+        let parts = Parts {
+            at: last.at.unwrap_or_else(SystemTime::now),
+            level: last.level.unwrap_or(Level::WARN),
+            target: &last.target,
+            // It is about many requests.
+            trace: None,
+            correlation_id: None,
+            source,
+            message: &last.message,
+        };
+        let fields = |line: &mut String| {
+            line.push_str(&last.fields);
+            line.push_str(&self.repeated);
+            line.push_str(itoa::Buffer::new().format(more));
+        };
+        self.heading.write(&parts, fields, line);
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nothing where the lock was held by a thread that a fork has not.
+    fn shard(&self, id: u64) -> Option<MutexGuard<'_, HashMap<u64, Repeats>>> {
+        let shard = &self.shards[id as usize % SHARDS];
+        match shard.try_lock() {
+            Ok(shard) => Some(shard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if self.process != process::id() => None,
+            Err(TryLockError::WouldBlock) => {
+                Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+}
+
+impl Repeats {
+    fn new(now: u64) -> Self {
+        Self { since: now, shown: 0, more: 0, last: Last::default() }
+    }
+
+    fn is_over(&self, now: u64) -> bool {
+        now.saturating_sub(self.since) >= SECOND.as_nanos() as u64
+    }
+}
+
+impl Last {
+    fn set(
+        &mut self,
+        metadata: &'static Metadata<'static>,
+        target: &str,
+        message: &str,
+        fields: &str,
+    ) {
+        (self.level, self.at) = (Some(*metadata.level()), Some(SystemTime::now()));
+        self.metadata = Some(metadata);
+        for (kept, new) in
+            [(&mut self.target, target), (&mut self.message, message), (&mut self.fields, fields)]
+        {
+            kept.clear();
+            kept.push_str(new);
+        }
+    }
+}
+
+/// The policy or the operation that an event is about.
+#[derive(Default, Hash)]
+struct Named(String);
+
+impl Visit for Named {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if matches!(field.name(), "policy" | "operation") {
+            self.0.push_str(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        use std::fmt::Write as _;
+        if matches!(field.name(), "policy" | "operation") {
+            // A value that fails to print has written what it could.
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::callsite::{Callsite, Identifier};
+    use tracing::field::FieldSet;
+    use tracing::subscriber::Interest;
+
+    struct Place;
+    static PLACE: Place = Place;
+    static METADATA: Metadata<'static> = Metadata::new(
+        "event",
+        "mmf::resilience",
+        Level::WARN,
+        Some("policy.rs"),
+        Some(7),
+        None,
+        FieldSet::new(&["policy"], Identifier(&PLACE)),
+        tracing::metadata::Kind::EVENT,
+    );
+
+    impl Callsite for Place {
+        fn set_interest(&self, _: Interest) {}
+        fn metadata(&self) -> &Metadata<'_> {
+            &METADATA
+        }
+    }
+
+    fn gathering() -> (Gathering, Instant) {
+        let gathering = Gathering::new(&LoggingConfig::new("users"));
+        let now = gathering.epoch;
+        (gathering, now)
+    }
+
+    fn take(gathering: &Gathering, id: u64, now: Instant, error: u64) -> Fate {
+        let fields = format!(",\"error\":{error}");
+        gathering.take(id, now, (&METADATA, "mmf::resilience", "refused", &fields))
+    }
+
+    fn lines(gathering: &Gathering, now: Instant, all: bool) -> Vec<serde_json::Value> {
+        let mut lines = Vec::new();
+        gathering.append(now, all, &mut lines);
+        let lines = String::from_utf8(lines).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn ten_a_second_are_shown_and_the_rest_is_one_line() {
+        let (gathering, now) = gathering();
+        let fates: Vec<_> = (0..100).map(|error| take(&gathering, 1, now, error)).collect();
+        assert_eq!(fates[9..12], [Fate::Shown, Fate::First, Fate::Gathered]);
+        assert_eq!(fates.iter().filter(|fate| **fate == Fate::Shown).count(), 10);
+        let almost = now + SECOND - Duration::from_nanos(1);
+        assert!(lines(&gathering, almost, false).is_empty());
+        assert!(gathering.time_to_due().is_some());
+        let told = lines(&gathering, now + SECOND, false);
+        assert_eq!(told.len(), 1);
+        assert_eq!((&told[0]["repeated"], &told[0]["error"]), (&90.into(), &99.into()));
+        assert_eq!((&told[0]["message"], &told[0]["level"]), (&"refused".into(), &"WARN".into()));
+        assert!(gathering.time_to_due().is_none());
+        assert!(lines(&gathering, now + SECOND, true).is_empty());
+    }
+
+    #[test]
+    fn each_second_begins_anew_and_a_flush_waits_for_none() {
+        let (gathering, now) = gathering();
+        (0..15).for_each(|error| _ = take(&gathering, 1, now, error));
+        // The thread that writes was late.
+        let fates: Vec<_> = (0..15).map(|error| take(&gathering, 1, now + SECOND, error)).collect();
+        assert_eq!(fates[9..12], [Fate::Shown, Fate::Gathered, Fate::Gathered]);
+        let told = lines(&gathering, now + SECOND, true);
+        assert_eq!((told.len(), &told[0]["repeated"]), (1, &10.into()));
+    }
+
+    #[test]
+    fn what_is_not_due_yet_stays() {
+        let (gathering, now) = gathering();
+        (0..11).for_each(|error| _ = take(&gathering, 1, now, error));
+        let later = now + SECOND / 2;
+        (0..11).for_each(|error| _ = take(&gathering, 2, later, error));
+        assert_eq!(lines(&gathering, now + SECOND, false).len(), 1);
+        assert!(gathering.time_to_due().is_some());
+        assert_eq!(lines(&gathering, later + SECOND, false).len(), 1);
+    }
+
+    #[test]
+    fn the_table_has_an_end_and_room_for_what_comes_when_others_are_quiet() {
+        let (gathering, now) = gathering();
+        let places = 2 * MOST as u64;
+        for place in 0..places {
+            (0..11).for_each(|error| _ = take(&gathering, place, now, error));
+        }
+        assert_eq!(lines(&gathering, now, true).len(), MOST, "what is beyond them was shown");
+        let later = now + SECOND;
+        let fates: Vec<_> = (0..11).map(|error| take(&gathering, places, later, error)).collect();
+        assert_eq!(fates[10], Fate::First);
+    }
+}
