@@ -27,3 +27,34 @@ async fn both_places_are_named_and_neither_is_merged() {
     assert_eq!((second.snapshot().calls, second.snapshot().name), (1, "doubled@12".into()));
     assert!(policy("doubled").unwrap().location().ends_with("names.rs:7"));
 }
+
+#[cfg(any(feature = "chaos", feature = "testing"))]
+#[test]
+#[should_panic(expected = "two functions are named \"doubled\"")]
+fn a_test_tells_it() {
+    mmf::testing::names_are_unique();
+}
+
+/// Whoever records a result records that as well: `cargo mmf test` fails by it.
+#[cfg(feature = "testing")]
+#[test]
+fn a_record_tells_it() {
+    use mmf::testing::results::{Outcome, Record, Results};
+
+    let folder = std::env::temp_dir().join(format!("mmf-names-{}", std::process::id()));
+    if std::env::var_os("MMF_TEST_CHILD").is_none() {
+        // A process of its own, with results of its own.
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["a_record_tells_it", "--exact"])
+            .env("MMF_TEST_CHILD", "1")
+            .env("MMF_RESULTS", &folder)
+            .status();
+        assert!(status.unwrap().success());
+        let results = Results::read(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        let record = &results.records["names::names_are_unique"];
+        assert!(!record.passed && record.reasons[0].contains("names.rs:12"), "{record:?}");
+        return;
+    }
+    Record::new("names::any", true, 1.0, Outcome::Test).write().unwrap();
+}

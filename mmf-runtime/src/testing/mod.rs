@@ -11,6 +11,7 @@ mod body;
 mod contract;
 #[cfg(feature = "testing")]
 mod gates;
+mod names;
 #[cfg(feature = "testing")]
 mod performance;
 #[cfg(feature = "testing")]
@@ -28,6 +29,7 @@ pub use contract::pact;
 pub use contract::{ContractReport, ContractResponse, ContractTest};
 #[cfg(feature = "testing")]
 pub use gates::{GateVerdict, KindGates, QualityGates};
+pub use names::names_are_unique;
 #[cfg(feature = "testing")]
 pub use performance::{
     BaselineRun, Comparison, Limits, PerformanceBaseline, PerformanceReport, PerformanceTest,

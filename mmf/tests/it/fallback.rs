@@ -63,6 +63,28 @@ async fn the_last_good_value_answers_until_it_is_too_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_value_is_told_that_it_is_one() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct User(u32, Option<std::time::Duration>);
+    fn aged(user: &mut User, age: std::time::Duration) {
+        user.1 = Some(age);
+    }
+    #[resilient(fallback(stale(key(id), aged(aged))))]
+    async fn f(id: u32, script: &Script) -> Result<User, Error> {
+        let number = script.play().await?;
+        Ok(User(id + number, None))
+    }
+    let script = Script::new([Good, Fail(Error::Busy)]);
+    assert_eq!(f(1, &script).await, Ok(User(2, None)), "fresh");
+    pass(1500).await;
+    let age = Some(std::time::Duration::from_millis(1500));
+    assert_eq!(f(1, &script).await, Ok(User(2, age)));
+    pass(500).await;
+    let age = Some(std::time::Duration::from_millis(2000));
+    assert_eq!(f(1, &script).await, Ok(User(2, age)), "what is kept is not changed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_kind_of_refusal_is_answered_unless_told_otherwise() {
     macro_rules! refused {
         ($refusal:ident, $($policies:tt)+) => {{

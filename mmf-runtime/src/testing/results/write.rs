@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::record::{Outcome, Record};
+use crate::testing::names::record_of_conflict;
 
 impl Record {
     /// Notes that a test of a kind begins, so that one which is killed is missed. What it returns is that note.
@@ -36,6 +37,10 @@ impl Record {
             Some(file) => file,
             none => none.insert(create()?),
         };
+        self.write_to(file)
+    }
+
+    fn write_to(&self, file: &mut File) -> io::Result<()> {
         let mut line = serde_json::to_string(self)?;
         line.push('\n');
         // One write a line: a process that is killed leaves whole lines.
@@ -43,13 +48,20 @@ impl Record {
     }
 }
 
+/// The file of this process, which begins with what is wrong with its names.
 fn create() -> io::Result<File> {
     let program = std::env::current_exe()?;
     let folder = folder(&program)?;
     std::fs::create_dir_all(&folder)?;
     let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = folder.join(format!("{name}-{}.jsonl", std::process::id()));
-    OpenOptions::new().create(true).append(true).open(path)
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    // A file is `<crate>-<hash>`.
+    let name = name.rsplit_once('-').map_or(name.as_str(), |(name, _)| name);
+    if let Some(conflict) = record_of_conflict(name) {
+        conflict.write_to(&mut file)?;
+    }
+    Ok(file)
 }
 
 /// Where results of a program go: `MMF_RESULTS`, else `mmf/results` of the target folder it lies in.

@@ -32,13 +32,14 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(self) -> End {
         match self.tested() {
-            Ok(status) if status.success() => End::Passed,
-            Ok(_) => End::Failed,
+            Ok(true) => End::Passed,
+            Ok(false) => End::Failed,
             Err(why) => End::Undecided(why),
         }
     }
 
-    fn tested(self) -> Result<ExitStatus, String> {
+    /// Whether all passed, the names of policies included.
+    fn tested(self) -> Result<bool, String> {
         let folder = results::folder(self.results)?;
         clear(&folder).map_err(|error| format!("old results cannot be removed: {error}"))?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -54,8 +55,19 @@ impl Test {
                 .map_err(|error| format!("cargo test cannot be run: {error}"))?
         };
         add(&folder, records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
-        Ok(status)
+        let conflicts = conflicts(&folder).map_err(|error| error.to_string())?;
+        for (test, reason) in &conflicts {
+            eprintln!("cargo mmf: {test} failed: {reason}");
+        }
+        Ok(status.success() && conflicts.is_empty())
     }
+}
+
+/// What programs say of the names of their policies: no test of the runner's.
+fn conflicts(folder: &Path) -> io::Result<Vec<(String, String)>> {
+    let records = Results::read(folder)?.records.into_values();
+    let failed = records.filter(|record| !record.passed && record.path() == "names_are_unique");
+    Ok(failed.map(|record| (record.test, record.reasons.join("; "))).collect())
 }
 
 /// Of tests that are gone no result may stay. What is not ours stays.
