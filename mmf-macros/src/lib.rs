@@ -30,8 +30,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The groups are `retry`, `breaker`, `rate_limit`, `bulkhead`, `hedge` and `fallback`; beside them
-/// stand `name`, `deadline`, `timeout`, `clone(…)` and `crate`, on an `impl` block `all`, and on a method of one
-/// `skip`. Every key with its default is in the table of the guide, on the front page of `mmf`.
+/// stand `name`, `deadline`, `timeout`, `refused(…)`, `clone(…)`, `keep(…)` and `crate`, on an `impl` block `all`, and
+/// on a method of one `skip`. Every key with its default is in the table of the guide, on the front page of `mmf`.
 ///
 /// A group alone takes its defaults, and an expression is a ready policy: `breaker = &PAYMENTS`, or
 /// `bulkhead = Bulkhead::builder("db").build()`, which is built once. Values that can never work do not compile;
@@ -40,8 +40,8 @@ use proc_macro::TokenStream;
 ///
 /// # Errors
 ///
-/// Where a policy can refuse a call, the error type of the function must implement
-/// `From<mmf::ResilienceError>`. When retries run out, the caller gets the last error itself. It does so at once
+/// Where a policy can refuse a call, `refused(…)` says how a refusal becomes an error of the function's, or its error
+/// type implements `From<mmf::ResilienceError>`. When retries run out, the caller gets the last error itself. It does so at once
 /// where the next attempt would start at or past `max_duration` or the deadline.
 ///
 /// # Cancelling and panics
@@ -196,8 +196,7 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A failure is logged at WARN, whatever the `level`; so is an operation whose future is dropped before its
-/// end, as `cancelled`. Above `#[resilient]` on the block, each attempt is an operation; below it, each
-/// call.
+/// end, as `cancelled`. An operation is a call, whether this stands above `#[resilient]` or below it.
 ///
 /// On a struct: it gets `logger()`, its `mmf::logging::ServiceLogger`.
 #[proc_macro_attribute]

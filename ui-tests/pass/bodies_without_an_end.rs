@@ -56,6 +56,6 @@ pub fn struck_now() -> u8 {
     unimplemented!()
 }
 
-fn main() {
+pub fn main() {
     let _ = Error;
 }

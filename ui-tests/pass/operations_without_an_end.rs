@@ -32,4 +32,4 @@ impl Users {
     }
 }
 
-fn main() {}
+pub fn main() {}

@@ -27,6 +27,6 @@ pub async fn call() -> Result<u8, Error> {
     Err(Error::Busy { after: 1 })
 }
 
-fn main() {
+pub fn main() {
     let _ = Error::Status(1);
 }

@@ -2,7 +2,7 @@
 #![deny(unused)]
 
 #[mmf::service(name = "users")]
-async fn main() -> Result<(), std::io::Error> {
+pub async fn main() -> Result<(), std::io::Error> {
     #![allow(unused_variables)]
     let unused = 1;
     if true {

@@ -36,7 +36,7 @@ impl<T: Display + Clone + Send + Sync> Users<T> {
     }
 
     pub async fn sorted(&self, (a, b): (u8, u8)) -> impl Iterator<Item = u8> + use<T> {
-        [a, b].into_iter()
+        vec![a, b].into_iter()
     }
 
     #[operation(fields(names = self.names.len(), first = ?self.names.first().map(ToString::to_string)))]

@@ -65,7 +65,7 @@ impl Client for u8 {
 
 fn send<T: Send>(_: T) {}
 
-fn main() {
+pub fn main() {
     let body = || Body(Cell::new(1));
     send(by_value(body(), (Cell::new(1), 1)));
     send(formatted(Cell::new(1)));

@@ -18,6 +18,17 @@ fn programs() {
     }
 }
 
+/// Other editions compile them as modules of one crate.
+#[test]
+fn every_program_is_compiled_at_each_edition() {
+    let listed = include_str!("../programs.rs");
+    for program in std::fs::read_dir("pass").expect("programs") {
+        let path = program.expect("a program").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        assert!(listed.contains(&format!("pub mod {name};")), "`{name}` is missing in programs.rs");
+    }
+}
+
 /// The words of the compiler belong to one version of it.
 fn compiler_is_pinned() -> bool {
     let pinned = include_str!("../rust-toolchain.toml")

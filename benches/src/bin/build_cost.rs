@@ -1,8 +1,9 @@
-//! What annotated functions cost to build: 200 of them in a crate of their own, beside the same
-//! functions under `#[tracing::instrument]` and bare ones. Seconds of a debug build of that crate
-//! alone, its dependencies built before, and bytes of text a function in a release build.
+//! What annotated functions cost to build: 200 of them in a crate of their own, or `--functions N`, beside the same
+//! functions under `#[tracing::instrument]` and bare ones. Seconds of a debug build of that crate alone, its
+//! dependencies built before, what of it is a function's share in milliseconds beyond the bare one, and bytes of
+//! text a function in a release build (left out by `--debug-only`).
 //!
-//! `cargo run --release -p mmf-benches --bin build_cost [-- --rounds N --json FILE]`
+//! `cargo run --release -p mmf-benches --bin build_cost [-- --rounds N --json FILE --functions N --debug-only]`
 //!
 //! The crates are written to `target/build_cost` and built there.
 
@@ -10,17 +11,23 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use mmf_benches::table::{Table, rounds};
 use object::{Object, ObjectSection, SectionKind};
 
-const FUNCTIONS: usize = 200;
+/// How many functions; 200, or as `--functions` says.
+static FUNCTIONS: LazyLock<usize> = LazyLock::new(|| {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--functions");
+    arguments.nth(1).map_or(200, |number| number.parse().expect("a number of functions"))
+});
 
 /// A contender: its name, and the attribute above each function.
-const CONTENDERS: [(&str, &str); 3] = [
+const CONTENDERS: [(&str, &str); 4] = [
     ("bare", ""),
     ("instrument", "#[tracing::instrument(err)]"),
+    ("MMF_timeout", "#[mmf::resilient(timeout = \"2s\")]"),
     ("MMF", "#[mmf::resilient(retry(max_attempts = 3), breaker, timeout = \"2s\", bulkhead)]"),
 ];
 
@@ -59,7 +66,7 @@ fn write(name: &str, attribute: &str) -> std::io::Result<PathBuf> {
          impl From<mmf::ResilienceError> for Error { fn from(e: mmf::ResilienceError) -> Self \
          { Self(e.to_string()) } }\n",
     );
-    for function in 0..FUNCTIONS {
+    for function in 0..*FUNCTIONS {
         let _ = write!(
             code,
             "{attribute}\npub async fn fetch_{function}(host: &str, id: u64) \
@@ -76,7 +83,7 @@ fn write(name: &str, attribute: &str) -> std::io::Result<PathBuf> {
         "fn main() {\n    let runtime = tokio::runtime::Builder::new_current_thread()\
                    .enable_all().build().unwrap();\n    runtime.block_on(async {\n",
     );
-    for function in 0..FUNCTIONS {
+    for function in 0..*FUNCTIONS {
         let _ = writeln!(code, "        let _ = fetch_{function}(\"127.0.0.1:1\", 1).await;");
     }
     code.push_str("    });\n}\n");
@@ -132,26 +139,42 @@ impl Build {
 }
 
 fn main() -> std::io::Result<()> {
-    let mut table = Table::new("200 functions", "");
+    let mut table = Table::new(&format!("{} functions", *FUNCTIONS), "");
+    let debug_only = std::env::args().any(|argument| argument == "--debug-only");
+    let builds: &[Build] = if debug_only {
+        &[Build::Debug]
+    } else {
+        &[Build::Debug, Build::Release, Build::ReleaseOneUnit]
+    };
     for (name, attribute) in CONTENDERS {
         let folder = write(name, attribute)?;
-        for build in [Build::Debug, Build::Release, Build::ReleaseOneUnit] {
+        for build in builds {
             build.run(&folder)?;
         }
     }
     for _ in 0..rounds(5) {
+        let mut bare = 0.0;
         for (name, attribute) in CONTENDERS {
             let seconds = Build::Debug.run(&write(name, attribute)?)?;
             table.add("debug build, seconds", name, seconds);
+            if name == "bare" {
+                bare = seconds;
+            } else {
+                let share = (seconds - bare) * 1000.0 / *FUNCTIONS as f64;
+                table.add("milliseconds a function", name, share);
+            }
         }
     }
     for (what, build) in [
         ("text a function, one unit", Build::ReleaseOneUnit),
         ("text a function, 16 units", Build::Release),
     ] {
+        if debug_only {
+            break;
+        }
         let bare = build.text("bare")?;
         for (name, _) in &CONTENDERS[1..] {
-            table.add(what, name, (build.text(name)? - bare) / FUNCTIONS as f64);
+            table.add(what, name, (build.text(name)? - bare) / *FUNCTIONS as f64);
         }
     }
     table.publish()

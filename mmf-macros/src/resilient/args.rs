@@ -299,7 +299,7 @@ impl Args {
             "breaker" => {
                 group(&mut self.breaker, item, errors, "failure_threshold", |keys, value| {
                     keys.failure_threshold = Some(value);
-                })
+                });
             }
             "rate_limit" => group(&mut self.rate_limit, item, errors, "permits", |keys, value| {
                 keys.permits = Some(value);
@@ -307,7 +307,7 @@ impl Args {
             "bulkhead" => {
                 group(&mut self.bulkhead, item, errors, "max_concurrent", |keys, value| {
                     keys.max_concurrent = Some(value);
-                })
+                });
             }
             "hedge" => group(&mut self.hedge, item, errors, "delay", |keys, value| {
                 keys.delay = Some(value);

@@ -25,8 +25,9 @@ use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrS
 use super::events;
 use super::name::{CallName, PolicyName};
 use super::rate_limit::{self, RateLimiter};
-use super::timeout::{Elapsed, TimeLimit, Timed};
+use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
 use crate::clock;
+use crate::timer::Timer;
 
 /// What came of an attempt or a call: the function's own result, or the refusal of a policy.
 pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
@@ -305,6 +306,21 @@ impl<'a> Invocation<'a> {
         events::refused(refusal);
     }
 
+    /// [`body`](Self::body) [`within`](Self::within) a timeout, where no bulkhead stands between them: one future in
+    /// place of two, which is less for a compiler to look through.
+    #[inline]
+    pub fn body_within<'i, F, R>(
+        &'i self,
+        limit: Duration,
+        body: Pin<&'i mut F>,
+    ) -> BodyWithin<'i, F>
+    where
+        F: Future<Output = R>,
+        R: CallResult,
+    {
+        BodyWithin { body, invocation: self, limit, timer: Timer::default() }
+    }
+
     #[cold]
     fn timed_out(&self, limit: Duration) -> ResilienceError {
         let refusal = ResilienceError::timeout(self.policy_name(), limit);
@@ -541,6 +557,36 @@ where
         match ready!(timed.poll_within(TimeLimit::Within(*limit), context)) {
             Ok(outcome) => Poll::Ready(outcome),
             Err(Elapsed) => Poll::Ready(Err(invocation.timed_out(*limit))),
+        }
+    }
+}
+
+/// The body of an attempt under a timeout; see [`Invocation::body_within`].
+pub struct BodyWithin<'a, F> {
+    body: Pin<&'a mut F>,
+    invocation: &'a Invocation<'a>,
+    limit: Duration,
+    timer: Timer,
+}
+
+impl<F> Future for BodyWithin<'_, F>
+where
+    F: Future<Output: CallResult>,
+{
+    type Output = Outcome<<F::Output as CallResult>::Value, <F::Output as CallResult>::Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let unwinding = Unwinding(&self.invocation.panicked);
+        let poll = self.body.as_mut().poll(context);
+        std::mem::forget(unwinding);
+        match poll {
+            Poll::Ready(result) => Poll::Ready(Ok(result.into_result())),
+            Poll::Pending => {
+                let Self { invocation, limit, timer, .. } = &mut *self;
+                poll_limit(timer, TimeLimit::Within(*limit), context)
+                    .map(|Elapsed| Err(invocation.timed_out(*limit)))
+            }
         }
     }
 }

@@ -53,7 +53,11 @@ impl<F: Future + Unpin> Timed<F> {
 }
 
 /// Ready when the time is over. Not generic, so that it is compiled once and not for each function.
-fn poll_limit(timer: &mut Timer, limit: TimeLimit, context: &mut Context<'_>) -> Poll<Elapsed> {
+pub(crate) fn poll_limit(
+    timer: &mut Timer,
+    limit: TimeLimit,
+    context: &mut Context<'_>,
+) -> Poll<Elapsed> {
     if !timer.is_started() {
         *timer = Timer::until(match limit {
             TimeLimit::Within(limit) => clock::later(clock::now(), limit),

@@ -7,10 +7,8 @@ use crate::resilience::{NameConflict, try_policies};
 /// where both stand. Worth a test of its own; `cargo mmf test` has it for every program that records a result.
 ///
 /// ```
-/// #[test]
-/// fn names_are_unique() {
-///     mmf_runtime::testing::names_are_unique();
-/// }
+/// // in a #[test] fn names_are_unique()
+/// mmf_runtime::testing::names_are_unique();
 /// ```
 ///
 /// # Panics

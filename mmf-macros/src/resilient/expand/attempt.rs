@@ -160,9 +160,7 @@ impl Expansion<'_> {
     //     {
     //         let mut permit = None;
     //         let body = pin!(async { BODY });
-    //         let body = invocation.body(body);
-    //         let body = invocation.enter(bulkhead, &mut permit, body);
-    //         invocation.within(timeout, body).await
+    //         invocation.within(timeout, invocation.enter(bulkhead, &mut permit, invocation.body(body))).await
     //     }
     //
     /// One run of the body, quoted once, through timeout and bulkhead. The permit is declared before
@@ -172,27 +170,38 @@ impl Expansion<'_> {
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         // Asks whether the body's output is a result, which is reported at the return type.
         let invocation = Ident::new("__mmf_invocation", *span);
-        let watched = if args.all.is_some() { "body_of_all" } else { "body" };
-        let watched = Ident::new(watched, *span);
         let Given { outside, inside } = self.given();
         let future = self.future(&inside);
-        let bulkhead = args.bulkhead.as_ref().map(|_| self.bulkhead());
+        let watched = if args.all.is_some() { "body_of_all" } else { "body" };
+        let watched = Ident::new(watched, *span);
         let timeout = args.timeout.as_ref().map(|timeout| self.timeout(timeout));
-        let declare_permit =
-            bulkhead.as_ref().map(|_| quote!(let mut #permit = ::core::option::Option::None;));
-        let enter = bulkhead
-            .map(|bulkhead| quote!(let #body = #invocation.enter(#bulkhead, &mut #permit, #body);));
-        let within =
-            timeout.map(|timeout| quote!(let #body = #invocation.within(#timeout, #body);));
+        let (declare_permit, run) = match (&args.bulkhead, timeout) {
+            (None, None) => (None, quote_spanned!(*span=> #invocation.#watched(#body))),
+            (None, Some(timeout)) if args.all.is_none() => {
+                (None, quote_spanned!(*span=> #invocation.body_within(#timeout, #body)))
+            }
+            (None, Some(timeout)) => {
+                let watched = quote_spanned!(*span=> #invocation.#watched(#body));
+                (None, quote_spanned!(*span=> #invocation.within(#timeout, #watched)))
+            }
+            (Some(_), timeout) => {
+                let bulkhead = self.bulkhead();
+                let watched = quote_spanned!(*span=> #invocation.#watched(#body));
+                let entered =
+                    quote_spanned!(*span=> #invocation.enter(#bulkhead, &mut #permit, #watched));
+                let run = match timeout {
+                    None => entered,
+                    Some(timeout) => quote_spanned!(*span=> #invocation.within(#timeout, #entered)),
+                };
+                (Some(quote!(let mut #permit = ::core::option::Option::None;)), run)
+            }
+        };
         quote_spanned! {*span=>
             {
                 #declare_permit
                 #outside
                 let #body = ::core::pin::pin!(#future);
-                let #body = #invocation.#watched(#body);
-                #enter
-                #within
-                #body.await
+                #run.await
             }
         }
     }
