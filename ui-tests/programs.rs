@@ -72,6 +72,8 @@ pub mod no_implicit_prelude;
 pub mod no_lints;
 #[path = "pass/not_send.rs"]
 pub mod not_send;
+#[path = "pass/opaque_part_of_a_result.rs"]
+pub mod opaque_part_of_a_result;
 #[path = "pass/operations_without_an_end.rs"]
 pub mod operations_without_an_end;
 #[path = "pass/pattern_arguments.rs"]

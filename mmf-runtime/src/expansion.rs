@@ -4,6 +4,7 @@ use std::fmt::{self, Debug, Display, Formatter};
 
 pub use crate::resilience::ResilienceError;
 use crate::resilience::error::CallResult;
+use crate::resilience::policy::Outcome;
 
 pub use inventory;
 
@@ -19,7 +20,7 @@ pub use crate::{failure, logging::ServiceLogger, operation, service};
 
 pub use crate::resilience::breaker::Counted;
 pub use crate::resilience::deadline::Deadline;
-pub use crate::resilience::error::{ErrorOf, IsNoResult, ResultProbe, ValueOf};
+pub use crate::resilience::error::{IsNoResult, ResultProbe, ValueOf};
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
 pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
@@ -120,6 +121,12 @@ pub fn from_result<R: CallResult>(result: Result<R::Value, R::Error>) -> R {
 #[inline]
 pub fn turned<E>(refusal: ResilienceError, into: impl FnOnce(ResilienceError) -> E) -> E {
     into(refusal)
+}
+
+/// How a refusal becomes an error, which is of the type that the outcome has.
+#[inline]
+pub fn refused_by<T, E, F: Fn(ResilienceError) -> E>(_: &Outcome<T, E>, refused: F) -> F {
+    refused
 }
 
 /// What makes a copy of a hedged call. Said here, a body that consumes an argument is an error at the

@@ -299,9 +299,6 @@ impl<T, E> CallResult for Result<T, E> {
 /// The type of a success of a function that returns `R`.
 pub type ValueOf<R> = <R as CallResult>::Value;
 
-/// The type of a failure of a function that returns `R`.
-pub type ErrorOf<R> = <R as CallResult>::Error;
-
 /// The return type of a method that `#[resilient(all)]` has taken.
 #[diagnostic::on_unimplemented(
     message = "a `#[resilient]` function must return a `Result`, not `{Self}`",

@@ -114,12 +114,12 @@ impl<'m> Expansion<'m> {
         }
     }
 
-    // Output: let refused = |refusal: ResilienceError| -> ErrorOf<Ret> { CODE(refusal) };
+    // Output: let refused = refused_by(&outcome, |refusal| CODE(refusal));
     //
     /// How a refusal becomes an error of the function's, where the attribute says so.
     fn refused(&self) -> Option<TokenStream> {
         let Callee(Code(code)) = self.args.refused.as_ref()?;
-        let (span, ret) = (code.span(), &self.model.anatomy.ret);
+        let span = code.span();
         let here = Span::mixed_site().located_at(span);
         let rt = spanned(self.rt.clone(), here);
         let refusal = Ident::new("__mmf_refusal", here);
@@ -131,8 +131,9 @@ impl<'m> Expansion<'m> {
             quote_spanned!(here=> #rt::turned(#refusal, #code))
         };
         let refused = if self.model.refuses() { private("__mmf_refused") } else { private("_") };
+        let outcome = &self.outcome;
         Some(quote_spanned! {here=>
-            let #refused = |#refusal: #rt::ResilienceError| -> #rt::ErrorOf<#ret> { #turned };
+            let #refused = #rt::refused_by(&#outcome, |#refusal| #turned);
         })
     }
 
