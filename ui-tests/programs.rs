@@ -1,6 +1,7 @@
 //! The programs under `pass/` as modules of one crate, which `edition_2018` and `edition_2021` compile; each alone, at the
 //! edition of the workspace, they are compiled and run by the tests of `mmf-ui-tests`.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each is a program of its own")]
+#![allow(clippy::all, reason = "they are not about style; `lints` is")]
 
 #[path = "pass/async_trait.rs"]
 pub mod async_trait;

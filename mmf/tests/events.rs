@@ -125,7 +125,7 @@ async fn a_refusal_between_two_attempts_tells_what_the_function_failed_with() {
         script.play().await
     }
     let warnings = async |call: Pin<&mut dyn Future<Output = ()>>| {
-        let events = events_of(async { call.await }).await.into_iter();
+        let events = events_of(call).await.into_iter();
         let warned = events.filter(|(level, line)| {
             *level == Level::WARN && !line.starts_with("message=breaker changed")
         });

@@ -44,6 +44,7 @@ impl<T: Display + Clone + Send + Sync> Users<T> {
         self.names.len()
     }
 
+    #[must_use]
     pub fn blocking(&self) -> usize {
         self.count()
     }
