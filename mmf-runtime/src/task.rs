@@ -14,12 +14,13 @@ use crate::resilience::deadline;
 /// plain [`tokio::spawn`].
 ///
 /// ```
-/// use mmf_runtime::correlation::{self, CorrelationId};
+/// # mod mmf { pub use mmf_runtime::{correlation, task::spawn}; }
+/// use mmf::correlation::{self, CorrelationId};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let id = CorrelationId::new();
 /// let seen = correlation::scope(id.clone(), async {
-///     mmf_runtime::task::spawn(async { correlation::current() }).await.unwrap()
+///     mmf::spawn(async { correlation::current() }).await.unwrap()
 /// }).await;
 /// assert_eq!(seen, Some(id));
 /// # });

@@ -13,7 +13,8 @@ pub struct InvalidChaos(pub(super) String);
 /// Which faults strike, where, and within which limits.
 ///
 /// ```
-/// use mmf_runtime::chaos::{ChaosConfig, ChaosKind, Fault};
+/// # use mmf_runtime as mmf;
+/// use mmf::chaos::{ChaosConfig, ChaosKind, Fault};
 ///
 /// let config = ChaosConfig::new()
 ///     .target("users.*")

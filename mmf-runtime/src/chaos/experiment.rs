@@ -20,7 +20,8 @@ use crate::testing::{Failure, Verdict, attempt};
 /// An experiment in code; `#[chaos(…)]` on a test is the same.
 ///
 /// ```
-/// use mmf_runtime::chaos::{ResilienceTestSuite, Scenario};
+/// # use mmf_runtime as mmf;
+/// use mmf::chaos::{ResilienceTestSuite, Scenario};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
 /// let report = ResilienceTestSuite::new("users survive the network")

@@ -20,8 +20,9 @@ pub enum Distribution {
 /// One fault: a kind, how often, how much, where, and for how long.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::chaos::{ChaosKind, Fault};
+/// use mmf::chaos::{ChaosKind, Fault};
 ///
 /// let slow = Fault::new(ChaosKind::NetworkDelay)
 ///     .probability(0.5)

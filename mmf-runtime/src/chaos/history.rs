@@ -60,7 +60,8 @@ impl History {
 /// order of points and calls.
 ///
 /// ```
-/// assert!(mmf_runtime::chaos::history().is_empty());
+/// # use mmf_runtime as mmf;
+/// assert!(mmf::chaos::history().is_empty());
 /// ```
 pub fn history() -> Vec<Injection> {
     let mut injections: Vec<_> =

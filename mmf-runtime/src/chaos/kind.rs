@@ -92,7 +92,8 @@ impl fmt::Display for ChaosKind {
 /// `error(expr)` in the attribute, or by `From`.
 ///
 /// ```
-/// use mmf_runtime::chaos::InjectedFault;
+/// # use mmf_runtime as mmf;
+/// use mmf::chaos::InjectedFault;
 ///
 /// enum ApiError { Injected(InjectedFault) }
 /// impl From<InjectedFault> for ApiError {

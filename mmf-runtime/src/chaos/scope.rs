@@ -37,7 +37,8 @@ fn current() -> Option<ChaosInjector> {
 /// Arms a config for one future, and until that ends for the tasks that it starts by `mmf::spawn`.
 ///
 /// ```
-/// use mmf_runtime::chaos::{ChaosConfig, ChaosKind, scope};
+/// # use mmf_runtime as mmf;
+/// use mmf::chaos::{ChaosConfig, ChaosKind, scope};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let config = ChaosConfig::new().target("users.*").kind(ChaosKind::NetworkDelay);

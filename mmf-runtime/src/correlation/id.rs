@@ -29,7 +29,8 @@ impl CorrelationId {
     /// Where it is too long, empty, or has other characters.
     ///
     /// ```
-    /// use mmf_runtime::correlation::CorrelationId;
+    /// # use mmf_runtime as mmf;
+    /// use mmf::correlation::CorrelationId;
     /// assert!(CorrelationId::parse("req-123").is_ok());
     /// assert!(CorrelationId::parse("a\nb").is_err());
     /// ```

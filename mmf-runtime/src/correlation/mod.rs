@@ -31,8 +31,9 @@ static OTHER_HEADER: OnceLock<HeaderName> = OnceLock::new();
 /// Where one was set before; it comes back.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use http::HeaderName;
-/// use mmf_runtime::correlation::{header, set_header};
+/// use mmf::correlation::{header, set_header};
 ///
 /// set_header(HeaderName::from_static("x-request-id")).unwrap();
 /// assert_eq!(header(), "x-request-id");
@@ -108,7 +109,8 @@ pub fn current_context() -> Option<Context> {
 /// Runs a future under an id, or a whole [`Context`].
 ///
 /// ```
-/// use mmf_runtime::correlation::{self, CorrelationId};
+/// # use mmf_runtime as mmf;
+/// use mmf::correlation::{self, CorrelationId};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let id = CorrelationId::parse("req-123").unwrap();

@@ -47,7 +47,8 @@ pub enum WhenFull {
 /// [`override_from_env`](Self::override_from_env), which [`init`](super::init) does.
 ///
 /// ```
-/// use mmf_runtime::logging::{Format, LoggingConfig};
+/// # use mmf_runtime as mmf;
+/// use mmf::logging::{Format, LoggingConfig};
 ///
 /// let config = LoggingConfig::new("user-service").level("info,sqlx=warn").format(Format::Ecs);
 /// ```
@@ -182,7 +183,8 @@ impl LoggingConfig {
     /// Words of keys beside those that are redacted so far.
     ///
     /// ```
-    /// use mmf_runtime::logging::LoggingConfig;
+    /// # use mmf_runtime as mmf;
+    /// use mmf::logging::LoggingConfig;
     ///
     /// let config = LoggingConfig::new("user-service").redact_also(["shoe_size"]);
     /// ```
@@ -196,7 +198,8 @@ impl LoggingConfig {
     /// at. A pattern that is none is left aside and told as a warning once logging works. Default: none.
     ///
     /// ```
-    /// use mmf_runtime::logging::LoggingConfig;
+    /// # use mmf_runtime as mmf;
+    /// use mmf::logging::LoggingConfig;
     ///
     /// let mail = r"[\w.+-]+@[\w-]+(\.[\w-]+)+";
     /// let config = LoggingConfig::new("user-service").redact_values([mail, r"\b\d{13,19}\b"]);

@@ -25,7 +25,8 @@ use crate::correlation;
 /// layers stand beside it as beside any layer.
 ///
 /// ```
-/// use mmf_runtime::logging::{LoggingConfig, json_layer};
+/// # use mmf_runtime as mmf;
+/// use mmf::logging::{LoggingConfig, json_layer};
 /// use tracing_subscriber::layer::SubscriberExt;
 ///
 /// let config = LoggingConfig::new("user-service");

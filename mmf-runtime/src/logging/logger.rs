@@ -32,8 +32,9 @@ impl Severity {
 /// fields of your own.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::logging::{ServiceLogger, Severity};
+/// use mmf::logging::{ServiceLogger, Severity};
 ///
 /// let logger = ServiceLogger::new("user-service");
 /// logger.service_startup("1.2.3", "production");
@@ -115,8 +116,9 @@ impl ServiceLogger {
 /// [`ServiceLogger::service_startup`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
-/// mmf_runtime::service_startup!(logger, "1.2.3", "production", region = "eu-west-1");
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
+/// mmf::service_startup!(logger, "1.2.3", "production", region = "eu-west-1");
 /// ```
 #[macro_export]
 macro_rules! service_startup {
@@ -134,8 +136,9 @@ macro_rules! service_startup {
 /// [`ServiceLogger::service_ready`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
-/// mmf_runtime::service_ready!(logger, 8080, protocol = "grpc");
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
+/// mmf::service_ready!(logger, 8080, protocol = "grpc");
 /// ```
 #[macro_export]
 macro_rules! service_ready {
@@ -152,8 +155,9 @@ macro_rules! service_ready {
 /// [`ServiceLogger::service_shutdown`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
-/// mmf_runtime::service_shutdown!(logger, "deployment", requests_served = 4711);
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
+/// mmf::service_shutdown!(logger, "deployment", requests_served = 4711);
 /// ```
 #[macro_export]
 macro_rules! service_shutdown {
@@ -170,8 +174,9 @@ macro_rules! service_shutdown {
 /// [`ServiceLogger::request_start`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
-/// mmf_runtime::request_start!(logger, "create", "req-123", tenant = "acme");
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
+/// mmf::request_start!(logger, "create", "req-123", tenant = "acme");
 /// ```
 #[macro_export]
 macro_rules! request_start {
@@ -188,9 +193,10 @@ macro_rules! request_start {
 /// [`ServiceLogger::request_end`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
 /// let taken = std::time::Duration::from_millis(12);
-/// mmf_runtime::request_end!(logger, "create", "req-123", taken, true, status = 201);
+/// mmf::request_end!(logger, "create", "req-123", taken, true, status = 201);
 /// ```
 #[macro_export]
 macro_rules! request_end {
@@ -218,8 +224,9 @@ macro_rules! request_end {
 /// [`ServiceLogger::performance_metric`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let logger = mmf_runtime::logging::ServiceLogger::new("users");
-/// mmf_runtime::performance_metric!(logger, "queue_depth", 17.0, "items", "gauge", queue = "mail");
+/// # use mmf_runtime as mmf;
+/// # let logger = mmf::logging::ServiceLogger::new("users");
+/// mmf::performance_metric!(logger, "queue_depth", 17.0, "items", "gauge", queue = "mail");
 /// ```
 #[macro_export]
 macro_rules! performance_metric {
@@ -238,8 +245,9 @@ macro_rules! performance_metric {
 /// [`ServiceLogger::business_event`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// # let (logger, id) = (mmf_runtime::logging::ServiceLogger::new("users"), 7);
-/// mmf_runtime::business_event!(logger, "user_created", user_id = %id, plan = "premium");
+/// # use mmf_runtime as mmf;
+/// # let (logger, id) = (mmf::logging::ServiceLogger::new("users"), 7);
+/// mmf::business_event!(logger, "user_created", user_id = %id, plan = "premium");
 /// ```
 #[macro_export]
 macro_rules! business_event {
@@ -256,10 +264,11 @@ macro_rules! business_event {
 /// [`ServiceLogger::security_event`] with fields of your own, as `tracing` has them.
 ///
 /// ```
-/// use mmf_runtime::logging::{ServiceLogger, Severity};
+/// # use mmf_runtime as mmf;
+/// use mmf::logging::{ServiceLogger, Severity};
 ///
 /// # let logger = ServiceLogger::new("users");
-/// mmf_runtime::security_event!(logger, "login_failed", Severity::High, ip = "10.0.0.1");
+/// mmf::security_event!(logger, "login_failed", Severity::High, ip = "10.0.0.1");
 /// ```
 #[macro_export]
 macro_rules! security_event {

@@ -14,7 +14,8 @@ pub(super) const REDACTED: &str = "[redacted]";
 /// A value that logs print as `[redacted]`, whatever its key is.
 ///
 /// ```
-/// let token = mmf_runtime::logging::Redacted("s3cr3t");
+/// # use mmf_runtime as mmf;
+/// let token = mmf::logging::Redacted("s3cr3t");
 /// assert_eq!(format!("{token} {token:?}"), "[redacted] [redacted]");
 /// assert_eq!(token.0, "s3cr3t");
 /// ```

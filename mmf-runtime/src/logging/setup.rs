@@ -137,9 +137,10 @@ static QUEUE: OnceLock<Queue> = OnceLock::new();
 /// logging is set up by `#[service]`, before [`std::process::exit`].
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
 ///
-/// assert!(mmf_runtime::logging::flush_within(Duration::from_secs(1)), "nothing is logged by `init`");
+/// assert!(mmf::logging::flush_within(Duration::from_secs(1)), "nothing is logged by `init`");
 /// ```
 pub fn flush_within(at_most: Duration) -> bool {
     QUEUE.get().is_none_or(|queue| queue.flush(Instant::now().checked_add(at_most)))

@@ -12,8 +12,9 @@ use rand::rngs::StdRng;
 /// The delay it gives is cut to `max_delay`; `jitter` is applied to it.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::resilience::{Backoff, BackoffStrategy, RetryPolicy};
+/// use mmf::resilience::{Backoff, BackoffStrategy, RetryPolicy};
 ///
 /// struct Squares;
 /// impl BackoffStrategy for Squares {

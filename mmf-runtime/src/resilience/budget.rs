@@ -13,7 +13,8 @@ use crate::tally::Tally;
 /// up. Ten retries per second are always allowed, so that a quiet service can retry at all.
 ///
 /// ```
-/// use mmf_runtime::resilience::RetryBudget;
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::RetryBudget;
 ///
 /// let budget = RetryBudget::new(0.2);
 /// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);

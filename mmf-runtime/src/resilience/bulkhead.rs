@@ -23,7 +23,8 @@ use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 /// Limits how many calls run at once.
 ///
 /// ```
-/// use mmf_runtime::resilience::Bulkhead;
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::Bulkhead;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let bulkhead = Bulkhead::builder("db").max_concurrent(1).build();

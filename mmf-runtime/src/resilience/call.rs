@@ -23,8 +23,9 @@ use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 /// Begins a call by this name, with no policy yet.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::resilience::{self, Backoff, CircuitBreaker, ResilienceError, RetryPolicy};
+/// use mmf::resilience::{self, Backoff, CircuitBreaker, ResilienceError, RetryPolicy};
 ///
 /// #[derive(Debug)]
 /// enum ApiError { Busy, Refused }

@@ -11,12 +11,13 @@ use super::name::{KeyLabel, PolicyName};
 /// its policies can refuse; with thiserror that is one variant:
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// #[derive(Debug, thiserror::Error)]
 /// enum ApiError {
 ///     #[error("status {0}")]
 ///     Status(u16),
 ///     #[error(transparent)]
-///     Refused(#[from] mmf_runtime::resilience::ResilienceError),
+///     Refused(#[from] mmf::resilience::ResilienceError),
 /// }
 /// ```
 ///
@@ -198,7 +199,8 @@ impl Refusal {
 /// A set of refusals: what `on_refusal(…)` lists.
 ///
 /// ```
-/// use mmf_runtime::resilience::{Refusal, Refusals};
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::{Refusal, Refusals};
 ///
 /// let listened_to = Refusals::of(&[Refusal::Timeout, Refusal::Breaker]);
 /// assert!(listened_to.contains(Refusal::Timeout));
@@ -297,9 +299,11 @@ impl<T, E> CallResult for Result<T, E> {
 }
 
 /// The type of a success of a function that returns `R`.
+#[doc(hidden)]
 pub type ValueOf<R> = <R as CallResult>::Value;
 
 /// The return type of a method that `#[resilient(all)]` has taken.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a `#[resilient]` function must return a `Result`, not `{Self}`",
     label = "not a `Result`",
@@ -312,6 +316,7 @@ impl<R: CallResult> ResultOrSkipped for R {}
 
 /// Whether a type is a result: the inherent constant is that of a result, the one of [`IsNoResult`] of whatever
 /// else.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct ResultProbe<R>(std::marker::PhantomData<R>);
 
@@ -321,6 +326,7 @@ impl<T, E> ResultProbe<Result<T, E>> {
 }
 
 /// See [`ResultProbe`].
+#[doc(hidden)]
 pub trait IsNoResult {
     /// It is not.
     const IS_RESULT: bool = false;

@@ -25,8 +25,9 @@ use crate::timer::Timer;
 /// a call which needs none pays neither memory nor time for it.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::resilience::HedgePolicy;
+/// use mmf::resilience::HedgePolicy;
 ///
 /// let hedge = HedgePolicy::builder().delay(Duration::from_millis(80)).max_hedges(2).build();
 /// ```

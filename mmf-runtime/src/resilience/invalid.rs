@@ -8,7 +8,8 @@ use super::events;
 /// does not compile such a policy.
 ///
 /// ```
-/// use mmf_runtime::resilience::RetryPolicy;
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::RetryPolicy;
 ///
 /// let invalid = RetryPolicy::builder().max_attempts(0).jitter(-1.0).try_build().unwrap_err();
 /// assert_eq!(

@@ -1,10 +1,9 @@
 //! Policies that let a call survive its dependencies, and the pipeline that joins them.
 //!
-//! A call goes one way through the pipeline, outermost policy to innermost, and one way back:
-//! [`fallback`] → [`deadline`] → [`retry`] → [`breaker`] → [`rate_limit`] → [`hedge`] → [`timeout`] →
-//! [`bulkhead`] → the function. The order is that of MicroProfile Fault Tolerance and Resilience4j.
-//! [`mod@policy`] holds what every call shares; [`mod@call`] joins the policies without the attribute;
-//! [`registry`] knows every annotated function of the program.
+//! A call goes one way through the pipeline, outermost policy to innermost, and one way back: fallback → deadline →
+//! [`retry`] → [`breaker`] → [`rate_limit`] → [`hedge`] → timeout → [`bulkhead`] → the function. The order is that of
+//! MicroProfile Fault Tolerance and Resilience4j. [`call`](mod@call) joins the policies without the attribute;
+//! [`policies`] knows every annotated function of the program. What is hidden here is for expansions alone.
 
 pub mod backoff;
 pub mod breaker;
@@ -12,20 +11,28 @@ mod budget;
 pub mod bulkhead;
 pub mod call;
 mod counters;
+#[doc(hidden)]
 pub mod deadline;
 pub mod error;
+#[doc(hidden)]
 pub mod events;
+#[doc(hidden)]
 pub mod fallback;
+#[doc(hidden)]
 pub mod handle;
 pub mod hedge;
 mod invalid;
 mod key_id;
 mod name;
+#[doc(hidden)]
 pub mod policy;
 pub mod rate_limit;
+#[doc(hidden)]
 pub mod registry;
 pub mod retry;
+#[doc(hidden)]
 pub mod snapshot;
+#[doc(hidden)]
 pub mod timeout;
 
 pub use backoff::{Backoff, BackoffStrategy};

@@ -133,7 +133,8 @@ shared_text! {
     /// It derefs to `str` and compares with texts.
     ///
     /// ```
-    /// use mmf_runtime::resilience::PolicyName;
+    /// # use mmf_runtime as mmf;
+    /// use mmf::resilience::PolicyName;
     ///
     /// assert_eq!(PolicyName::from("users.fetch"), "users.fetch");
     /// assert!(PolicyName::from(format!("tenant.{}", 7)).starts_with("tenant."));

@@ -31,8 +31,9 @@ use crate::timer::Timer;
 /// what does not divide evenly is rounded against the caller.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::resilience::RateLimiter;
+/// use mmf::resilience::RateLimiter;
 ///
 /// let limiter = RateLimiter::builder("api").permits(2).period(Duration::from_secs(60)).build();
 /// assert!(limiter.try_acquire().is_ok());

@@ -427,7 +427,8 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
 /// it as an error.
 ///
 /// ```
-/// for policy in mmf_runtime::resilience::policies() {
+/// # use mmf_runtime as mmf;
+/// for policy in mmf::resilience::policies() {
 ///     println!("{} {}", policy.name(), policy.location());
 /// }
 /// ```

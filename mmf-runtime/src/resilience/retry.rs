@@ -21,8 +21,9 @@ pub(crate) const UNLIMITED: u32 = u32::MAX;
 /// How often and how patiently a call is tried again.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::resilience::{Backoff, RetryPolicy};
+/// use mmf::resilience::{Backoff, RetryPolicy};
 ///
 /// let policy = RetryPolicy::builder()
 ///     .max_attempts(4)
@@ -227,6 +228,7 @@ impl Iterator for Delays<'_> {
 }
 
 /// What the predicates say of one result of the function itself.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The result stands.
@@ -272,6 +274,7 @@ pub struct RetryEvent {
 }
 
 /// The retries of one call.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Retrying<'c> {
     invocation: &'c Invocation<'c>,

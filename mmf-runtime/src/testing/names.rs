@@ -7,8 +7,9 @@ use crate::resilience::{NameConflict, try_policies};
 /// where both stand. Worth a test of its own; `cargo mmf test` has it for every program that records a result.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// // in a #[test] fn names_are_unique()
-/// mmf_runtime::testing::names_are_unique();
+/// mmf::testing::names_are_unique();
 /// ```
 ///
 /// # Panics

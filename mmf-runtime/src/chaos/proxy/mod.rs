@@ -31,8 +31,9 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 /// A TCP proxy whose network can be made to fail. Dropped, it closes every connection and its port.
 ///
 /// ```no_run
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::chaos::proxy::{Direction, Proxy, Toxic};
+/// use mmf::chaos::proxy::{Direction, Proxy, Toxic};
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let proxy = Proxy::start("127.0.0.1:5432").await?;

@@ -22,7 +22,8 @@ const SHARDS: usize = 16;
 /// The breakers of a function with `breaker(key(…))`.
 ///
 /// ```
-/// use mmf_runtime::resilience::{CircuitBreaker, KeyedBreakers};
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::{CircuitBreaker, KeyedBreakers};
 ///
 /// let hosts = KeyedBreakers::new(CircuitBreaker::builder("fetch"), 1024);
 /// hosts.get(&"a.example").force_open();

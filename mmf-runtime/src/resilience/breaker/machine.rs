@@ -149,7 +149,8 @@ impl Word {
 /// closed again.
 ///
 /// ```
-/// use mmf_runtime::resilience::{BreakerState, CircuitBreaker, ResilienceError};
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::{BreakerState, CircuitBreaker, ResilienceError};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let breaker = CircuitBreaker::builder("payments").failure_threshold(2).build();

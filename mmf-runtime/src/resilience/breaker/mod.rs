@@ -18,5 +18,6 @@ pub use config::{CircuitBreakerBuilder, Window};
 pub use keyed::KeyedBreakers;
 pub use machine::{BreakerState, CircuitBreaker};
 pub(crate) use machine::{Cause, Change};
+#[doc(hidden)]
 pub use ticket::Counted;
 pub(crate) use ticket::Ticket;

@@ -10,8 +10,9 @@ use super::schema::Schema;
 /// A contract of one endpoint; `#[contract_test(…)]` in code.
 ///
 /// ```no_run
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::testing::ContractTest;
+/// use mmf::testing::ContractTest;
 ///
 /// # async fn example() {
 /// ContractTest::new("a user has a name", "user-service", "GET /users/1")

@@ -8,7 +8,8 @@ use serde::de::Visitor;
 /// The limits, with the defaults of the framework that this one follows.
 ///
 /// ```
-/// use mmf_runtime::testing::QualityGates;
+/// # use mmf_runtime as mmf;
+/// use mmf::testing::QualityGates;
 ///
 /// let gates = QualityGates { min_success_rate: 1.0, ..QualityGates::default() };
 /// assert_eq!(gates.min_performance_tests, 1);

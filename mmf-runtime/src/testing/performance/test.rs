@@ -23,8 +23,9 @@ const NANOS_A_MS: f64 = 1e6;
 /// A body that is run many times and measured; `#[performance_test(…)]` in code.
 ///
 /// ```
+/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
-/// use mmf_runtime::testing::{Limits, PerformanceTest};
+/// use mmf::testing::{Limits, PerformanceTest};
 ///
 /// let limits = Limits { max_response_time: Some(Duration::from_secs(1)), ..Limits::default() };
 /// let report = PerformanceTest::new("a loop").iterations(200).limits(limits).run_blocking(|| async {});
