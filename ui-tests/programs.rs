@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each is a program of its own")]
 #![allow(clippy::all, reason = "they are not about style; `lints` is")]
 
+#[path = "pass/arguments_in_attributes.rs"]
+pub mod arguments_in_attributes;
 #[path = "pass/async_trait.rs"]
 pub mod async_trait;
 #[path = "pass/async_trait_orders.rs"]

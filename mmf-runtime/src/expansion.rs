@@ -251,11 +251,11 @@ macro_rules! failed {
 #[macro_export]
 macro_rules! joined {
     ($first:expr, $second:expr) => {{
-        const FIRST: &::core::primitive::str = $first;
-        const SECOND: &::core::primitive::str = $second;
-        const JOINED: [::core::primitive::u8; FIRST.len() + SECOND.len()] =
-            $crate::expansion::join(FIRST, SECOND);
-        match ::core::str::from_utf8(&JOINED) {
+        const __MMF_FIRST: &::core::primitive::str = $first;
+        const __MMF_SECOND: &::core::primitive::str = $second;
+        const __MMF_JOINED: [::core::primitive::u8; __MMF_FIRST.len() + __MMF_SECOND.len()] =
+            $crate::expansion::join(__MMF_FIRST, __MMF_SECOND);
+        match ::core::str::from_utf8(&__MMF_JOINED) {
             ::core::result::Result::Ok(text) => text,
             ::core::result::Result::Err(_) => ::core::panic!("two texts are one"),
         }

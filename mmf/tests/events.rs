@@ -135,7 +135,7 @@ async fn a_refusal_between_two_attempts_tells_what_the_function_failed_with() {
     assert_eq!(
         warnings(std::pin::pin!(async { drop(f(&Script::failing()).await) })).await,
         [format!(
-            "message=refused between attempts;policy=events.between;attempt=2;reason=breaker;\
+            "message=refused after a failed attempt;policy=events.between;attempt=2;reason=breaker;\
              error=events.between: {refusal};last_error=busy;"
         )]
     );

@@ -574,7 +574,7 @@ fn an_outage_is_told_in_few_lines_that_add_up() {
     assert_eq!(told("refused"), count("refused"));
     assert_eq!(told("retry"), count("retries"));
     assert_eq!(told("breaker changed"), count("opened"));
-    assert_eq!(told("refused between attempts"), hosts);
+    assert_eq!(told("refused after a failed attempt"), hosts);
     assert!(lines.len() < 1000, "{} lines", lines.len());
 
     let refused: Vec<_> = lines.iter().filter(|line| line["message"] == "refused").collect();
@@ -590,7 +590,7 @@ fn an_outage_is_told_in_few_lines_that_add_up() {
         assert_eq!((&line["cause"], &line["to"]), (&"failure_threshold".into(), &"open".into()));
         assert!(line["key"].as_str().unwrap().starts_with("host-"));
     }
-    for line in lines.iter().filter(|line| line["message"] == "refused between attempts") {
+    for line in lines.iter().filter(|line| line["message"] == "refused after a failed attempt") {
         let last_error = line["last_error"].as_str().unwrap();
         assert!(last_error.starts_with("status 51"), "{line}");
         assert!(line["error"].as_str().unwrap().contains("circuit open"));

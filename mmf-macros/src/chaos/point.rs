@@ -9,7 +9,7 @@ use crate::common::body::typed;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{FromItem, Name, attribute_tokens, is_named, items};
-use crate::common::names::{located_at, private, replace};
+use crate::common::names::{located_at, private, replace_receiver};
 
 /// The point of a function: what declares it, what strikes at its start, and what looks at its end.
 pub(crate) struct Point<'p> {
@@ -172,7 +172,7 @@ impl Point<'_> {
     fn user_code(&self, code: &syn::Expr) -> TokenStream {
         match self.anatomy.self_name() {
             "self" => quote!(#code),
-            other => replace(quote!(#code), "self", other),
+            other => replace_receiver(quote!(#code), &private(other)),
         }
     }
 }

@@ -69,6 +69,12 @@ impl Anatomy {
     }
 
     fn in_shell(mut self, Found { shell, body, ret }: Found) -> Self {
+        for argument in &mut self.arguments {
+            let named = argument.bindings.first().map(|binding| binding.name.clone());
+            if let Some(pattern) = named.and_then(|name| shell.pattern_of(&name)) {
+                argument.take_apart(&pattern);
+            }
+        }
         for binding in self.arguments.iter_mut().flat_map(|argument| &mut argument.bindings) {
             binding.mutability = binding.mutability.or_else(|| shell.mutability_of(&binding.name));
         }

@@ -18,7 +18,7 @@ pub(crate) struct Argument {
     pub(crate) expr: Option<Expr>,
     /// The variables it binds.
     pub(crate) bindings: Vec<Binding>,
-    pub(crate) is_reference: bool,
+    ty: Type,
     /// `#[cfg(…)]` above it.
     pub(crate) conditions: Vec<Attribute>,
     pub(crate) span: Span,
@@ -150,10 +150,19 @@ pub(crate) fn argument(argument: &FnArg) -> Option<Argument> {
     Some(Argument {
         expr: pattern_as_expr(&typed.pat),
         bindings,
-        is_reference: matches!(*typed.ty, Type::Reference(_)),
+        ty: (*typed.ty).clone(),
         conditions: conditions.cloned().collect(),
         span: typed.span(),
     })
+}
+
+impl Argument {
+    /// Taken apart by this pattern after all.
+    pub(crate) fn take_apart(&mut self, pattern: &Pat) {
+        self.expr = pattern_as_expr(pattern);
+        self.bindings.clear();
+        bind(pattern, &self.ty, &mut self.bindings);
+    }
 }
 
 /// The variables of a pattern, each with what is known of its type.

@@ -11,10 +11,16 @@ pub(crate) fn first_use(code: &impl ToTokens, names: &[String]) -> Option<Ident>
 fn find(tokens: TokenStream, names: &[String]) -> Option<Ident> {
     let mut after_dot_or_path = false;
     let mut colon_before = false;
-    for token in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        // `self::item` names a module.
+        let begins_path = matches!(&token, TokenTree::Ident(word) if word == "self")
+            && matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
         let colon = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ':');
         match token {
-            TokenTree::Ident(ident) if !after_dot_or_path && names.contains(&ident.to_string()) => {
+            TokenTree::Ident(ident)
+                if !after_dot_or_path && !begins_path && names.contains(&ident.to_string()) =>
+            {
                 return Some(ident);
             }
             TokenTree::Group(group) => {
@@ -31,24 +37,6 @@ fn find(tokens: TokenStream, names: &[String]) -> Option<Ident> {
         colon_before = colon;
     }
     None
-}
-
-/// `code` with each token `from` replaced by `to`, at the place of the original.
-pub(crate) fn replace(code: TokenStream, from: &str, to: &str) -> TokenStream {
-    code.into_iter()
-        .map(|token| match token {
-            TokenTree::Ident(ident) if ident == from => {
-                TokenTree::Ident(Ident::new(to, ident.span()))
-            }
-            TokenTree::Group(group) => {
-                let inner = replace(group.stream(), from, to);
-                let mut replaced = proc_macro2::Group::new(group.delimiter(), inner);
-                replaced.set_span(group.span());
-                TokenTree::Group(replaced)
-            }
-            other => other,
-        })
-        .collect()
 }
 
 /// `code` with the receiver of its function by another name; items inside have receivers of their own.
@@ -163,6 +151,9 @@ mod tests {
         assert!(first_use(&quote!(config.limit + consts::limit), &names).is_none());
         assert!(first_use(&quote!(f(limit)), &names).is_some());
         assert!(first_use(&quote!(F { a: limit }), &names).is_some());
+        let names = ["self".to_owned()];
+        assert!(first_use(&quote!(self::NAME), &names).is_none());
+        assert!(first_use(&quote!(self.name), &names).is_some());
     }
 
     #[test]
@@ -196,7 +187,7 @@ mod tests {
 
     #[test]
     fn self_is_replaced_at_any_depth() {
-        let replaced = replace(quote!(f(self.a, [self])), "self", "__self");
+        let replaced = replace_receiver(quote!(f(self.a, [self])), &private("__self"));
         assert_eq!(replaced.to_string(), quote!(f(__self.a, [__self])).to_string());
     }
 }

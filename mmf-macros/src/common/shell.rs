@@ -2,7 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::quote;
-use syn::{Ident, Token, Type};
+use syn::parse::Parser as _;
+use syn::{Ident, Pat, Token, Type};
 
 /// What stands around the body in a function that `#[async_trait]` has expanded.
 ///
@@ -79,7 +80,12 @@ impl Shell {
     //
     /// Takes the `mut` of an argument back, or gives it one.
     pub(crate) fn rebind(&mut self, name: &Ident, mutability: Option<Token![mut]>) {
-        let Some(place) = rebound(self.before(), name) else { return };
+        let Some(place) = rebound(self.before(), name) else {
+            if let (Some(level), None) = (self.levels.last_mut(), mutability) {
+                level.before = without_mut(std::mem::take(&mut level.before), name);
+            }
+            return;
+        };
         let is_mutable = self.mutability_of(name).is_some();
         let Some(level) = self.levels.last_mut() else { return };
         if is_mutable {
@@ -89,6 +95,26 @@ impl Shell {
             let mutability = Ident::new("mut", mutability.span);
             level.before.insert(place + 1, TokenTree::Ident(mutability));
         }
+    }
+
+    // Input:  let (mut a, b) = { let __arg1 = __arg1; __arg1 };
+    // Output: (mut a, b)
+    //
+    /// The pattern that takes an argument apart before the body, where the signature has only a name for it.
+    pub(crate) fn pattern_of(&self, name: &Ident) -> Option<Pat> {
+        let before = self.before();
+        let place = before.windows(2).position(|window| match window {
+            [TokenTree::Punct(equals), TokenTree::Group(block)] => {
+                let first = block.stream().into_iter().nth(1);
+                equals.as_char() == '='
+                    && matches!(first, Some(TokenTree::Ident(first)) if first == *name)
+            }
+            _ => false,
+        })?;
+        let is_let = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "let");
+        let start = before[..place].iter().rposition(is_let)? + 1;
+        let pattern: TokenStream = before[start..place].iter().cloned().collect();
+        Pat::parse_single.parse2(pattern).ok()
     }
 
     /// Whether there is a `let name = name;` before the body.
@@ -127,6 +153,29 @@ fn initializer(tokens: &[TokenTree]) -> Option<(usize, Type)> {
         + 1;
     let ret: TokenStream = tokens[start..body - 1].iter().cloned().collect();
     Some((body, syn::parse2(ret).ok()?))
+}
+
+/// A pattern without the `mut` of one of its variables.
+fn without_mut(tokens: Vec<TokenTree>, name: &Ident) -> Vec<TokenTree> {
+    let mut tokens = tokens.into_iter().peekable();
+    let mut without = Vec::new();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(word) if word == "mut" => {
+                let is_its_own =
+                    matches!(tokens.peek(), Some(TokenTree::Ident(next)) if next == name);
+                without.extend((!is_its_own).then_some(TokenTree::Ident(word)));
+            }
+            TokenTree::Group(group) => {
+                let inner = without_mut(group.stream().into_iter().collect(), name);
+                let mut stripped = Group::new(group.delimiter(), inner.into_iter().collect());
+                stripped.set_span(group.span());
+                without.push(TokenTree::Group(stripped));
+            }
+            other => without.push(other),
+        }
+    }
+    without
 }
 
 /// Where `let name = name;` or `let mut name = name;` begins.
@@ -274,6 +323,23 @@ mod tests {
         shell.rebind(&name, Some(Token![mut](Span::call_site())));
         let rebuilt = shell.around(quote!()).to_string();
         assert!(rebuilt.contains("let id = id ; let mut name = name ;"), "{rebuilt}");
+    }
+
+    #[test]
+    fn a_pattern_is_found_behind_its_name() {
+        let shell = Shell::find(quote!(Box::pin(async move {
+            let id = id;
+            let (mut a, B { c, .. }) = {
+                let __arg1 = __arg1;
+                __arg1
+            };
+            let __ret: u8 = { body() };
+            __ret
+        })));
+        let shell = shell.unwrap().shell;
+        let pattern = shell.pattern_of(&syn::parse_quote!(__arg1)).unwrap();
+        assert_eq!(pattern.to_token_stream().to_string(), quote!((mut a, B { c, .. })).to_string());
+        assert!(shell.pattern_of(&syn::parse_quote!(id)).is_none());
     }
 
     #[test]

@@ -498,8 +498,15 @@ impl Fallback {
                 Element::Item(Item { path, body: ItemBody::List(arguments) })
                     if !is_key(&source(&path)) =>
                 {
-                    let call: Expr = syn::parse_quote!(#path(#arguments));
-                    errors.extend(function_of(&call).err().map(|words| error(path.span(), words)));
+                    let call = syn::parse2(quote::quote!(#path(#arguments)));
+                    let words = match call.map(|call| function_of(&call)) {
+                        Ok(Err(words)) => words,
+                        _ => format!(
+                            "the function is named, and called with the arguments: write `fallback({})`",
+                            source(&path)
+                        ),
+                    };
+                    errors.push(path.span(), words);
                     name(syn::parse_quote!(_), &mut Errors::default());
                 }
                 Element::Item(item) => keys.push(item),

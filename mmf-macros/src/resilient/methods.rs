@@ -1,6 +1,6 @@
 //! The attribute on an `impl` block: defaults for its methods.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Visibility;
 use syn::ext::IdentExt;
@@ -20,6 +20,18 @@ pub(crate) fn expand(defaults: &Args, item: &TokenStream, mut errors: Errors) ->
         let errors = errors.into_tokens();
         return quote!(#item #errors);
     };
+    let of_methods = [
+        ("keep", defaults.keep.as_ref().and_then(|names| names.0.first()).map(Ident::span)),
+        ("clone", defaults.clone.as_ref().and_then(|names| names.0.first()).map(Ident::span)),
+        ("skip", defaults.skip.map(|skip| skip.0)),
+    ];
+    for (key, span) in of_methods {
+        let Some(span) = span else { continue };
+        errors.push(
+            span,
+            format!("`{key}` is about one method: write it in the `#[resilient(…)]` above that"),
+        );
+    }
     let (is_of_trait, mut chosen) = (block.is_of_trait, 0);
     let block =
         block.map(|method| method_tokens(method, defaults, is_of_trait, &mut chosen, &mut errors));

@@ -10,7 +10,7 @@ use crate::common::body::typed;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{items, needs_key, unknown_key};
-use crate::common::names::{private, replace, spanned};
+use crate::common::names::{private, replace_receiver, spanned};
 
 /// Expands the attribute, which `#[service]` has put there; of a user's own, it says what is missing.
 pub(crate) fn operation(attribute: TokenStream, item: &TokenStream) -> TokenStream {
@@ -63,7 +63,7 @@ fn body(operation: &Operation, method: &Function, anatomy: &Anatomy) -> TokenStr
     let level = operation.level();
     let fields = operation.fields.as_ref().map(|fields| match anatomy.self_name() {
         "self" => fields.0.clone(),
-        other => replace(fields.0.clone(), "self", other),
+        other => replace_receiver(fields.0.clone(), &private(other)),
     });
     let (running, body, result) =
         (private("__mmf_operation"), private("__mmf_body"), private("__mmf_result"));

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,7 +40,7 @@ pub(super) struct Gathering {
     epoch: Instant,
     /// When the next line is due; `u64::MAX` where none is.
     due: AtomicU64,
-    process: u32,
+    process: AtomicU32,
     /// Under their locks: maps by hashes, and texts that are swapped. Values were rendered before.
     shards: [Mutex<HashMap<u64, Repeats>>; SHARDS],
 }
@@ -54,6 +54,8 @@ struct Repeats {
     shown: u32,
     /// How many more there were that no line tells of yet.
     more: u64,
+    /// When a line has to tell of them, whatever came since.
+    due: u64,
     last: Last,
 }
 
@@ -88,9 +90,14 @@ impl Gathering {
             hashes: RandomState::new(),
             epoch: Instant::now(),
             due: AtomicU64::new(u64::MAX),
-            process: process::id(),
+            process: AtomicU32::new(process::id()),
             shards: std::array::from_fn(|_| Mutex::default()),
         }
+    }
+
+    /// This process goes on with it after a fork.
+    pub(super) fn goes_on_in(&self, process: u32) {
+        self.process.store(process, Ordering::Relaxed);
     }
 
     /// Tells the events of a place and policy from others, where they are gathered at all.
@@ -102,7 +109,7 @@ impl Gathering {
         (is_own || self.all).then(|| {
             let mut named = Named::default();
             event.record(&mut named);
-            self.hashes.hash_one((std::ptr::from_ref(metadata) as usize, named.0))
+            self.hashes.hash_one((std::ptr::from_ref(metadata) as usize, named))
         })
     }
 
@@ -137,9 +144,9 @@ impl Gathering {
         if known.more > 1 {
             return Fate::Gathered;
         }
-        let due = known.since.saturating_add(SECOND.as_nanos() as u64);
+        known.due = known.since.saturating_add(SECOND.as_nanos() as u64);
         // Relaxed: who waits for it looks again under a lock.
-        self.due.fetch_min(due, Ordering::Relaxed);
+        self.due.fetch_min(known.due, Ordering::Relaxed);
         Fate::First
     }
 
@@ -161,13 +168,16 @@ impl Gathering {
         self.due.store(u64::MAX, Ordering::Relaxed);
         let mut ended = Vec::new();
         for number in 0..SHARDS {
-            let Some(mut shard) = self.shard(number as u64) else { continue };
+            let Some(mut shard) = self.shard(number as u64) else {
+                // Held by a thread that a fork has not, or by one that lets go of it soon.
+                self.due.fetch_min(now.saturating_add(SECOND.as_nanos() as u64), Ordering::Relaxed);
+                continue;
+            };
             for known in shard.values_mut().filter(|known| known.more > 0) {
-                if all || known.is_over(now) {
+                if all || known.due <= now {
                     ended.push((std::mem::take(&mut known.more), std::mem::take(&mut known.last)));
                 } else {
-                    let due = known.since.saturating_add(SECOND.as_nanos() as u64);
-                    self.due.fetch_min(due, Ordering::Relaxed);
+                    self.due.fetch_min(known.due, Ordering::Relaxed);
                 }
             }
         }
@@ -210,7 +220,14 @@ impl Gathering {
         match shard.try_lock() {
             Ok(shard) => Some(shard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if self.process != process::id() => None,
+            // Relaxed: written by this process, or before the fork.
+            Err(TryLockError::WouldBlock)
+                if self.process.load(Ordering::Relaxed) != process::id() =>
+            {
+                // It may be another thread of this process, in which somebody lets go of it soon.
+                std::thread::sleep(Duration::from_millis(1));
+                shard.try_lock().ok()
+            }
             Err(TryLockError::WouldBlock) => {
                 Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
             }
@@ -220,7 +237,7 @@ impl Gathering {
 
 impl Repeats {
     fn new(now: u64) -> Self {
-        Self { since: now, shown: 0, more: 0, last: Last::default() }
+        Self { since: now, shown: 0, more: 0, due: 0, last: Last::default() }
     }
 
     fn is_over(&self, now: u64) -> bool {
@@ -247,20 +264,33 @@ impl Last {
     }
 }
 
-/// The policy or the operation that an event is about.
+/// What an event is about: the policy or the operation, and of a record of the `log` crate, all of which have one place,
+/// where it stands.
 #[derive(Default, Hash)]
-struct Named(String);
+struct Named(String, u64);
+
+impl Named {
+    fn tells(field: &Field) -> bool {
+        matches!(field.name(), "policy" | "operation" | "log.target" | "log.file")
+    }
+}
 
 impl Visit for Named {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if matches!(field.name(), "policy" | "operation") {
+        if Self::tells(field) {
             self.0.push_str(value);
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "log.line" {
+            self.1 = value;
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         use std::fmt::Write as _;
-        if matches!(field.name(), "policy" | "operation") {
+        if Self::tells(field) {
             // A value that fails to print has written what it could.
             let _ = write!(self.0, "{value:?}");
         }
@@ -336,8 +366,10 @@ mod tests {
         // The thread that writes was late.
         let fates: Vec<_> = (0..15).map(|error| take(&gathering, 1, now + SECOND, error)).collect();
         assert_eq!(fates[9..12], [Fate::Shown, Fate::Gathered, Fate::Gathered]);
-        let told = lines(&gathering, now + SECOND, true);
-        assert_eq!((told.len(), &told[0]["repeated"]), (1, &10.into()));
+        let told = lines(&gathering, now + SECOND, false);
+        assert_eq!((told.len(), &told[0]["repeated"]), (1, &10.into()), "however fast more come");
+        (0..15).for_each(|error| _ = take(&gathering, 1, now + SECOND, error));
+        assert_eq!(lines(&gathering, now + SECOND, true).len(), 1);
     }
 
     #[test]

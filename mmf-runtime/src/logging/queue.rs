@@ -109,10 +109,12 @@ impl Queue {
             Fate::Shown => return false,
             Fate::Gathered => {}
             Fate::First => {
-                self.0.start_thread_after_fork();
                 // Held for a moment, so that the thread has either looked at what is due after this, or waits.
-                drop(self.0.lock_unless_forked());
-                self.0.filled.notify_one();
+                if let Some(state) = self.0.lock_unless_forked() {
+                    drop(state);
+                    self.0.start_thread_after_fork();
+                    self.0.filled.notify_one();
+                }
             }
         }
         true
@@ -283,6 +285,9 @@ impl Shared {
         if self.process.swap(process, Ordering::Relaxed) == process {
             return;
         }
+        if let Some(gathering) = &self.gathering {
+            gathering.goes_on_in(process);
+        }
         {
             let mut state = self.lock();
             state.done = state.taken;
@@ -314,6 +319,10 @@ impl Shared {
                 };
             }
             std::mem::swap(&mut state.waiting, &mut lines);
+            if self.gathering.as_ref().and_then(Gathering::time_to_due) == Some(Duration::ZERO) {
+                // Stands for the lines of repeats that are written now, so that a flush waits for them.
+                state.came += 1;
+            }
             let taken = state.came;
             state.taken = taken;
             drop(state);

@@ -74,7 +74,7 @@ pub(crate) fn ended_by_refusal(
     last_error: &str,
 ) {
     let (key, reason) = (refusal.key(), refusal.refusal().as_str());
-    warn!(target: TARGET, policy, key, attempt, reason, error = %refusal, last_error, "refused between attempts");
+    warn!(target: TARGET, policy, key, attempt, reason, error = %refusal, last_error, "refused after a failed attempt");
 }
 
 pub(crate) fn refused(refusal: &ResilienceError) {

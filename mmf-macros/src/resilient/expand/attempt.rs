@@ -16,8 +16,8 @@ impl Expansion<'_> {
         let (rest, limit) = (private("__mmf_rest"), private("__mmf_deadline"));
         quote_spanned! {*span=>
             {
-                let #rest = ::core::pin::pin!(async { #attempts });
                 let #limit: ::core::time::Duration = #deadline;
+                let #rest = ::core::pin::pin!(async { #attempts });
                 #rt::Deadline::begin(&#invocation, #limit).run(#rest).await
             }
         }

@@ -6,7 +6,7 @@ use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::Expansion;
-use crate::common::arguments::Binding;
+use crate::common::arguments::{Access, Binding, SelfKind};
 use crate::common::keys::{Callee, Code, attribute_tokens};
 use crate::common::names::{private, spanned};
 use crate::resilient::args::{Fallback, LastGood};
@@ -21,11 +21,11 @@ impl Expansion<'_> {
             return TokenStream::new();
         }
         let cloned = self.args.cloned();
-        let arguments =
-            self.model.anatomy.arguments.iter().filter(|argument| !argument.is_reference);
-        let bindings = arguments
-            .flat_map(|argument| &argument.bindings)
-            .filter(|binding| binding.mutability.is_none() && !cloned.contains(&binding.name));
+        let bindings = self.model.anatomy.bindings().filter(|binding| {
+            matches!(binding.access, Access::Value | Access::HoldsMutable)
+                && binding.mutability.is_none()
+                && !cloned.contains(&binding.name)
+        });
         bindings
             .map(|Binding { name, .. }| {
                 let conditions = self.conditions(name);
@@ -159,6 +159,11 @@ impl Expansion<'_> {
             _ => false,
         };
         let path = self.function_to_call(path);
+        // What is lent may be lent on as another type, `&String` as `&str`: a call does that, a function pointer not.
+        let is_lent = anatomy.bindings().any(|binding| binding.access != Access::Value)
+            || anatomy.receiver.as_ref().is_some_and(|receiver| {
+                matches!(receiver.kind, SelfKind::Shared | SelfKind::Mutable)
+            });
         let receiver = anatomy.self_ident();
         let given: Vec<_> = anatomy
             .arguments
@@ -170,10 +175,19 @@ impl Expansion<'_> {
         let called = |arguments: &[&&Expr]| {
             let number = arguments.len() + receiver.iter().len() + 1;
             let receiver = receiver.iter();
-            if is_function && number <= MOST_ARGUMENTS {
+            if is_function && !is_lent && number <= MOST_ARGUMENTS {
                 let called = Ident::new(&format!("called_{number}"), here);
                 let fallback = spanned(quote!(#rt::fallback), here);
                 quote_spanned!(here=> #fallback::#called(#(#receiver,)* #(#arguments,)* #error, #path))
+            } else if is_function {
+                // Named before it is called: of a name that is called, rustc says `self.name` where a method has it.
+                let function = private("__mmf_fallback");
+                quote_spanned! {here=>
+                    {
+                        let #function = #path;
+                        #function(#(#receiver,)* #(#arguments,)* #error)
+                    }
+                }
             } else {
                 quote_spanned!(here=> #path(#(#receiver,)* #(#arguments,)* #error))
             }
