@@ -191,6 +191,39 @@ fn what_cannot_be_decided_is_two() {
     assert!(text.contains("a-1.jsonl, line 3: "), "{text}");
 }
 
+/// A runner whose tests all pass, in a program with two policies of one name.
+#[test]
+#[cfg(unix)]
+fn names_that_conflict_fail_the_tests() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("names");
+    let mut names = Record::new("shop::names_are_unique", false, 0.0, Outcome::Test);
+    names.reasons.push("two functions are named \"charge\"".into());
+    let cargo = folder.write(
+        "cargo",
+        "#!/bin/sh\n[ \"$1\" = test ] || exit 1\ncp \"$0.record\" \"$MMF_RESULTS/shop-1.jsonl\"\n",
+    );
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |record: &Record| {
+        folder.write("cargo.record", &lines(std::slice::from_ref(record)));
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+            .args(["mmf", "test", "--results"])
+            .arg(folder.results())
+            .env("CARGO", &cargo)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = run(&names);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("shop::names_are_unique failed: two functions are named"), "{text}");
+    // The test of that name, which cargo tells of by its exit code, and others that failed are not told again.
+    let (code, text) = run(&Record::new("shop::charges", false, 0.0, Outcome::Test));
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&Record::new("shop::names_are_unique", true, 0.0, Outcome::Test));
+    assert_eq!(code, Some(0), "{text}");
+}
+
 #[test]
 fn a_test_that_was_killed_is_missed() {
     let folder = Folder::new("killed");

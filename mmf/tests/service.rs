@@ -51,6 +51,13 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
             tracing::info!(filling = "x".repeat(1000));
             tokio::task::yield_now().await;
         },
+        Ok("repeats") => {
+            // Their lines are more than the pipe holds.
+            for number in 0..CALLS {
+                tracing::warn!(target: "mmf::resilience", policy = number % 200, "refused");
+            }
+            Ok(())
+        }
         Ok("half a line") => {
             // Stays in the buffer of standard output, which is written out at the very end.
             print!("{}", "a".repeat(1000));
@@ -93,6 +100,9 @@ async fn child(service: mmf::Service) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+/// What the policies of a service say in an outage.
+const CALLS: u64 = 50_000;
 
 fn start(role: &str) -> Child {
     command(role).spawn().expect("starts")
@@ -277,6 +287,37 @@ fn a_service_that_ends_before_its_lines_are_read() {
     drop(reader);
 }
 
+/// What was gathered keeps nobody from the end, and whoever reads hears of all of it.
+#[cfg(unix)]
+fn a_service_that_ends_while_repeats_are_gathered() {
+    let (unread, writer) = std::io::pipe().expect("a pipe");
+    let gone = std::io::pipe().expect("a pipe").1;
+    let mut outputs = vec![("unread", Stdio::from(writer)), ("gone", gone.into())];
+    if cfg!(target_os = "linux") {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        outputs.push(("full", full.into()));
+    }
+    for (name, output) in outputs {
+        let child = command("repeats").stdout(output).spawn().expect("starts");
+        assert_eq!(ended_by(&[], child, Duration::ZERO), Some(0), "{name}");
+    }
+    drop(unread);
+
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    rustix::io::ioctl_fionbio(std::os::fd::AsFd::as_fd(&writer), true).expect("is set");
+    let mut child = command("repeats").stdout(writer).spawn().expect("starts");
+    let lines: Vec<Value> = BufReader::new(reader)
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("text")).expect("JSON"))
+        .collect();
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let refused: Vec<_> = lines.iter().filter(|line| line["message"] == "refused").collect();
+    let told = |line: &&Value| line["repeated"].as_u64().unwrap_or(1);
+    assert_eq!(refused.iter().map(told).sum::<u64>(), CALLS);
+    assert!(refused.iter().any(|line| told(line) > 100), "they were gathered");
+    assert_eq!(statuses(&lines).last(), Some(&"stopped"));
+}
+
 /// What a process that was killed has for its code, here.
 #[cfg(unix)]
 const KILLED: Option<i32> = Some(-9);
@@ -333,6 +374,11 @@ fn main() -> ExitCode {
         (
             "a_service_that_ends_before_its_lines_are_read",
             a_service_that_ends_before_its_lines_are_read,
+        ),
+        #[cfg(unix)]
+        (
+            "a_service_that_ends_while_repeats_are_gathered",
+            a_service_that_ends_while_repeats_are_gathered,
         ),
         #[cfg(unix)]
         ("a_service_that_cannot_be_dropped", a_service_that_cannot_be_dropped),

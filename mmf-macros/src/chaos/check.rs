@@ -33,7 +33,7 @@ pub(super) fn point(args: &Args, function: &Function, errors: &mut Errors) {
             format!("`{key}` belongs to an experiment: `#[chaos(…)]` above `#[tokio::test]` or `#[test]`"),
         );
     }
-    let is_blocking = function.sig.asyncness.is_none() && !returns_a_future(function);
+    let is_blocking = function.sig.asyncness.is_none() && !function.returns_future();
     for kind in &args.kinds {
         if kind.name == "hang" && is_blocking {
             errors.push(
@@ -48,12 +48,6 @@ pub(super) fn point(args: &Args, function: &Function, errors: &mut Errors) {
             );
         }
     }
-}
-
-/// What `#[async_trait]` has made of an `async fn`.
-fn returns_a_future(function: &Function) -> bool {
-    matches!(&function.sig.output, syn::ReturnType::Type(_, ty)
-        if quote::ToTokens::to_token_stream(ty).to_string().contains("Future"))
 }
 
 /// On a test, which becomes an experiment.

@@ -1,7 +1,7 @@
 //! The code of an injection point, and of its faults.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 
 use super::args::{Args, Kind};
 use crate::common::anatomy::Anatomy;
@@ -9,7 +9,7 @@ use crate::common::body::typed;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{FromItem, Name, attribute_tokens, is_named, items};
-use crate::common::names::{located_at, private, replace_receiver};
+use crate::common::names::{located_at, private};
 
 /// The point of a function: what declares it, what strikes at its start, and what looks at its end.
 pub(crate) struct Point<'p> {
@@ -80,7 +80,7 @@ impl Point<'_> {
             let variant = format_ident!("{}", kind.variant);
             let result = match &kind.keys.error {
                 Some(error) => {
-                    let error = self.user_code(&error.0);
+                    let error = self.anatomy.user_code(error.0.to_token_stream());
                     quote!(::core::result::Result::Err(#error))
                 }
                 // At the kind, where what is missing is to be reported.
@@ -165,14 +165,6 @@ impl Point<'_> {
             if #armed {
                 __MMF_POINT.observe(#rt::failed!(&#result));
             }
-        }
-    }
-
-    /// Code from the attribute, which names the receiver as the body does.
-    fn user_code(&self, code: &syn::Expr) -> TokenStream {
-        match self.anatomy.self_name() {
-            "self" => quote!(#code),
-            other => replace_receiver(quote!(#code), &private(other)),
         }
     }
 }

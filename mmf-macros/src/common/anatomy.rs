@@ -8,7 +8,8 @@ use syn::{ReturnType, Token, Type, parse_quote};
 use super::arguments::{Argument, Binding, Receiver, argument, parameter_name, receiver};
 use super::errors::error;
 use super::function::Function;
-use super::shell::{Found, Shell, borrow_under_instrument, is_future};
+use super::names::replace_receiver;
+use super::shell::{Found, Shell, borrow_under_instrument};
 
 /// The body to wrap, and what is known of its function.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl Anatomy {
             generics: sig.generics.params.iter().map(parameter_name).collect(),
             shell: None,
         };
-        if plain.is_async || !is_future(&output) {
+        if plain.is_async || !function.returns_future() {
             return Ok(plain);
         }
         match Shell::find(plain.body.clone()) {
@@ -86,6 +87,14 @@ impl Anatomy {
     /// How the body names the receiver.
     pub(crate) fn self_name(&self) -> &'static str {
         if self.shell.is_some() { "__self" } else { "self" }
+    }
+
+    /// Code from the attribute, which names the receiver as the body does.
+    pub(crate) fn user_code(&self, code: TokenStream) -> TokenStream {
+        match self.self_name() {
+            "self" => code,
+            other => replace_receiver(code, other),
+        }
     }
 
     /// The receiver as the body names it.

@@ -5,8 +5,9 @@
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Ident, Signature, Token, Visibility};
+use syn::{Attribute, Ident, ReturnType, Signature, Token, Visibility};
 
+use super::future::is_future;
 use super::keys::is_named;
 
 /// A function item, in any place where one can stand.
@@ -85,6 +86,11 @@ impl ToTokens for Function {
 }
 
 impl Function {
+    /// Whether it returns a future by name: an `async fn` as `#[async_trait]` leaves it, for one.
+    pub(crate) fn returns_future(&self) -> bool {
+        matches!(&self.sig.output, ReturnType::Type(_, ty) if is_future(ty))
+    }
+
     /// The attribute of that name, whatever its path, taken out.
     pub(crate) fn take_attribute(&mut self, name: &str) -> Option<Attribute> {
         let place = self.attrs.iter().position(|attribute| is_named(attribute, name))?;

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod duration;
 pub(crate) mod errors;
 pub(crate) mod function;
+pub(crate) mod future;
 pub(crate) mod keys;
 pub(crate) mod names;
 pub(crate) mod pattern;

@@ -13,13 +13,11 @@ fn find(tokens: TokenStream, names: &[String]) -> Option<Ident> {
     let mut colon_before = false;
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        // `self::item` names a module.
-        let begins_path = matches!(&token, TokenTree::Ident(word) if word == "self")
-            && matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
-        let colon = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == ':');
+        let is_module = names_module(&token, tokens.peek());
+        let colon = is_colon(&token);
         match token {
             TokenTree::Ident(ident)
-                if !after_dot_or_path && !begins_path && names.contains(&ident.to_string()) =>
+                if !after_dot_or_path && !is_module && names.contains(&ident.to_string()) =>
             {
                 return Some(ident);
             }
@@ -39,8 +37,17 @@ fn find(tokens: TokenStream, names: &[String]) -> Option<Ident> {
     None
 }
 
+/// Whether a token is the `self` of `self::item`, which names a module and no receiver.
+fn names_module(token: &TokenTree, next: Option<&TokenTree>) -> bool {
+    matches!(token, TokenTree::Ident(word) if word == "self") && next.is_some_and(is_colon)
+}
+
+fn is_colon(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == ':')
+}
+
 /// `code` with the receiver of its function by another name; items inside have receivers of their own.
-pub(crate) fn replace_receiver(code: TokenStream, to: &Ident) -> TokenStream {
+pub(crate) fn replace_receiver(code: TokenStream, to: &str) -> TokenStream {
     let mut tokens = code.into_iter().peekable();
     let mut replaced = TokenStream::new();
     while let Some(token) = tokens.next() {
@@ -64,12 +71,10 @@ pub(crate) fn replace_receiver(code: TokenStream, to: &Ident) -> TokenStream {
             replaced.extend(tokens.next());
             continue;
         }
+        let is_module = names_module(&token, tokens.peek());
         replaced.extend([match token {
-            TokenTree::Ident(word) if word == "self" => {
-                // As a path it begins with, `self::item` names a module.
-                let is_path = matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
-                let name = if is_path { word } else { Ident::new(&to.to_string(), word.span()) };
-                TokenTree::Ident(name)
+            TokenTree::Ident(word) if word == "self" && !is_module => {
+                TokenTree::Ident(Ident::new(to, word.span()))
             }
             TokenTree::Group(group) => {
                 let inner = replace_receiver(group.stream(), to);
@@ -158,14 +163,13 @@ mod tests {
 
     #[test]
     fn items_inside_have_receivers_of_their_own() {
-        let to: Ident = syn::parse_quote!(__self);
         let code = quote!(
             fn inner(&self) -> u8 { self.x }
             impl T for U { fn f(self) {} }
             let f: fn(u8) = self::g;
             (self.a, |x| { self.b })
         );
-        let replaced = replace_receiver(code, &to).to_string();
+        let replaced = replace_receiver(code, "__self").to_string();
         let expected = quote!(
             fn inner(&self) -> u8 { self.x }
             impl T for U { fn f(self) {} }
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn self_is_replaced_at_any_depth() {
-        let replaced = replace_receiver(quote!(f(self.a, [self])), &private("__self"));
+        let replaced = replace_receiver(quote!(f(self.a, [self])), "__self");
         assert_eq!(replaced.to_string(), quote!(f(__self.a, [__self])).to_string());
     }
 }

@@ -247,7 +247,17 @@ pub(crate) enum Window {
 
 /// `on_refusal("timeout", "breaker")`
 #[derive(Clone, Debug)]
-pub(crate) struct Refusals(pub(crate) Vec<(String, Span)>);
+pub(crate) struct Refusals(pub(crate) Vec<RefusalName>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct RefusalName {
+    /// Of code, the name that it may have meant.
+    pub(crate) name: String,
+    pub(crate) span: Span,
+    /// As it has to be.
+    pub(crate) is_text: bool,
+}
 
 impl Args {
     pub(super) const KEYS: [&str; 15] = [
@@ -408,8 +418,7 @@ fn group<K: GroupKeys, T: Literal>(
         ItemBody::Word => None,
         ItemBody::List(tokens) => {
             let name = item.name();
-            let (mut items, mut shorthand) = (Vec::new(), Some(shorthand));
-            let mut main_value = None;
+            let (mut items, mut main_value) = (Vec::new(), None);
             for element in elements(tokens.clone(), errors) {
                 match element {
                     Element::Item(item) => items.push(item),
@@ -427,7 +436,7 @@ fn group<K: GroupKeys, T: Literal>(
             }
             keys = K::read(items, errors);
             // Taken for what it was meant as, so that nothing is missed as well.
-            if let (Some(value), Some(shorthand)) = (main_value, shorthand.take()) {
+            if let Some(value) = main_value {
                 shorthand(&mut keys, value);
             }
             None
@@ -479,20 +488,14 @@ impl Fallback {
             ItemBody::Word => Vec::new(),
         };
         let (mut path, mut keys) = (None, Vec::new());
-        let mut name = |expr: Expr, errors: &mut Errors| {
-            if path.is_some() {
-                errors.push(expr.span(), "only one fallback function can be named");
-            }
-            path = Some(expr);
-        };
         for element in elements {
-            match element {
+            let named = match element {
                 Element::Item(Item { path, body: ItemBody::Word })
                     if !path.get_ident().is_some_and(|name| {
                         FallbackKeys::KEYS.contains(&name.to_string().as_str())
                     }) =>
                 {
-                    name(syn::parse_quote!(#path), errors);
+                    Ok(syn::parse_quote!(#path))
                 }
                 // No key of any place: a call.
                 Element::Item(Item { path, body: ItemBody::List(arguments) })
@@ -506,18 +509,27 @@ impl Fallback {
                             source(&path)
                         ),
                     };
-                    errors.push(path.span(), words);
-                    name(syn::parse_quote!(_), &mut Errors::default());
+                    Err(error(path.span(), words))
                 }
-                Element::Item(item) => keys.push(item),
+                Element::Item(item) => {
+                    keys.push(item);
+                    continue;
+                }
                 Element::Unnamed(expr) => match function_of(&expr) {
-                    Ok(()) => name(ungrouped(&expr).clone(), errors),
-                    Err(message) => {
-                        errors.push(expr.span(), message);
-                        // Somebody has named one: that none is there would be a second error.
-                        name(syn::parse_quote!(_), &mut Errors::default());
-                    }
+                    Ok(()) => Ok(ungrouped(&expr).clone()),
+                    Err(words) => Err(error(expr.span(), words)),
                 },
+            };
+            match named {
+                Ok(function) if path.is_none() => path = Some(function),
+                Ok(function) => {
+                    errors.push(function.span(), "only one fallback function can be named");
+                }
+                Err(wrong) => {
+                    errors.extend([wrong]);
+                    // Somebody has named one: that none is there would be a second error.
+                    path = path.or_else(|| Some(syn::parse_quote!(_)));
+                }
             }
         }
         Some(Self { path, keys: <FallbackKeys as GroupKeys>::read(keys, errors), span })
@@ -623,29 +635,16 @@ impl FromItem for Window {
 
 impl FromItem for Refusals {
     fn from_item(item: &Item) -> darling::Result<Self> {
-        let mut errors = Errors::default();
-        let mut names = Vec::new();
-        for value in item.list(<Expr as syn::parse::Parse>::parse)? {
-            match ungrouped(&value) {
-                Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => {
-                    names.push((name.value(), name.span()));
-                }
-                other => errors.push(
-                    other.span(),
-                    format!("the name of a refusal is a text: write `{:?}`", Self::meant(other)),
-                ),
+        let values = item.list(<Expr as syn::parse::Parse>::parse)?;
+        let names = values.iter().map(|value| match ungrouped(value) {
+            Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) => {
+                RefusalName { name: name.value(), span: name.span(), is_text: true }
             }
-        }
-        // Those that are texts are looked at as well.
-        if let Err(error) = errors.finish() {
-            let unknown = names.into_iter().filter_map(|(name, span)| {
-                let hint = (!Self::NAMES.contains(&name.as_str()))
-                    .then(|| suggestion(&name, &Self::NAMES))?;
-                Some(self::error(span, format!("unknown refusal `{name}`{hint}")))
-            });
-            return Err(darling::Error::multiple(unknown.chain([error]).collect()));
-        }
-        Ok(Self(names))
+            code => {
+                RefusalName { name: Self::meant(code).into(), span: code.span(), is_text: false }
+            }
+        });
+        Ok(Self(names.collect()))
     }
 }
 

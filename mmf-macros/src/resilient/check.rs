@@ -8,7 +8,7 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::args::{Args, Breaker, Fallback, Group, LastGood, Refusals, Window};
+use super::args::{Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusals, Window};
 use crate::chaos::Kind;
 use crate::common::anatomy::Anatomy;
 use crate::common::arguments::{Access, Binding, Receiver, SelfKind};
@@ -44,6 +44,26 @@ impl Model {
             || breaker.is_some()
             || rate_limit.is_some()
             || bulkhead.is_some()
+    }
+
+    /// Whether the body's receiver is one of the attempt's own, for which it needs another name than `self`.
+    pub(crate) fn renames_self(&self) -> bool {
+        self.anatomy.self_name() == "self" && (self.args.clones_self() || self.keeps_pinned_self())
+    }
+
+    /// Whether each attempt borrows a pinned receiver for itself alone.
+    pub(crate) fn keeps_pinned_self(&self) -> bool {
+        self.keeps_self()
+            && self
+                .anatomy
+                .receiver
+                .as_ref()
+                .is_some_and(|receiver| receiver.kind == SelfKind::Pinned)
+    }
+
+    /// Whether the receiver is kept.
+    pub(crate) fn keeps_self(&self) -> bool {
+        self.args.kept().iter().any(|name| name == "self")
     }
 
     /// Whether `code` depends on the call: it names the receiver, an argument or a generic parameter.
@@ -578,8 +598,11 @@ fn local_names(anatomy: &Anatomy) -> Vec<String> {
 
 fn refusals(written: Option<&Refusals>, allowed: &[&str], errors: &mut Errors) {
     let Some(Refusals(names)) = written else { return };
-    for (name, span) in names {
-        if !allowed.contains(&name.as_str()) {
+    for RefusalName { name, span, is_text } in names {
+        if !is_text {
+            let message = format!("the name of a refusal is a text: write `{name:?}`");
+            errors.push(*span, message);
+        } else if !allowed.contains(&name.as_str()) {
             let hint = suggestion(name, allowed);
             errors.push(*span, format!("unknown refusal `{name}`{hint}"));
         } else if names.len() > 1 && matches!(name.as_str(), "all" | "none") {

@@ -72,7 +72,7 @@ impl Keys {
 
     fn refusals(&mut self, refusals: Option<&Refusals>, default: &str) {
         let text = refusals.map(|Refusals(names)| {
-            names.iter().map(|(name, _)| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+            names.iter().map(|named| format!("{:?}", named.name)).collect::<Vec<_>>().join(", ")
         });
         self.list("on_refusal", Some(text.unwrap_or_else(|| default.to_owned())));
     }

@@ -11,7 +11,6 @@ use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{Name, Text, attribute_tokens};
-use crate::common::shell::is_future;
 
 // Input:  impl Client { #[resilient] pub async fn get(…) … }
 // Output: the same block with the policies of the block and of each method in the methods.
@@ -99,14 +98,10 @@ fn name_under(prefix: &Name, defaults: &Args, method: &Function) -> Name {
 ///
 /// A name that ends in `Result` may be that of any type; with parameters it is an alias, as a rule.
 fn is_taken(method: &Function) -> bool {
-    let returns_future = match &method.sig.output {
-        syn::ReturnType::Type(_, ty) => is_future(ty),
-        syn::ReturnType::Default => false,
-    };
     let by_name = result_segment(method).is_some_and(|last| {
         last.ident == "Result" || !matches!(last.arguments, syn::PathArguments::None)
     });
-    returns_future || method.sig.asyncness.is_some() || by_name
+    method.returns_future() || method.sig.asyncness.is_some() || by_name
 }
 
 /// The last segment of a return type that is named `…Result`.

@@ -35,7 +35,7 @@ keys! {
         // What `#[service]` hands on.
         of_block as "__of_block": Flag,
         component as "__component": Text,
-        krate as "crate": PathValue,
+        krate as "__crate": PathValue,
     }
 }
 
@@ -103,13 +103,13 @@ impl Args {
 }
 
 impl Operation {
-    /// What users write.
-    const KEYS_OF_USERS: [&str; 4] = ["name", "skip", "fields", "level"];
-
     /// What is written on a method of the block.
     pub(super) fn written(attribute: TokenStream, errors: &mut Errors) -> Self {
         let items = items(attribute, errors, needs_key("name"));
-        Self::read(items, errors, |item, _| unknown_key(item, &Self::KEYS_OF_USERS))
+        let is_of_users = |key: &&str| !key.starts_with("__");
+        Self::read(items, errors, |item, keys| {
+            unknown_key(item, &keys.iter().copied().filter(is_of_users).collect::<Vec<_>>())
+        })
     }
 
     /// The path of what expansions call.

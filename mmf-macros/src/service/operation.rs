@@ -10,7 +10,7 @@ use crate::common::body::typed;
 use crate::common::errors::Errors;
 use crate::common::function::Function;
 use crate::common::keys::{items, needs_key, unknown_key};
-use crate::common::names::{private, replace_receiver, spanned};
+use crate::common::names::{private, spanned};
 
 /// Expands the attribute, which `#[service]` has put there; of a user's own, it says what is missing.
 pub(crate) fn operation(attribute: TokenStream, item: &TokenStream) -> TokenStream {
@@ -61,10 +61,7 @@ fn body(operation: &Operation, method: &Function, anatomy: &Anatomy) -> TokenStr
         None => quote!(::core::option::Option::None),
     };
     let level = operation.level();
-    let fields = operation.fields.as_ref().map(|fields| match anatomy.self_name() {
-        "self" => fields.0.clone(),
-        other => replace_receiver(fields.0.clone(), &private(other)),
-    });
+    let fields = operation.fields.as_ref().map(|fields| anatomy.user_code(fields.0.clone()));
     let (running, body, result) =
         (private("__mmf_operation"), private("__mmf_body"), private("__mmf_result"));
     let begin = quote! {

@@ -76,7 +76,7 @@ fn method_tokens(
 /// stands above or below `#[service]`.
 fn handed_on(args: &Args, written: &TokenStream) -> Attribute {
     let (krate, renamed) = match &args.krate {
-        Some(PathValue(krate)) => (quote!(#krate), Some(quote!(, crate = #krate))),
+        Some(PathValue(krate)) => (quote!(#krate), Some(quote!(, __crate = #krate))),
         None => (quote!(::mmf), None),
     };
     let component = args.name.as_ref().map(|name| {

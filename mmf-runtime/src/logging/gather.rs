@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata};
+use tracing::{Event, Metadata};
 
 use super::config::LoggingConfig;
 use super::line::{Heading, Parts};
@@ -52,22 +52,21 @@ struct Repeats {
     since: u64,
     /// How many were written in full since then.
     shown: u32,
-    /// How many more there were that no line tells of yet.
-    more: u64,
-    /// When a line has to tell of them, whatever came since.
-    due: u64,
-    last: Last,
+    /// Those that no line tells of yet.
+    more: Option<More>,
 }
 
-/// The last of them.
-#[derive(Debug, Default)]
-pub(super) struct Last {
-    level: Option<Level>,
-    at: Option<SystemTime>,
+/// So many more, of which a line tells the last.
+#[derive(Debug)]
+struct More {
+    count: u64,
+    /// When a line has to tell of them, whatever came since.
+    due: u64,
+    at: SystemTime,
+    metadata: &'static Metadata<'static>,
     target: String,
     message: String,
     fields: String,
-    metadata: Option<&'static Metadata<'static>>,
 }
 
 /// What becomes of an event.
@@ -124,7 +123,7 @@ impl Gathering {
         let now = self.nanos(now);
         let is_full = shard.len() >= MOST / SHARDS;
         if is_full && !shard.contains_key(&id) {
-            shard.retain(|_, known| known.more > 0 || !known.is_over(now));
+            shard.retain(|_, known| known.more.is_some() || !known.is_over(now));
         }
         let is_full = shard.len() >= MOST / SHARDS;
         let known = match shard.entry(id) {
@@ -139,14 +138,14 @@ impl Gathering {
             known.shown += 1;
             return Fate::Shown;
         }
-        known.more += 1;
-        known.last.set(metadata, target, message, fields);
-        if known.more > 1 {
+        if let Some(more) = &mut known.more {
+            more.add(metadata, target, message, fields);
             return Fate::Gathered;
         }
-        known.due = known.since.saturating_add(SECOND.as_nanos() as u64);
+        let due = known.since.saturating_add(SECOND.as_nanos() as u64);
+        known.more = Some(More::first(due, metadata, target, message, fields));
         // Relaxed: who waits for it looks again under a lock.
-        self.due.fetch_min(known.due, Ordering::Relaxed);
+        self.due.fetch_min(due, Ordering::Relaxed);
         Fate::First
     }
 
@@ -173,39 +172,37 @@ impl Gathering {
                 self.due.fetch_min(now.saturating_add(SECOND.as_nanos() as u64), Ordering::Relaxed);
                 continue;
             };
-            for known in shard.values_mut().filter(|known| known.more > 0) {
-                if all || known.due <= now {
-                    ended.push((std::mem::take(&mut known.more), std::mem::take(&mut known.last)));
-                } else {
-                    self.due.fetch_min(known.due, Ordering::Relaxed);
+            for known in shard.values_mut() {
+                ended.extend(known.more.take_if(|more| all || more.due <= now));
+                if let Some(more) = &known.more {
+                    self.due.fetch_min(more.due, Ordering::Relaxed);
                 }
             }
         }
-        ended.sort_by_key(|(_, last)| last.at);
+        ended.sort_by_key(|more| more.at);
         let mut line = String::new();
-        for (more, last) in ended {
+        for more in &ended {
             line.clear();
-            self.write(more, &last, &mut line);
+            self.write(more, &mut line);
             lines.extend_from_slice(line.as_bytes());
         }
     }
 
-    fn write(&self, more: u64, last: &Last, line: &mut String) {
-        let source = last.metadata.and_then(|metadata| metadata.file().zip(metadata.line()));
+    fn write(&self, more: &More, line: &mut String) {
         let parts = Parts {
-            at: last.at.unwrap_or_else(SystemTime::now),
-            level: last.level.unwrap_or(Level::WARN),
-            target: &last.target,
+            at: more.at,
+            level: *more.metadata.level(),
+            target: &more.target,
             // It is about many requests.
             trace: None,
             correlation_id: None,
-            source,
-            message: &last.message,
+            source: more.metadata.file().zip(more.metadata.line()),
+            message: &more.message,
         };
         let fields = |line: &mut String| {
-            line.push_str(&last.fields);
+            line.push_str(&more.fields);
             line.push_str(&self.repeated);
-            line.push_str(itoa::Buffer::new().format(more));
+            line.push_str(itoa::Buffer::new().format(more.count));
         };
         self.heading.write(&parts, fields, line);
     }
@@ -237,7 +234,7 @@ impl Gathering {
 
 impl Repeats {
     fn new(now: u64) -> Self {
-        Self { since: now, shown: 0, more: 0, due: 0, last: Last::default() }
+        Self { since: now, shown: 0, more: None }
     }
 
     fn is_over(&self, now: u64) -> bool {
@@ -245,16 +242,27 @@ impl Repeats {
     }
 }
 
-impl Last {
-    fn set(
+impl More {
+    fn first(
+        due: u64,
+        metadata: &'static Metadata<'static>,
+        target: &str,
+        message: &str,
+        fields: &str,
+    ) -> Self {
+        let (target, message, fields) = (target.into(), message.into(), fields.into());
+        Self { count: 1, due, at: SystemTime::now(), metadata, target, message, fields }
+    }
+
+    fn add(
         &mut self,
         metadata: &'static Metadata<'static>,
         target: &str,
         message: &str,
         fields: &str,
     ) {
-        (self.level, self.at) = (Some(*metadata.level()), Some(SystemTime::now()));
-        self.metadata = Some(metadata);
+        self.count += 1;
+        (self.at, self.metadata) = (SystemTime::now(), metadata);
         for (kept, new) in
             [(&mut self.target, target), (&mut self.message, message), (&mut self.fields, fields)]
         {
@@ -300,6 +308,7 @@ impl Visit for Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tracing::Level;
     use tracing::callsite::{Callsite, Identifier};
     use tracing::field::FieldSet;
     use tracing::subscriber::Interest;

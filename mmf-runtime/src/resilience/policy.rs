@@ -448,11 +448,22 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let unwinding = Unwinding(self.panicked);
-        let poll = self.body.as_mut().poll(context);
-        std::mem::forget(unwinding);
-        poll.map(|result| Ok(result.into_result()))
+        let Self { body, panicked } = &mut *self;
+        poll_watched(body.as_mut(), panicked, context).map(|result| Ok(result.into_result()))
     }
+}
+
+/// Polls a body, and notes where it panics.
+#[inline]
+fn poll_watched<F: Future>(
+    body: Pin<&mut F>,
+    panicked: &AtomicBool,
+    context: &mut Context<'_>,
+) -> Poll<F::Output> {
+    let unwinding = Unwinding(panicked);
+    let poll = body.poll(context);
+    std::mem::forget(unwinding);
+    poll
 }
 
 /// Dropped only by a panic.
@@ -577,16 +588,11 @@ where
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let unwinding = Unwinding(&self.invocation.panicked);
-        let poll = self.body.as_mut().poll(context);
-        std::mem::forget(unwinding);
-        match poll {
+        let Self { body, invocation, limit, timer } = &mut *self;
+        match poll_watched(body.as_mut(), &invocation.panicked, context) {
             Poll::Ready(result) => Poll::Ready(Ok(result.into_result())),
-            Poll::Pending => {
-                let Self { invocation, limit, timer, .. } = &mut *self;
-                poll_limit(timer, TimeLimit::Within(*limit), context)
-                    .map(|Elapsed| Err(invocation.timed_out(*limit)))
-            }
+            Poll::Pending => poll_limit(timer, TimeLimit::Within(*limit), context)
+                .map(|Elapsed| Err(invocation.timed_out(*limit))),
         }
     }
 }

@@ -175,26 +175,23 @@ impl Expansion<'_> {
         let watched = if args.all.is_some() { "body_of_all" } else { "body" };
         let watched = Ident::new(watched, *span);
         let timeout = args.timeout.as_ref().map(|timeout| self.timeout(timeout));
-        let (declare_permit, run) = match (&args.bulkhead, timeout) {
-            (None, None) => (None, quote_spanned!(*span=> #invocation.#watched(#body))),
-            (None, Some(timeout)) if args.all.is_none() => {
-                (None, quote_spanned!(*span=> #invocation.body_within(#timeout, #body)))
-            }
-            (None, Some(timeout)) => {
-                let watched = quote_spanned!(*span=> #invocation.#watched(#body));
-                (None, quote_spanned!(*span=> #invocation.within(#timeout, #watched)))
-            }
-            (Some(_), timeout) => {
+        let watched = quote_spanned!(*span=> #invocation.#watched(#body));
+        let (declare_permit, entered) = match &args.bulkhead {
+            None => (None, watched),
+            Some(_) => {
                 let bulkhead = self.bulkhead();
-                let watched = quote_spanned!(*span=> #invocation.#watched(#body));
-                let entered =
-                    quote_spanned!(*span=> #invocation.enter(#bulkhead, &mut #permit, #watched));
-                let run = match timeout {
-                    None => entered,
-                    Some(timeout) => quote_spanned!(*span=> #invocation.within(#timeout, #entered)),
-                };
-                (Some(quote!(let mut #permit = ::core::option::Option::None;)), run)
+                (
+                    Some(quote!(let mut #permit = ::core::option::Option::None;)),
+                    quote_spanned!(*span=> #invocation.enter(#bulkhead, &mut #permit, #watched)),
+                )
             }
+        };
+        let run = match timeout {
+            None => entered,
+            Some(timeout) if args.bulkhead.is_none() && args.all.is_none() => {
+                quote_spanned!(*span=> #invocation.body_within(#timeout, #body))
+            }
+            Some(timeout) => quote_spanned!(*span=> #invocation.within(#timeout, #entered)),
         };
         quote_spanned! {*span=>
             {

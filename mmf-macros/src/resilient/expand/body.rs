@@ -46,7 +46,7 @@ impl Expansion<'_> {
     pub(super) fn own_anatomy(&self) -> Anatomy {
         let mut anatomy = self.model.anatomy.clone();
         if self.model.renames_self() {
-            anatomy.body = replace_receiver(anatomy.body, &private("__self"));
+            anatomy.body = replace_receiver(anatomy.body, "__self");
         }
         anatomy
     }
@@ -170,24 +170,6 @@ impl Given {
 }
 
 impl Model {
-    /// Whether the body's receiver is one of the attempt's own, for which it needs another name than `self`.
-    pub(crate) fn renames_self(&self) -> bool {
-        self.anatomy.self_name() == "self" && (self.args.clones_self() || self.keeps_pinned_self())
-    }
-
-    fn keeps_pinned_self(&self) -> bool {
-        self.keeps_self()
-            && self
-                .anatomy
-                .receiver
-                .as_ref()
-                .is_some_and(|receiver| receiver.kind == SelfKind::Pinned)
-    }
-
-    fn keeps_self(&self) -> bool {
-        self.args.kept().iter().any(|name| name == "self")
-    }
-
     /// The receiver as the body names it.
     fn inner_self(&self) -> Option<Ident> {
         let receiver = self.anatomy.receiver.as_ref()?;

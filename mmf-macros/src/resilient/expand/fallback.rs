@@ -170,8 +170,7 @@ impl Expansion<'_> {
             .iter()
             .filter_map(|argument| Some((argument.expr.as_ref()?, &argument.conditions)))
             .collect();
-        let conditional: Vec<_> =
-            given.iter().filter(|(_, conditions)| !conditions.is_empty()).collect();
+        let conditional = given.iter().filter(|(_, conditions)| !conditions.is_empty()).count();
         let called = |arguments: &[&&Expr]| {
             let number = arguments.len() + receiver.iter().len() + 1;
             let receiver = receiver.iter();
@@ -192,26 +191,23 @@ impl Expansion<'_> {
                 quote_spanned!(here=> #path(#(#receiver,)* #(#arguments,)* #error))
             }
         };
-        if conditional.is_empty() {
+        if conditional == 0 {
             return called(&given.iter().map(|(expr, _)| expr).collect::<Vec<_>>());
         }
-        let cases = (0..1_usize << conditional.len()).map(|case| {
-            let mut number = 0;
+        let cases = (0..1_usize << conditional).map(|case| {
             let (mut wanted, mut arguments) = (Vec::new(), Vec::new());
+            let mut bits = (0..conditional).map(|bit| case >> bit & 1 == 1);
             for (expr, conditions) in &given {
-                let is_there = conditions.is_empty() || {
-                    number += 1;
-                    case >> (number - 1) & 1 == 1
-                };
-                let predicates = conditions.iter().map(attribute_tokens);
                 if conditions.is_empty() {
-                } else if is_there {
+                    arguments.push(expr);
+                    continue;
+                }
+                let predicates = conditions.iter().map(attribute_tokens);
+                if bits.next() == Some(true) {
                     wanted.push(quote!(all(#(#predicates),*)));
+                    arguments.push(expr);
                 } else {
                     wanted.push(quote!(not(all(#(#predicates),*))));
-                }
-                if is_there {
-                    arguments.push(expr);
                 }
             }
             let called = called(&arguments);

@@ -37,7 +37,7 @@ use super::check::Model;
 use crate::chaos::Point;
 use crate::common::function::Function;
 use crate::common::keys::{Callee, Code, ungrouped};
-use crate::common::names::{private, replace_receiver, spanned};
+use crate::common::names::{private, spanned};
 
 pub(crate) fn expand(model: &Model, mut function: Function) -> TokenStream {
     let wrapped = Expansion::new(model).function_body();
@@ -150,10 +150,7 @@ impl<'m> Expansion<'m> {
 
     /// Code from the attribute, which names the receiver as the body does.
     fn user_code(&self, code: TokenStream) -> TokenStream {
-        match self.model.anatomy.self_name() {
-            "self" => code,
-            other => replace_receiver(code, &private(other)),
-        }
+        self.model.anatomy.user_code(code)
     }
 }
 

@@ -154,14 +154,14 @@ impl Expansion<'_> {
             let default = format_ident!("{default}");
             return quote!(#rt::Refusals::#default);
         };
-        match names.first().map(|(name, _)| name.as_str()) {
+        match names.first().map(|named| named.name.as_str()) {
             Some("all") => quote!(#rt::Refusals::ALL),
             Some("none") => quote!(#rt::Refusals::NONE),
             _ => {
-                let kinds = names.iter().map(|(name, _)| {
+                let kinds = names.iter().map(|named| {
                     format_ident!(
                         "{}",
-                        match name.as_str() {
+                        match named.name.as_str() {
                             "breaker" => "Breaker",
                             "timeout" => "Timeout",
                             "deadline" => "Deadline",

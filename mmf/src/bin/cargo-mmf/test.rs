@@ -54,8 +54,10 @@ impl Test {
             by_libtest(&cargo, &self.arguments, &folder)
                 .map_err(|error| format!("cargo test cannot be run: {error}"))?
         };
-        add(&folder, records).map_err(|error| format!("the suite cannot be recorded: {error}"))?;
-        let conflicts = conflicts(&folder).map_err(|error| error.to_string())?;
+        let results = Results::read(&folder).map_err(|error| error.to_string())?;
+        add(&folder, &results, records)
+            .map_err(|error| format!("the suite cannot be recorded: {error}"))?;
+        let conflicts = conflicts(&results);
         for (test, reason) in &conflicts {
             eprintln!("cargo mmf: {test} failed: {reason}");
         }
@@ -64,10 +66,10 @@ impl Test {
 }
 
 /// What programs say of the names of their policies: no test of the runner's.
-fn conflicts(folder: &Path) -> io::Result<Vec<(String, String)>> {
-    let records = Results::read(folder)?.records.into_values();
+fn conflicts(results: &Results) -> Vec<(&str, String)> {
+    let records = results.records.values();
     let failed = records.filter(|record| !record.passed && record.path() == "names_are_unique");
-    Ok(failed.map(|record| (record.test, record.reasons.join("; "))).collect())
+    failed.map(|record| (record.test.as_str(), record.reasons.join("; "))).collect()
 }
 
 /// Of tests that are gone no result may stay. What is not ours stays.
@@ -85,9 +87,9 @@ fn clear(folder: &Path) -> io::Result<()> {
 }
 
 /// Adds what the runner says to the results.
-fn add(folder: &Path, records: Vec<Record>) -> io::Result<()> {
+fn add(folder: &Path, results: &Results, records: Vec<Record>) -> io::Result<()> {
     let mut text = String::new();
-    for record in joined(&Results::read(folder)?, records) {
+    for record in joined(results, records) {
         text.push_str(&serde_json::to_string(&record)?);
         text.push('\n');
     }
