@@ -4,8 +4,8 @@
 //! does not let us, the memory is looked at every few milliseconds.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ enum Memory {
     /// By Linux, from this on.
     Peak {
         at_start: u64,
+        /// The peak up to where another measurement of the process began it anew.
+        before: Arc<AtomicU64>,
     },
     Sampled(Sampler),
     Unknown,
@@ -58,8 +60,10 @@ impl Usage {
     /// The peak of resident memory above that of the start, in bytes; nothing where the system does not tell.
     pub(super) fn peak_memory(&self) -> Option<u64> {
         match &self.memory {
-            Memory::Peak { at_start } => {
-                Some(status(self.pid, "VmHWM:")?.saturating_sub(*at_start))
+            Memory::Peak { at_start, before } => {
+                let _measured = measured();
+                let peak = status(self.pid, "VmHWM:")?.max(before.load(Ordering::Relaxed));
+                Some(peak.saturating_sub(*at_start))
             }
             Memory::Sampled(sampler) => Some(sampler.peak()),
             Memory::Unknown => None,
@@ -79,13 +83,37 @@ impl Usage {
 
 impl Memory {
     fn start(pid: Option<u32>) -> Self {
-        // Where the peak cannot be reset, what is read later may be an older one.
-        let is_reset = fs::write(path(pid, "clear_refs"), "5").is_ok();
-        if let Some(at_start) = status(pid, "VmRSS:").filter(|_| is_reset) {
-            return Self::Peak { at_start };
-        }
-        Sampler::start(pid.unwrap_or_else(std::process::id)).map_or(Self::Unknown, Self::Sampled)
+        Self::peak(pid).unwrap_or_else(|| {
+            Sampler::start(pid.unwrap_or_else(std::process::id))
+                .map_or(Self::Unknown, Self::Sampled)
+        })
     }
+
+    fn peak(pid: Option<u32>) -> Option<Self> {
+        let mut measured = measured();
+        measured.retain(|(_, before)| before.strong_count() > 0);
+        if let Some(peak) = status(pid, "VmHWM:") {
+            for (of, before) in measured.iter() {
+                if *of == pid
+                    && let Some(before) = before.upgrade()
+                {
+                    before.fetch_max(peak, Ordering::Relaxed);
+                }
+            }
+        }
+        // Where the peak cannot be reset, what is read later may be an older one.
+        fs::write(path(pid, "clear_refs"), "5").ok()?;
+        let at_start = status(pid, "VmRSS:")?;
+        let before = Arc::default();
+        measured.push((pid, Arc::downgrade(&before)));
+        Some(Self::Peak { at_start, before })
+    }
+}
+
+/// The measurements that go on, with the process of each: a process has one peak, and each begins it anew.
+fn measured() -> MutexGuard<'static, Vec<(Option<u32>, Weak<AtomicU64>)>> {
+    static MEASURED: Mutex<Vec<(Option<u32>, Weak<AtomicU64>)>> = Mutex::new(Vec::new());
+    MEASURED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A thread that looks at the memory of a process.
@@ -182,6 +210,26 @@ mod tests {
         }
         drop(held);
         assert!(sampler.peak() >= 60 * MIB, "the peak stays");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_measurement_that_begins_leaves_the_peak_of_another() {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", "x=$(head -c 20000000 /dev/zero | tr '\\0' a); echo; x=; read -r _"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let first = Usage::start(Some(child.id()));
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+        let before = first.peak_memory().unwrap();
+        let second = Usage::start(Some(child.id()));
+        let after = (first.peak_memory().unwrap(), second.peak_memory().unwrap());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(before > 10 * MIB, "{before}");
+        assert!(after.0 >= before && after.1 < MIB, "{before} {after:?}");
     }
 
     #[test]
