@@ -4,6 +4,9 @@
 //! A rule takes the key that the user wrote and its value. Where the value can never work, it says so, and
 //! which is the nearest that can.
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use std::fmt;
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use syn::{Expr, LitStr, Token};
 
 use crate::common::errors::error;
 use crate::common::keys::{Code, FromItem, Item, PathValue, Text, keys};
+use crate::common::size::Size;
 use crate::common::value::Value;
 
 keys! {
@@ -17,7 +18,9 @@ keys! {
         endpoint: Text,
         openapi: Text,
         operation: Text,
+        generate: Value<bool>,
         pact: Text,
+        pacts: Pairs,
         provider_states: Code,
         consumer: Text,
         provider: Text,
@@ -34,6 +37,8 @@ keys! {
         samples: Value<u64>,
         percentile: Value<f64>,
         wait_ready: Value<Duration>,
+        timeout: Value<Duration>,
+        max_body: Value<Size>,
         krate as "crate": PathValue,
     }
 }
@@ -77,4 +82,17 @@ impl FromItem for Json {
 /// The names of a list, none where it is not written.
 pub(super) fn pairs(list: Option<&Pairs>) -> &[Pair] {
     list.map_or(&[], |list| &list.0)
+}
+
+impl Args {
+    /// Whether interactions of Pact files say what to ask.
+    pub(super) fn is_by_pact(&self) -> bool {
+        self.pact.is_some() || self.pacts.is_some()
+    }
+
+    /// Whether requests without examples are made of their schemas.
+    #[cfg(feature = "openapi")]
+    pub(super) fn generates(&self) -> bool {
+        self.generate.as_ref().is_some_and(|generate| generate.literal() != Some(&false))
+    }
 }

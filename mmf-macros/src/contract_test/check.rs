@@ -69,7 +69,9 @@ pub(super) fn check(args: &Args, errors: &mut Errors) -> Option<Plan> {
     }
     if args.grpc_services.is_some() {
         for (key, span) in written(args) {
-            if !["grpc_services", "service", "base_url", "wait_ready", "sla"].contains(&key) {
+            if !["grpc_services", "service", "base_url", "wait_ready", "sla", "timeout"]
+                .contains(&key)
+            {
                 let message =
                     format!("`{key}` goes with an endpoint: of gRPC only the health is asked");
                 errors.push(span, message);
@@ -77,7 +79,7 @@ pub(super) fn check(args: &Args, errors: &mut Errors) -> Option<Plan> {
         }
         return Some(Plan::Grpc);
     }
-    if args.pact.is_none() {
+    if !args.is_by_pact() {
         errors.push(
             Span::call_site(),
             "`#[contract_test]` needs something to ask: `endpoint = \"GET /users/1\"`, `endpoints(\"/users\" = \
@@ -133,6 +135,16 @@ fn values(args: &Args, errors: &mut Errors) {
         errors.push(samples.span(), "`samples` must be at least 1");
     }
     percentile(args.percentile.as_ref(), errors);
+    if let Some(timeout) =
+        args.timeout.as_ref().filter(|timeout| timeout.literal() == Some(&Duration::ZERO))
+    {
+        errors.push(timeout.span(), "`timeout` must be above 0");
+    }
+    for pattern in pairs(args.pacts.as_ref()) {
+        if let Some(value) = &pattern.value {
+            errors.push(value.span(), "a folder of pacts takes no value");
+        }
+    }
 }
 
 /// `/users`, or `GET /users`.
@@ -171,7 +183,9 @@ fn written(args: &Args) -> Vec<(&'static str, Span)> {
         text("endpoint", &args.endpoint),
         text("openapi", &args.openapi),
         text("operation", &args.operation),
+        args.generate.as_ref().map(|generate| ("generate", generate.span())),
         text("pact", &args.pact),
+        list("pacts", &args.pacts),
         code("provider_states", &args.provider_states),
         list("grpc_services", &args.grpc_services),
         code("base_url", &args.base_url),
@@ -186,6 +200,8 @@ fn written(args: &Args) -> Vec<(&'static str, Span)> {
         args.samples.as_ref().map(|samples| ("samples", samples.span())),
         args.percentile.as_ref().map(|percentile| ("percentile", percentile.span())),
         args.wait_ready.as_ref().map(|wait| ("wait_ready", wait.span())),
+        args.timeout.as_ref().map(|timeout| ("timeout", timeout.span())),
+        args.max_body.as_ref().map(|size| ("max_body", size.span())),
     ]
     .into_iter()
     .flatten()
@@ -203,16 +219,19 @@ fn goes_with(args: &Args, errors: &mut Errors) {
             };
         }
         match key {
-            "operation" if args.openapi.is_none() => {
+            "operation" | "generate" if args.openapi.is_none() => {
                 Some("needs the document: `openapi = \"openapi.yaml\"`")
             }
-            "operation" if args.pact.is_some() => {
+            "generate" if args.endpoint.is_some() || args.is_by_pact() => {
+                Some("makes a request of a schema, which is given already")
+            }
+            "operation" if args.is_by_pact() => {
                 Some("does not go with `pact`, whose interactions find their operations themselves")
             }
-            "endpoint" if args.pact.is_some() => {
+            "endpoint" if args.is_by_pact() => {
                 Some("does not go with `pact`, whose interactions say what to ask")
             }
-            "provider_states" if args.pact.is_none() => {
+            "provider_states" if !args.is_by_pact() => {
                 Some("needs the file: `pact = \"pacts/web-user.json\"`")
             }
             _ => None,
@@ -234,6 +253,11 @@ fn features(args: &Args, errors: &mut Errors) {
         ("openapi", cfg!(feature = "openapi"), args.openapi.as_ref().map(|file| file.span)),
         ("pact", cfg!(feature = "pact"), args.pact.as_ref().map(|file| file.span)),
         (
+            "pacts",
+            cfg!(feature = "pact"),
+            pairs(args.pacts.as_ref()).first().map(|first| first.name.span()),
+        ),
+        (
             "grpc",
             cfg!(feature = "grpc"),
             pairs(args.grpc_services.as_ref()).first().map(|first| first.name.span()),
@@ -241,7 +265,11 @@ fn features(args: &Args, errors: &mut Errors) {
     ];
     for (feature, is_on, span) in needs {
         if let Some(span) = span.filter(|_| !is_on) {
-            let key = if feature == "grpc" { "grpc_services" } else { feature };
+            let (key, feature) = match feature {
+                "grpc" => ("grpc_services", feature),
+                "pacts" => (feature, "pact"),
+                feature => (feature, feature),
+            };
             errors.push(span, format!("`{key}` needs the feature `{feature}` of `mmf`"));
         }
     }

@@ -25,11 +25,11 @@ pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStre
             let endpoint = args.endpoint.as_ref().map_or("", |endpoint| &endpoint.text);
             let mut test = asking(args, function, &name_of(function), endpoint);
             test.extend(openapi(args, args.operation.as_ref().map_or("", |name| &name.text)));
-            one(args, function, &quote!(#test.run))
+            one(args, function, document(args).as_ref(), &quote!(#test.run))
         }
         Plan::Grpc => {
             let test = asking(args, function, &name_of(function), "gRPC");
-            one(args, function, &quote!(#test.run_grpc))
+            one(args, function, None, &quote!(#test.run_grpc))
         }
         Plan::Consumer { consumer, provider, writes } => {
             let rt = runtime(args);
@@ -37,7 +37,7 @@ pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStre
             let should_fail = should_fail(function);
             let folder = beside_manifest(writes);
             let test = quote!(#rt::pact::ConsumerTest::new(#path, #consumer, #provider, #folder)#should_fail.run);
-            one(args, function, &test)
+            one(args, function, None, &test)
         }
     }
 }
@@ -75,7 +75,7 @@ fn of_endpoints(args: &Args, endpoints: &[Pair], function: &Function) -> TokenSt
             }
         }
     });
-    module(function, tests)
+    module(function, None, tests)
 }
 
 // Input:  #[contract_test(service = "users", pact = "pacts/web-users.json")] async fn web(response: ContractResponse) { BODY }
@@ -93,7 +93,7 @@ fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
     let tests = parts.iter().map(|part| {
         let ident = name::of_test(&part.name, &mut known);
         let mut test = asking(args, function, &ident.to_string(), "");
-        match &args.pact {
+        match &part.pact {
             Some(file) => {
                 test.extend(pact(args, file, part.number));
                 test.extend(openapi(args, ""));
@@ -111,10 +111,14 @@ fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
             }
         }
     });
-    module(function, tests)
+    module(function, document(args).as_ref(), tests)
 }
 
-fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> TokenStream {
+fn module(
+    function: &Function,
+    document: Option<&TokenStream>,
+    tests: impl Iterator<Item = TokenStream>,
+) -> TokenStream {
     let Function { attrs, sig, block, .. } = function;
     let (lints, _) = split_lints(attrs);
     let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
@@ -122,6 +126,8 @@ fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> Toke
     quote! {
         mod #module {
             use super::*;
+
+            #document
 
             #(#lints)*
             #asyncness fn __mmf_body(#inputs) #output #block
@@ -139,7 +145,12 @@ fn module(function: &Function, tests: impl Iterator<Item = TokenStream>) -> Toke
 //         async fn body(response: ContractResponse) { BODY }
 //         run(async { ContractTest::new(…).base_url(…).status(200).run(body).await }).assert_passed()
 //     }
-fn one(args: &Args, function: &Function, run: &TokenStream) -> TokenStream {
+fn one(
+    args: &Args,
+    function: &Function,
+    document: Option<&TokenStream>,
+    run: &TokenStream,
+) -> TokenStream {
     let rt = runtime(args);
     let Function { attrs, vis, sig, block, .. } = function;
     let (asyncness, inputs, output) = (&sig.asyncness, &sig.inputs, &sig.output);
@@ -149,6 +160,7 @@ fn one(args: &Args, function: &Function, run: &TokenStream) -> TokenStream {
         #[::core::prelude::v1::test]
         #(#attrs)*
         #vis fn #ident() {
+            #document
             #asyncness fn __mmf_body(#inputs) #output #block
             #rt::run(async { #run(#body).await }).assert_passed();
         }
@@ -177,6 +189,12 @@ fn asking(args: &Args, function: &Function, name: &str, endpoint: &str) -> Token
     if let Some(url) = &args.base_url {
         let url = &url.0;
         test.extend(quote!(.base_url(#url)));
+    }
+    if let Some(timeout) = &args.timeout {
+        test.extend(quote!(.timeout(#timeout)));
+    }
+    if let Some(size) = &args.max_body {
+        test.extend(quote!(.max_body(#size)));
     }
     if let Some(wait) = &args.wait_ready {
         test.extend(quote!(.wait_ready(#wait)));
@@ -230,14 +248,33 @@ fn contract(args: &Args, function: &Function, name: &str, endpoint: &str) -> Tok
 }
 
 fn openapi(args: &Args, operation: &str) -> Option<TokenStream> {
-    let document = args.openapi.as_ref()?;
-    let (file, text) = (&document.text, included(document));
-    Some(quote!(.openapi(#file, #text, #operation)))
+    let file = &args.openapi.as_ref()?.text;
+    let generate = args.generate.as_ref().map(|generate| quote!(.generate(#generate)));
+    Some(quote!(.openapi_files(#file, __MMF_DOCUMENT, #operation) #generate))
+}
+
+/// The files of the document, for all tests of a function. As bytes they cost the compiler least, and included
+/// they have the tests compiled again when they change.
+#[cfg(feature = "openapi")]
+fn document(args: &Args) -> Option<TokenStream> {
+    let file = args.openapi.as_ref()?;
+    // It was read before: what is wrong with it has been told.
+    let document = super::openapi::read(file, &mut crate::common::errors::Errors::default())?;
+    let files = super::openapi::files(&document, file).into_iter().map(|(name, path)| {
+        let path = beside_manifest(&path);
+        quote!((#name, ::core::include_bytes!(#path)))
+    });
+    Some(quote!(static __MMF_DOCUMENT: &[(&str, &[u8])] = &[#(#files),*];))
+}
+
+#[cfg(not(feature = "openapi"))]
+fn document(_: &Args) -> Option<TokenStream> {
+    None
 }
 
 fn pact(args: &Args, file: &Text, number: usize) -> TokenStream {
-    let (name, text) = (&file.text, included(file));
-    let mut test = quote!(.pact(#name, #text, #number));
+    let (name, text, path) = (&file.text, included(file), beside_manifest(&file.text));
+    let mut test = quote!(.pact(#name, #text, #number).pact_path(#path));
     if let Some(states) = &args.provider_states {
         let states = match &states.0 {
             // A function of another signature is an error at its name.

@@ -32,7 +32,8 @@ pub(super) fn read(what: &str, file: &Text, errors: &mut Errors) -> Option<Strin
     }
 }
 
-fn path(file: &Text) -> PathBuf {
+/// Beside `Cargo.toml`.
+pub(super) fn path(file: &Text) -> PathBuf {
     let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
     Path::new(&root).join(&file.text)
 }

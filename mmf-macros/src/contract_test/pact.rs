@@ -1,5 +1,7 @@
 //! The interactions of a Pact file, as far as tests are made of them. What they expect is the runtime's to say.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 /// An interaction of a file.
@@ -38,9 +40,56 @@ fn interaction(json: &Value) -> Interaction {
     Interaction { name, ignored }
 }
 
+/// The files that a pattern such as `pacts/*.json` means, beside `Cargo.toml` and in order.
+///
+/// # Errors
+///
+/// Where there are none: what nobody wrote holds of nothing.
+pub(super) fn files(pattern: &str) -> Result<Vec<String>, String> {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let (folder, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
+    if folder.contains('*') || name.matches('*').count() != 1 {
+        return Err(format!(
+            "`{pattern}` is no folder of pacts: `pacts(\"pacts/*.json\")`, with one `*` in the name of the file"
+        ));
+    }
+    let (before, after) = name.split_once('*').unwrap_or_default();
+    let wrong = |error: std::io::Error| format!("the folder {folder} cannot be read: {error}");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(Path::new(&root).join(folder)).map_err(wrong)? {
+        let name = entry.map_err(wrong)?.file_name().to_string_lossy().into_owned();
+        let is_meant = name.len() >= before.len() + after.len()
+            && name.starts_with(before)
+            && name.ends_with(after);
+        if is_meant {
+            files.push(format!("{folder}/{name}"));
+        }
+    }
+    files.sort();
+    match files.is_empty() {
+        true => {
+            Err(format!("no pact is in {folder} by {name}: a folder without one holds of nothing"))
+        }
+        false => Ok(files),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_means_the_files_of_a_folder() {
+        let found = files("../mmf/tests/contracts/*.json").unwrap();
+        assert!(found.iter().all(|file| file.starts_with("../mmf/tests/contracts/")), "{found:?}");
+        assert!(!found.is_empty());
+        let none = files("../mmf/tests/contracts/*.pact").unwrap_err();
+        assert!(none.starts_with("no pact is in ../mmf/tests/contracts by *.pact"), "{none}");
+        assert!(files("no-such/*.json").unwrap_err().contains("cannot be read"));
+        for wrong in ["pacts/", "pacts/a.json", "*/a.json", "pacts/*.*"] {
+            assert!(files(wrong).unwrap_err().contains("is no folder of pacts"), "{wrong}");
+        }
+    }
 
     #[test]
     fn interactions_of_every_version_are_named() {

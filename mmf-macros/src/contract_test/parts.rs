@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use crate::common::errors::Errors;
+use crate::common::keys::Text;
 
 /// An operation or an interaction.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(super) struct Part {
     pub(super) number: usize,
     /// Why its test cannot be run.
     pub(super) ignored: Option<String>,
+    /// The Pact file that it is of.
+    pub(super) pact: Option<Text>,
 }
 
 /// Looks into the files that are named; the parts of one of them that tests are made of.
@@ -38,50 +41,34 @@ fn operations(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
 #[cfg(feature = "openapi")]
 fn operations(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
     let file = args.openapi.as_ref()?;
-    let text = super::files::read("document", file, errors)?;
-    let by_hand = super::openapi::ByHand {
-        headers: super::args::pairs(args.request_headers.as_ref())
-            .iter()
-            .map(|pair| pair.name.value().to_ascii_lowercase())
-            .collect(),
-        body: args.request_json.is_some(),
-    };
-    let operations = match super::openapi::operations(&text, &by_hand) {
-        Ok(operations) => operations,
-        Err(why) => {
-            errors.push(file.span, format!("{} {why}", file.text));
-            return None;
-        }
-    };
+    let document = super::openapi::read(file, errors)?;
     if let Some(operation) = &args.operation {
-        if !operations.iter().any(|known| known.is(&operation.text)) {
-            let names: Vec<_> = operations.iter().map(|known| known.name.as_str()).collect();
-            let hint = crate::common::errors::suggestion(&operation.text, &names);
-            let message = format!("{} has no operation `{}`{hint}", file.text, operation.text);
-            errors.push(operation.span, message);
+        if let Err(why) = super::openapi::has_operation(&document, &operation.text) {
+            errors.push(operation.span, format!("{} {why}", file.text));
         }
         return None;
     }
     if let Some(endpoint) = &args.endpoint {
         let path = endpoint.text.split_once(' ').map_or(endpoint.text.as_str(), |(_, path)| path);
-        if !operations.iter().any(|known| known.may_be_at(path)) {
+        if !document.has_path(path) {
             let message = format!("no path of {} is `{path}`", file.text);
             errors.push(endpoint.span, message);
         }
     }
-    if args.endpoint.is_some() || args.pact.is_some() {
+    if args.endpoint.is_some() || args.is_by_pact() {
         return None;
     }
-    if operations.is_empty() {
-        errors.push(file.span, format!("{} has no operations", file.text));
-        return None;
+    match super::openapi::operations(&document, args) {
+        Ok(parts) if parts.is_empty() => {
+            errors.push(file.span, format!("{} has no operations", file.text));
+            None
+        }
+        Ok(parts) => Some(parts),
+        Err(why) => {
+            errors.push(file.span, format!("{}: {why}", file.text));
+            None
+        }
     }
-    let parts = operations.into_iter().enumerate().map(|(number, operation)| Part {
-        name: operation.name,
-        number,
-        ignored: operation.missing,
-    });
-    Some(parts.collect())
 }
 
 #[cfg(not(feature = "pact"))]
@@ -91,20 +78,42 @@ fn interactions(_: &Args, _: &mut Errors) -> Option<Vec<Part>> {
 
 #[cfg(feature = "pact")]
 fn interactions(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {
-    let file = args.pact.as_ref()?;
-    let pact = super::files::json("Pact file", file, errors)?;
-    match super::pact::interactions(&pact) {
-        Ok(interactions) => {
-            let parts = interactions.into_iter().enumerate().map(|(number, interaction)| Part {
-                name: interaction.name,
-                number,
-                ignored: interaction.ignored,
-            });
-            Some(parts.collect())
-        }
+    let mut files: Vec<_> = args.pact.iter().cloned().collect();
+    for pattern in super::args::pairs(args.pacts.as_ref()) {
+        let span = pattern.name.span();
+        let found = super::pact::files(&pattern.name.value());
+        let found = found.unwrap_or_else(|why| {
+            errors.push(span, why);
+            Vec::new()
+        });
+        files.extend(found.into_iter().map(|text| Text { text, span }));
+    }
+    if !args.is_by_pact() {
+        return None;
+    }
+    Some(files.iter().flat_map(|file| interactions_of(file, args, errors)).collect())
+}
+
+#[cfg(feature = "pact")]
+fn interactions_of(file: &Text, args: &Args, errors: &mut Errors) -> Vec<Part> {
+    let Some(pact) = super::files::json("Pact file", file, errors) else { return Vec::new() };
+    let interactions = match super::pact::interactions(&pact) {
+        Ok(interactions) => interactions,
         Err(why) => {
             errors.push(file.span, format!("{} {why}", file.text));
-            None
+            return Vec::new();
         }
-    }
+    };
+    let stem = file.text.rsplit('/').next().and_then(|name| name.strip_suffix(".json"));
+    let parts = interactions.into_iter().enumerate().map(|(number, interaction)| Part {
+        // Of several files, each interaction names its own.
+        name: match stem.filter(|_| args.pacts.is_some()) {
+            Some(stem) => format!("{stem} {}", interaction.name),
+            None => interaction.name,
+        },
+        number,
+        ignored: interaction.ignored,
+        pact: Some(file.clone()),
+    });
+    parts.collect()
 }

@@ -2,6 +2,8 @@
 
 mod app;
 mod by_hand;
+#[cfg(feature = "openapi")]
+mod constructs;
 #[cfg(feature = "grpc")]
 mod grpc;
 #[cfg(feature = "openapi")]

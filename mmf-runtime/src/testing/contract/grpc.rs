@@ -15,17 +15,15 @@ use tonic_health::pb::health_client::HealthClient;
 use super::report::Checked;
 use super::run::until_ready;
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Checks each service (`users.v1.Users`), and each method (`users.v1.Users/Get`).
 pub(super) async fn check(
     base: &str,
     owner: &str,
     services: &[String],
-    wait_ready: Option<Duration>,
+    (wait_ready, timeout): (Option<Duration>, Duration),
     checked: &mut Checked,
 ) {
-    let channel = match connected(base, wait_ready).await {
+    let channel = match connected(base, wait_ready, timeout).await {
         Ok(channel) => channel,
         Err(error) => {
             return checked.add("reachable", false, format!("nothing answers at {base}: {error}"));
@@ -64,9 +62,13 @@ fn split(name: &str) -> (&str, Option<&str>) {
     name.split_once('/').map_or((name, None), |(service, method)| (service, Some(method)))
 }
 
-async fn connected(base: &str, wait_ready: Option<Duration>) -> Result<Channel, String> {
+async fn connected(
+    base: &str,
+    wait_ready: Option<Duration>,
+    timeout: Duration,
+) -> Result<Channel, String> {
     let endpoint = Endpoint::from_shared(base.to_owned()).map_err(|error| error.to_string())?;
-    let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
+    let endpoint = endpoint.timeout(timeout);
     #[cfg(feature = "tls")]
     let endpoint = match base.starts_with("https:") {
         true => endpoint
@@ -74,7 +76,11 @@ async fn connected(base: &str, wait_ready: Option<Duration>) -> Result<Channel, 
             .map_err(|error| chain(&error))?,
         false => endpoint,
     };
-    until_ready(wait_ready, || endpoint.connect()).await.map_err(|error| chain(&error))
+    let connect = |within| {
+        let endpoint = endpoint.clone().connect_timeout(within);
+        async move { endpoint.connect().await }
+    };
+    until_ready(wait_ready, timeout, connect).await.map_err(|error| chain(&error))
 }
 
 /// An error with its causes: that of a transport says nothing by itself.

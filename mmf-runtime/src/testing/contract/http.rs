@@ -1,10 +1,178 @@
 //! A request of a contract, and the answer to it.
 
 use std::fmt;
+use std::io::Read as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
-/// How long a request may take before it counts as unanswered.
-const PATIENCE: Duration = Duration::from_secs(60);
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// What a path and a query cannot hold as it is. What is encoded already stays; a `#` is part of the path, since
+/// nothing behind one would be sent.
+const NOT_ON_THE_WIRE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// How a contract asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    /// How long one request may take, its answer included.
+    pub(crate) timeout: Duration,
+    /// How many bytes a body may have.
+    pub(crate) max_body: u64,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), max_body: 64 << 20 }
+    }
+}
+
+impl Client {
+    /// Asks, from a thread that may block.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        base: &str,
+    ) -> Result<ContractResponse, String> {
+        self.ask(request, base, true).await
+    }
+
+    /// Asks for the status alone, within this time as well. The body is not waited for.
+    pub(crate) async fn status(
+        &self,
+        request: &Request,
+        base: &str,
+        within: Duration,
+    ) -> Result<u16, String> {
+        let client = Self { timeout: self.timeout.min(within), ..*self };
+        client.ask(request, base, false).await.map(|answer| answer.status)
+    }
+
+    async fn ask(
+        self,
+        request: &Request,
+        base: &str,
+        with_body: bool,
+    ) -> Result<ContractResponse, String> {
+        let (base, request) = (base.to_owned(), request.clone());
+        let asked =
+            tokio::task::spawn_blocking(move || self.ask_blocking(request, &base, with_body));
+        asked.await.map_err(|error| error.to_string())?
+    }
+
+    fn ask_blocking(
+        self,
+        request: Request,
+        base: &str,
+        with_body: bool,
+    ) -> Result<ContractResponse, String> {
+        let path = utf8_percent_encode(&request.path, NOT_ON_THE_WIRE);
+        let mut built = ureq::http::Request::builder()
+            .method(request.method.as_str())
+            .uri(format!("{base}{path}"));
+        for (name, value) in &request.headers {
+            built = built.header(name, value);
+        }
+        let built =
+            built.body(request.body.unwrap_or_default()).map_err(|error| error.to_string())?;
+        let proxy = proxy_to(built.uri().host().unwrap_or_default())?;
+        let by = proxy.as_ref().map_or_else(String::new, |proxy| {
+            format!(" (asked by the proxy {}:{})", proxy.host(), proxy.port())
+        });
+        let agent = ureq::Agent::new_with_config(
+            ureq::config::Config::builder()
+                .http_status_as_error(false)
+                .allow_non_standard_methods(true)
+                .max_redirects(0)
+                .timeout_global(Some(self.timeout))
+                .proxy(proxy)
+                .build(),
+        );
+        let told = |error: &dyn fmt::Display| format!("{error}{by}");
+        let start = std::time::Instant::now();
+        let has_body = !built.body().is_empty();
+        let answer = match has_body {
+            true => agent.run(built),
+            false => agent.run(built.map(|_| ())),
+        };
+        let mut response = answer.map_err(|error| match error {
+            ureq::Error::Timeout(_) => {
+                told(&format!("`timeout`: no answer within {:?}", self.timeout))
+            }
+            error => told(&error),
+        })?;
+        let mut body = Vec::new();
+        if with_body {
+            let mut reader = response.body_mut().as_reader().take(self.max_body.saturating_add(1));
+            if let Err(error) = reader.read_to_end(&mut body) {
+                let is_late = start.elapsed() >= self.timeout;
+                return Err(told(&match is_late {
+                    true => format!(
+                        "`timeout`: the answer did not end within {:?}, of {} bytes so far",
+                        self.timeout,
+                        body.len()
+                    ),
+                    false => format!("the answer broke off after {} bytes: {error}", body.len()),
+                }));
+            }
+            if body.len() as u64 > self.max_body {
+                return Err(told(&format!(
+                    "`max_body`: the body is larger than {} bytes",
+                    self.max_body
+                )));
+            }
+        }
+        let elapsed = start.elapsed();
+        let text = |value: &ureq::http::HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
+        let headers =
+            response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        Ok(ContractResponse {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            body,
+            elapsed,
+        })
+    }
+}
+
+/// The proxy on the way to a host: none to loopback, `MMF_HTTP_PROXY` or that of the environment elsewhere.
+fn proxy_to(host: &str) -> Result<Option<ureq::Proxy>, String> {
+    if is_loopback(host) {
+        return Ok(None);
+    }
+    let given = std::env::var("MMF_HTTP_PROXY").unwrap_or_default();
+    if given.is_empty() {
+        return Ok(ureq::Proxy::try_from_env());
+    }
+    ureq::Proxy::new(&given).map(Some).map_err(|error| format!("MMF_HTTP_PROXY: {error}"))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback()
+                || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback())
+        }
+        Ok(address) => address.is_loopback(),
+        Err(_) => {
+            let host = host.trim_end_matches('.').to_ascii_lowercase();
+            host == "localhost" || host.ends_with(".localhost")
+        }
+    }
+}
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,47 +210,11 @@ impl Request {
         self.headers.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Sends it, from a thread that may block.
-    pub(crate) async fn send(&self, base: &str) -> Result<ContractResponse, String> {
-        let (base, request) = (base.to_owned(), self.clone());
-        let asked = tokio::task::spawn_blocking(move || request.send_blocking(&base));
-        asked.await.map_err(|error| error.to_string())?
-    }
-
-    fn send_blocking(self, base: &str) -> Result<ContractResponse, String> {
-        let agent = ureq::Agent::new_with_config(
-            ureq::config::Config::builder()
-                .http_status_as_error(false)
-                .allow_non_standard_methods(true)
-                .max_redirects(0)
-                .timeout_global(Some(PATIENCE))
-                .build(),
-        );
-        let mut request = ureq::http::Request::builder()
-            .method(self.method.as_str())
-            .uri(format!("{base}{}", self.path));
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let start = std::time::Instant::now();
-        let answer = match self.body {
-            Some(body) => agent.run(request.body(body).map_err(|error| error.to_string())?),
-            None => agent.run(request.body(()).map_err(|error| error.to_string())?),
-        };
-        let mut response = answer.map_err(|error| error.to_string())?;
-        let body = response.body_mut().read_to_vec().map_err(|error| error.to_string())?;
-        let elapsed = start.elapsed();
-        let text = |value: &ureq::http::HeaderValue| {
-            String::from_utf8_lossy(value.as_bytes()).into_owned()
-        };
-        let headers =
-            response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
-        Ok(ContractResponse {
-            status: response.status().as_u16(),
-            headers: headers.collect(),
-            body,
-            elapsed,
-        })
+    /// A header by its name in any case; of several the first.
+    #[cfg(feature = "openapi")]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 }
 
@@ -110,6 +242,12 @@ impl ContractResponse {
     /// A header by its name in any case; of several the first.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a header by its name in any case, in the order they came.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -141,5 +279,28 @@ impl ContractResponse {
     /// How long the answer took, its body included.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_has_many_names() {
+        for host in [
+            "localhost",
+            "a.localhost",
+            "LOCALHOST.",
+            "127.0.0.1",
+            "127.8.8.8",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["example.com", "localhost.example.com", "10.0.0.1", "[::2]", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 }

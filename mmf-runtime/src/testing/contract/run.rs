@@ -12,6 +12,8 @@ use crate::testing::results::Contract;
 
 /// Between two attempts to reach a service that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
+/// An attempt is given at least so long.
+const LEAST: Duration = Duration::from_millis(1);
 
 impl ContractTest {
     /// Asks the endpoint, checks what it answers, hands the last answer to the body, and records the result.
@@ -131,7 +133,7 @@ impl ContractTest {
             if self.endpoint.is_empty() {
                 checked.contract.endpoint = request.to_string();
             }
-            match request.send(&self.root(base)).await {
+            match self.client.send(&request, base).await {
                 Ok(response) => {
                     checked.add("reachable", true, "");
                     self.check(&request, &response, checked).await;
@@ -152,15 +154,6 @@ impl ContractTest {
         answer
     }
 
-    /// What paths lie below: a document may say that it is more than the base.
-    fn root(&self, base: &str) -> String {
-        #[cfg(feature = "openapi")]
-        if let (Some(openapi), false) = (&self.openapi, self.is_by_pact()) {
-            return openapi.root(base);
-        }
-        base.to_owned()
-    }
-
     fn is_by_pact(&self) -> bool {
         #[cfg(feature = "pact")]
         return self.pact.is_some();
@@ -172,14 +165,18 @@ impl ContractTest {
     async fn reached(&self, checked: &mut Checked) -> Option<String> {
         let base = self.located(checked)?;
         let request = Request::of_endpoint(self.health.first().map_or("/", |health| health));
-        if let Err(error) = until_ready(self.wait_ready, || request.send(&base)).await {
+        let client = self.client;
+        let (base_url, asked) = (&base, &request);
+        let ask = |within| async move { client.status(asked, base_url, within).await };
+        if let Err(error) = until_ready(self.wait_ready, client.timeout, ask).await {
             checked.add("reachable", false, format!("nothing answers at {base}: {error}"));
             return None;
         }
         for endpoint in &self.health {
-            let well = match Request::of_endpoint(endpoint).send(&base).await {
-                Ok(response) if is_success(response.status()) => Ok(()),
-                Ok(response) => Err(format!("{} is down: {}", self.service, response.status())),
+            let request = Request::of_endpoint(endpoint);
+            let well = match client.status(&request, &base, client.timeout).await {
+                Ok(status) if is_success(status) => Ok(()),
+                Ok(status) => Err(format!("{} is down: {status}", self.service)),
                 Err(error) => Err(format!("{} is down: {error}", self.service)),
             };
             let is_well = well.is_ok();
@@ -199,7 +196,8 @@ impl ContractTest {
         };
         let name: String = self.service.chars().map(capital).collect();
         let variable = format!("MMF_BASE_URL_{name}");
-        let url = std::env::var(&variable).ok().or_else(|| self.base_url.clone());
+        let by_variable = std::env::var(&variable).ok().filter(|url| !url.trim().is_empty());
+        let url = by_variable.or_else(|| self.base_url.clone());
         let wrong = match &url {
             Some(url) if cfg!(not(feature = "tls")) && url.starts_with("https:") => {
                 Some("https needs the feature `tls` of `mmf`".into())
@@ -230,7 +228,7 @@ impl ContractTest {
         #[cfg(feature = "openapi")]
         if let Some(openapi) = &self.openapi {
             let given = (&*self.request_headers, self.request_body.as_ref());
-            let request = openapi.request(&self.endpoint, given);
+            let request = openapi.request(base, &self.endpoint, given);
             checked
                 .add_result("documented request", request.as_ref().map(drop).map_err(Clone::clone));
             return request.ok();
@@ -257,11 +255,16 @@ impl ContractTest {
             }
         }
         for (name, wanted) in &self.headers {
-            let found = response.header(name);
-            let is_met = found.is_some_and(|found| {
+            let found: Vec<_> = response.header_values(name).collect();
+            let is_it = |found: &str| {
                 found == wanted || found.split(';').next().is_some_and(|main| main.trim() == wanted)
-            });
-            let detail = format!("{}, expected {wanted}", found.unwrap_or("none"));
+            };
+            // Several are one list (RFC 9110, 5.3): it is the list that is wanted, or each says the same.
+            let joined = found.join(", ");
+            let is_met =
+                !found.is_empty() && (joined == *wanted || found.iter().all(|found| is_it(found)));
+            let found = if found.is_empty() { "none" } else { &joined };
+            let detail = format!("{found}, expected {wanted}");
             checked.add(format!("header {name}"), is_met, detail);
         }
         #[cfg(feature = "schema")]
@@ -295,28 +298,31 @@ impl ContractTest {
     #[cfg(feature = "grpc")]
     async fn serves(&self, base: &str, checked: &mut Checked) -> bool {
         let before = checked.contract.checks.len();
-        super::grpc::check(base, &self.service, &self.grpc_services, self.wait_ready, checked)
-            .await;
+        let patience = (self.wait_ready, self.client.timeout);
+        super::grpc::check(base, &self.service, &self.grpc_services, patience, checked).await;
         checked.contract.checks[before..].iter().all(|check| check.passed)
     }
 }
 
-/// Tries again until it succeeds, for so long; without a limit once.
+/// Tries again until it succeeds, for so long; without a limit once. Each attempt is told how long it may take, so
+/// that none outlasts the limit.
 pub(super) async fn until_ready<T, E, F>(
     limit: Option<Duration>,
-    mut attempt: impl FnMut() -> F,
+    timeout: Duration,
+    mut attempt: impl FnMut(Duration) -> F,
 ) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
     let start = Instant::now();
     loop {
-        match attempt().await {
-            Err(_) if limit.is_some_and(|limit| start.elapsed() < limit) => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            ended => return ended,
+        let left = limit.map_or(timeout, |limit| limit.saturating_sub(start.elapsed()));
+        let ended = attempt(left.min(timeout).max(LEAST)).await;
+        let left = limit.map_or(Duration::ZERO, |limit| limit.saturating_sub(start.elapsed()));
+        if ended.is_ok() || left <= PAUSE {
+            return ended;
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -29,7 +29,10 @@ impl Schema {
     /// Where it is no schema, with the place in it.
     #[cfg(feature = "openapi")]
     pub(super) fn of(schema: &Value, draft: jsonschema::Draft) -> Result<Self, String> {
-        let options = jsonschema::options().with_draft(draft).should_validate_formats(true);
+        let options = jsonschema::options()
+            .with_draft(draft)
+            .should_validate_formats(true)
+            .with_format("byte", is_base64);
         Self::built(options.build(schema))
     }
 
@@ -60,10 +63,7 @@ impl Schema {
     ///
     /// What is wrong with it, and where.
     pub(super) fn check_value(&self, value: &Value) -> Result<(), String> {
-        let mut errors = self.0.iter_errors(value).map(|error| {
-            let place = error.instance_path().to_string();
-            if place.is_empty() { error.to_string() } else { format!("at {place}: {error}") }
-        });
+        let mut errors = self.0.iter_errors(value).map(|error| told(&error));
         let told: Vec<_> = errors.by_ref().take(TOLD).collect();
         if told.is_empty() {
             return Ok(());
@@ -72,6 +72,25 @@ impl Schema {
         let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
         Err(format!("{}{rest}", told.join("; ")))
     }
+}
+
+/// Where it is wrong, what is wrong, and by which keyword.
+fn told(error: &jsonschema::ValidationError<'_>) -> String {
+    let place = error.instance_path().to_string();
+    let place = if place.is_empty() { place } else { format!("at {place}: ") };
+    let keyword = error.schema_path().to_string();
+    let keyword = keyword.rsplit('/').next().unwrap_or_default();
+    format!("{place}{error} [{keyword}]")
+}
+
+/// RFC 4648, section 4.
+#[cfg(feature = "openapi")]
+fn is_base64(text: &str) -> bool {
+    let letters = text.trim_end_matches('=');
+    let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || b"+/".contains(&letter);
+    text.len().is_multiple_of(4)
+        && text.len() - letters.len() <= 2
+        && letters.bytes().all(is_letter)
 }
 
 #[cfg(test)]

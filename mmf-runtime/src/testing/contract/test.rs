@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::http::Client;
 #[cfg(feature = "schema")]
 use super::schema::Schema;
 
@@ -49,6 +50,7 @@ pub struct ContractTest {
     pub(super) samples: u64,
     pub(super) percentile: f64,
     pub(super) wait_ready: Option<Duration>,
+    pub(super) client: Client,
     pub(super) should_fail: bool,
 }
 
@@ -84,6 +86,7 @@ impl ContractTest {
             samples: 1,
             percentile: 95.0,
             wait_ready: None,
+            client: Client::default(),
             should_fail: false,
         }
     }
@@ -135,7 +138,7 @@ impl ContractTest {
     ///
     /// The operation is an `operationId`, or a method and a path as the document writes it. Where it is empty, the
     /// operation is the one that the endpoint belongs to; where the endpoint is empty, the operation's own
-    /// examples make the request.
+    /// examples make the request. Files that the document refers to are read from its folder, and from nowhere else.
     #[cfg(feature = "openapi")]
     pub fn openapi(
         mut self,
@@ -148,6 +151,30 @@ impl ContractTest {
         self
     }
 
+    /// A document that the program holds with all its files, each by its name below the folder of the document.
+    #[cfg(feature = "openapi")]
+    #[doc(hidden)]
+    pub fn openapi_files(
+        mut self,
+        file: &str,
+        files: &'static [(&'static str, &'static [u8])],
+        operation: impl Into<String>,
+    ) -> Self {
+        self.openapi =
+            Some(super::openapi::OpenApiContract::of_files(file, files, operation.into()));
+        self
+    }
+
+    /// Whether what the request of the document's operation needs, and has no example, is made of its schema: the
+    /// smallest valid value, the same in each run. Default: no.
+    #[cfg(feature = "openapi")]
+    pub fn generate(mut self, yes: bool) -> Self {
+        if let Some(openapi) = &mut self.openapi {
+            openapi.generates = yes;
+        }
+        self
+    }
+
     /// An interaction of a Pact file, by its place in it, from 0 on: it says what to ask and what to expect.
     #[cfg(feature = "pact")]
     pub fn pact(
@@ -157,6 +184,16 @@ impl ContractTest {
         interaction: usize,
     ) -> Self {
         self.pact = Some(super::pact::PactContract::new(file.into(), &text.into(), interaction));
+        self
+    }
+
+    /// Where the Pact file lies: those beside it that no test names are told of.
+    #[cfg(feature = "pact")]
+    #[doc(hidden)]
+    pub fn pact_path(mut self, path: &str) -> Self {
+        if let Some(pact) = &mut self.pact {
+            pact.lies_at(path);
+        }
         self
     }
 
@@ -196,6 +233,18 @@ impl ContractTest {
     /// The percentile of their times, 0 to 100. Default: 95.
     pub fn percentile(mut self, percentile: f64) -> Self {
         self.percentile = percentile;
+        self
+    }
+
+    /// How long one request may take, to the end of its answer. Default: 30 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.client.timeout = timeout;
+        self
+    }
+
+    /// How many bytes the body of an answer may have. Default: 64 MiB.
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.client.max_body = bytes;
         self
     }
 

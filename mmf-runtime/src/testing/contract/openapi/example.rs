@@ -1,26 +1,40 @@
-//! A request made of the examples of a document.
+//! A request made of the examples of a document, or of its schemas.
 
-use std::fmt::Write as _;
-
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use mmf_rules::openapi::{Operation, Place, needed};
 use serde_json::Value;
 
 use super::super::http::Request;
-use super::document::Operation;
-use super::place::Place;
-use super::request::is_said_elsewhere;
+use super::generate::generated;
+use super::media::MediaType;
+use super::parameter::{Location, content};
+use super::schema::Judge;
+use super::written;
 
 /// The request of an operation: its required parameters, and its body. What was written by hand goes before
-/// the examples.
+/// the examples. Where values are generated, what has no example gets one of its schema.
 ///
 /// # Errors
 ///
-/// Which example is missing.
+/// Which example is missing, or cannot be made.
 pub(super) fn request(
     operation: &Operation<'_>,
-    headers: &[(String, String)],
-    body: Option<&Vec<u8>>,
+    (headers, body): (&[(String, String)], Option<&Vec<u8>>),
+    generates: Option<&Judge<'_>>,
 ) -> Result<Request, String> {
+    let told = |why: String| format!("{}: {why}", operation.name());
+    let names: Vec<_> = headers.iter().map(|(name, _)| name.clone()).collect();
+    let needed = needed(operation, &names, body.is_some())?;
+    if let (Some(missing), None) = (needed.missing(), generates) {
+        return Err(told(format!("{missing}; `generate = true` makes one of its schema")));
+    }
+    let value = |owner: &Place<'_>, what: &str, example: Option<&Value>| {
+        let Some(judge) = generates.filter(|_| example.is_none()) else {
+            return Ok(example.cloned().unwrap_or_default());
+        };
+        let content = content(owner)?.map(|(_, content)| content);
+        let schema = content.as_ref().unwrap_or(owner).schema();
+        generated(schema.as_ref(), judge).map_err(|why| told(format!("{what} {why}")))
+    };
     let mut request = Request {
         method: operation.method.to_uppercase(),
         path: operation.template.clone(),
@@ -28,130 +42,69 @@ pub(super) fn request(
         body: None,
     };
     let mut query = String::new();
-    for parameter in operation.parameters()? {
-        let (name, place) = (parameter.text("name"), parameter.text("in"));
-        let is_given = headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
-        let is_by_hand = place == "header" && (is_given || is_said_elsewhere(name));
-        if is_by_hand || !(parameter.is("required") || place == "path") {
-            continue;
-        }
-        let example = parameter.example()?.ok_or_else(|| {
-            format!("{}: the parameter `{name}` has no example", operation.name())
-        })?;
-        match place {
-            "path" => {
-                request.path =
-                    request.path.replace(&format!("{{{name}}}"), &encoded(&flat(example)));
+    let mut cookies = Vec::new();
+    for (parameter, example) in &needed.parameters {
+        let name = parameter.text("name");
+        let value = value(parameter, &format!("the parameter `{name}`"), *example)?;
+        match Location::of(parameter) {
+            Location::Query => written::add_to_query(&mut query, parameter, &value)?,
+            Location::Path => {
+                let text = written::text(parameter, &value)?;
+                request.path = request.path.replace(&format!("{{{name}}}"), &text);
             }
-            "query" => write_query(&mut query, &parameter, name, example),
-            "header" => request.set_header(name, &flat(example)),
-            _ => {
-                let cookie = format!("{name}={}", flat(example));
-                match request.headers.iter_mut().find(|(known, _)| known == "cookie") {
-                    Some((_, cookies)) => *cookies = format!("{cookies}; {cookie}"),
-                    None => request.set_header("cookie", &cookie),
-                }
+            Location::Cookie => {
+                cookies.push(format!("{name}={}", written::text(parameter, &value)?));
+            }
+            Location::Header => {
+                request.set_header(name, &written::text(parameter, &value)?);
             }
         }
+    }
+    if !cookies.is_empty() {
+        request.set_header("cookie", &cookies.join("; "));
     }
     if !query.is_empty() {
-        let _ = write!(request.path, "?{query}");
+        request.path = format!("{}?{query}", request.path);
     }
-    if body.is_none() {
-        add_body(operation, &mut request)?;
+    if let Some((kind, content, example)) = needed.body {
+        let value = value(&content, "the request body", example)?;
+        request.set_header("content-type", kind);
+        let parsed = MediaType::parse(kind);
+        request.body = Some(match &value {
+            value if parsed.is_form() && value.is_object() => written::form(value).into_bytes(),
+            Value::String(text) if !parsed.is_json() => text.clone().into_bytes(),
+            value => value.to_string().into_bytes(),
+        });
     }
     Ok(request.with(headers, body))
 }
 
-fn add_body(operation: &Operation<'_>, request: &mut Request) -> Result<(), String> {
-    let Some(body) = operation.place.get("requestBody")? else { return Ok(()) };
-    let content = body.get("content")?.map(|content| content.entries()).transpose()?;
-    for (kind, content) in content.into_iter().flatten() {
-        let Some(example) = content.example()?.filter(|example| is_writable(kind, example)) else {
-            continue;
-        };
-        request.set_header("content-type", kind);
-        request.body = Some(match (kind, example) {
-            ("application/x-www-form-urlencoded", Value::Object(fields)) => {
-                let fields = fields
-                    .iter()
-                    .map(|(name, value)| format!("{}={}", encoded(name), encoded(&flat(value))));
-                fields.collect::<Vec<_>>().join("&").into_bytes()
-            }
-            (kind, Value::String(text)) if !kind.contains("json") => text.clone().into_bytes(),
-            (_, value) => value.to_string().into_bytes(),
-        });
-        return Ok(());
-    }
-    if body.is("required") {
-        return Err(format!("{}: its request body has no example", operation.name()));
-    }
-    Ok(())
-}
-
-/// Whether an example can be sent as a body of a type: others than these have forms of their own.
-fn is_writable(kind: &str, example: &Value) -> bool {
-    let is_form = kind == "application/x-www-form-urlencoded" && example.is_object();
-    is_form || kind.contains("json") || example.is_string()
-}
-
-/// A list is written item by item, unless the document says otherwise.
-fn write_query(query: &mut String, parameter: &Place<'_>, name: &str, value: &Value) {
-    let explodes = parameter.value["explode"] != false;
-    let is_deep = parameter.value["style"] == "deepObject";
-    let mut add = |name: &str, value: &str| {
-        let comma = if query.is_empty() { "" } else { "&" };
-        let _ = write!(query, "{comma}{}={}", encoded(name), encoded(value));
-    };
-    match value {
-        Value::Array(items) if explodes => items.iter().for_each(|item| add(name, &flat(item))),
-        Value::Object(fields) if is_deep => {
-            fields.iter().for_each(|(key, value)| add(&format!("{name}[{key}]"), &flat(value)));
-        }
-        Value::Object(fields) if explodes => {
-            fields.iter().for_each(|(key, value)| add(key, &flat(value)));
-        }
-        value => add(name, &flat(value)),
-    }
-}
-
-/// A value as a text, lists with commas.
-fn flat(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(flat).collect::<Vec<_>>().join(","),
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(key, value)| format!("{key},{}", flat(value)));
-            fields.collect::<Vec<_>>().join(",")
-        }
-        other => other.to_string(),
-    }
-}
-
-fn encoded(text: &str) -> String {
-    const LEFT: &percent_encoding::AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
-    utf8_percent_encode(text, LEFT).to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::document::Document;
+    use mmf_rules::openapi::Document;
+
+    use super::super::request::check;
+    use super::super::schema::{Direction, Schemas};
     use super::*;
 
-    fn of(operation: &str, parts: &str) -> Result<Request, String> {
-        let text = format!("openapi: 3.0.3\npaths:\n  {operation}:\n    post:\n{parts}");
+    fn made(operation: &str, parts: &str, generates: bool) -> Result<Request, String> {
+        let text = format!("openapi: 3.0.4\npaths:\n  {operation}:\n    post:\n{parts}");
         let document = Document::parse(&text).unwrap();
-        request(&document.operation(&format!("POST {operation}")).unwrap(), &[], None)
+        let schemas = Schemas::default();
+        let judge = Judge::new(&schemas, Direction::Request);
+        let operation = document.operation(&format!("POST {operation}")).unwrap();
+        let request = request(&operation, (&[], None), generates.then_some(&judge))?;
+        check(&operation, &request, &judge).map_err(|why| format!("{request}: {why}"))?;
+        Ok(request)
     }
 
     #[test]
     fn examples_make_a_request() {
-        let made = of(
+        let made = made(
             "/users/{id}/tags",
             "      parameters:
         - { name: id, in: path, required: true, schema: { type: string, example: 'a b' } }
-        - { name: tag, in: query, required: true, example: [x, 'y&z'] }
+        - { name: tag, in: query, required: true, schema: { type: array, items: { type: string } }, example: [x, 'y&z'] }
         - { name: page, in: query, schema: { type: integer, default: 1 } }
         - { name: X-Trace, in: header, required: true, examples: { one: { value: 7 } } }
         - { name: session, in: cookie, required: true, schema: { enum: [s1] } }
@@ -160,6 +113,7 @@ mod tests {
         content:
           application/json: { example: { name: Ada } }
 ",
+            false,
         )
         .unwrap();
         assert_eq!(made.to_string(), "POST /users/a%20b/tags?tag=x&tag=y%26z");
@@ -176,23 +130,84 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_example_is_named() {
-        let path =
-            of("/users/{id}", "      parameters: [{ name: id, in: path, required: true }]\n");
-        assert_eq!(path.unwrap_err(), "POST /users/{id}: the parameter `id` has no example");
-        let body = "      requestBody: { required: true, content: { application/json: {} } }\n";
-        let body = of("/users", body);
-        assert_eq!(body.unwrap_err(), "POST /users: its request body has no example");
+    fn every_style_is_written_as_it_is_read() {
+        for (place, style, explode, example, written) in [
+            ("path", "simple", false, "[1, 2]", "/a/1,2"),
+            ("path", "label", false, "[1, 2]", "/a/.1,2"),
+            ("path", "label", true, "[1, 2]", "/a/.1.2"),
+            ("path", "matrix", true, "[1, 2]", "/a/;p=1;p=2"),
+            ("path", "matrix", false, "{ x: 1 }", "/a/;p=x,1"),
+            ("path", "matrix", true, "7", "/a/;p=7"),
+            ("path", "simple", true, "{ x: 1 }", "/a/x=1"),
+            ("query", "form", false, "[1, 2]", "/a/b?p=1,2"),
+            ("query", "form", true, "{ x: 1 }", "/a/b?x=1"),
+            ("query", "pipeDelimited", false, "[1, 2]", "/a/b?p=1|2"),
+            ("query", "spaceDelimited", false, "[1, 2]", "/a/b?p=1%202"),
+            ("query", "deepObject", true, "{ x: { y: 1 } }", "/a/b?p%5Bx%5D%5By%5D=1"),
+            ("query", "deepObject", true, "[a, b]", "/a/b?p%5B%5D=a&p%5B%5D=b"),
+        ] {
+            let kind = match &example[..1] {
+                "[" => "array",
+                "{" => "object",
+                _ => "integer",
+            };
+            let other = if place == "path" {
+                ""
+            } else {
+                "        - { name: q, in: path, required: true, example: b }\n"
+            };
+            let name = if place == "path" { "p" } else { "q" };
+            let parts = format!(
+                "      parameters:\n        - {{ name: p, in: {place}, required: true, style: {style}, explode: {explode}, \
+                 schema: {{ type: {kind}, additionalProperties: true }}, example: {example} }}\n{other}"
+            );
+            let made = made(&format!("/a/{{{name}}}"), &parts, false).unwrap();
+            assert_eq!(made.path, written, "{style} {explode}");
+        }
+    }
+
+    #[test]
+    fn contents_and_reserved_letters_are_written() {
+        let made = made(
+            "/a",
+            "      parameters:
+        - { name: q, in: query, required: true, content: { application/json: { schema: { type: object }, example: { a: 1 } } } }
+        - { name: r, in: query, required: true, allowReserved: true, schema: { type: string, example: 'a/b?c&d#e' } }
+        - { name: s, in: query, required: true, schema: { type: string, example: 'a/b' } }
+",
+            false,
+        );
+        assert_eq!(made.unwrap().path, "/a?q=%7B%22a%22%3A1%7D&r=a/b?c%26d%23e&s=a%2Fb");
+    }
+
+    #[test]
+    fn a_missing_example_is_named_or_made() {
+        let path = "      parameters: [{ name: id, in: path, required: true, schema: { type: integer, minimum: 3 } }]\n";
+        let missing = made("/users/{id}", path, false).unwrap_err();
+        assert!(
+            missing.starts_with("POST /users/{id}: the parameter `id` has no example"),
+            "{missing}"
+        );
+        assert_eq!(made("/users/{id}", path, true).unwrap().path, "/users/3");
+        let body = "      requestBody: { required: true, content: { application/json: { schema: { type: object, required: [a], properties: { a: { format: date } } } } } }\n";
+        let missing = made("/users", body, false).unwrap_err();
+        assert!(missing.starts_with("POST /users: its request body has no example"), "{missing}");
+        assert_eq!(made("/users", body, true).unwrap().body.unwrap(), br#"{"a":"2000-01-01"}"#);
+        let never =
+            "      parameters: [{ name: id, in: path, required: true, schema: { not: {} } }]\n";
+        let never = made("/users/{id}", never, true).unwrap_err();
+        assert!(never.contains("the parameter `id` cannot be made"), "{never}");
     }
 
     #[test]
     fn forms_are_encoded() {
-        let made = of(
+        let made = made(
             "/login",
             "      requestBody:
-        content: { application/x-www-form-urlencoded: { example: { 'a user': 'a&b' } } }
+        content: { application/x-www-form-urlencoded: { schema: { type: object, properties: { t: { type: array, items: { type: string } }, o: { type: object } } }, example: { 'a user': 'a&b', t: [x, y], o: { k: v } } } }
 ",
+            false,
         );
-        assert_eq!(made.unwrap().body.unwrap(), b"a%20user=a%26b");
+        assert_eq!(made.unwrap().body.unwrap(), b"a%20user=a%26b&o%5Bk%5D=v&t=x&t=y");
     }
 }

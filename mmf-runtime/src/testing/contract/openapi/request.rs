@@ -1,22 +1,24 @@
 //! A request against what a document says of its operation.
 
-use std::collections::BTreeMap;
-
+use mmf_rules::openapi::{Operation, Place, is_free_form, is_said_elsewhere, kinds, properties};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::super::http::Request;
-use super::document::Operation;
-use super::parameter;
-use super::place::Place;
-use super::response::{is_json, media_type};
-use super::schema::{Direction, check as check_schema};
+use super::media::{MediaType, documented};
+use super::parameter::{self, Given, Location, Style};
+use super::schema::Judge;
 
-/// Checks path, parameters and body.
+/// Checks path, parameters and body; the path is that of the document.
 ///
 /// # Errors
 ///
 /// All that is wrong.
-pub(super) fn check(operation: &Operation<'_>, request: &Request) -> Result<(), String> {
+pub(super) fn check(
+    operation: &Operation<'_>,
+    request: &Request,
+    judge: &Judge<'_>,
+) -> Result<(), String> {
     if !operation.method.eq_ignore_ascii_case(&request.method) {
         let method = operation.method.to_uppercase();
         return Err(format!("{} is a {method}, not a {}", operation.name(), request.method));
@@ -26,29 +28,31 @@ pub(super) fn check(operation: &Operation<'_>, request: &Request) -> Result<(), 
         format!("{path} is not the path of {}: {}", operation.name(), operation.template)
     })?;
     let mut wrong = Vec::new();
-    let query = parsed(query);
-    let mut known: Vec<String> = operation.keys_in_query().into_iter().map(str::to_owned).collect();
-    for parameter in operation.parameters()? {
+    let mut query = Query::of(query, operation)?;
+    let mut parameters = operation.parameters()?;
+    // What takes all that is left comes last.
+    parameters.sort_by_key(|parameter| takes_the_rest(parameter));
+    for parameter in &parameters {
         let name = parameter.text("name");
-        let given = match parameter.text("in") {
-            "path" => captures
+        let location = Location::of(parameter);
+        let given = match location {
+            Location::Path => captures
                 .iter()
                 .find(|(known, _)| *known == name)
-                .map(|(_, value)| Given::Texts(vec![value.clone()])),
-            "query" => in_query(&parameter, &query, &mut known)?,
-            // Said elsewhere in a document (OpenAPI 3.1.1, 4.8.12.2.1).
-            "header" if is_said_elsewhere(name) => continue,
-            "header" => header(request, name).map(|value| Given::Texts(vec![value.to_owned()])),
-            _ => header(request, "cookie")
-                .and_then(|cookies| cookie(cookies, name))
-                .map(|value| Given::Texts(vec![value])),
+                .map(|(_, value)| Given::Texts(vec![(*value).to_owned()])),
+            Location::Query => query.take(parameter),
+            Location::Cookie => cookie(request, name),
+            Location::Header if is_said_elsewhere(name) => continue,
+            Location::Header => {
+                let values =
+                    request.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+                let values: Vec<_> = values.map(|(_, value)| value.clone()).collect();
+                (!values.is_empty()).then_some(Given::Texts(values))
+            }
         };
         let is = match &given {
-            Some(Given::Texts(texts)) => parameter::check(&parameter, texts, Direction::Request),
-            Some(Given::Fields(fields)) => {
-                parameter::check_fields(&parameter, fields, Direction::Request)
-            }
-            None if parameter.is("required") => {
+            Some(given) => parameter::check(parameter, (name, location), given, judge),
+            None if parameter.is("required") || location == Location::Path => {
                 wrong.push(format!("the parameter `{name}` is required"));
                 continue;
             }
@@ -57,155 +61,223 @@ pub(super) fn check(operation: &Operation<'_>, request: &Request) -> Result<(), 
         let told = |why| format!("the parameter `{name}` is not as documented: {why}");
         wrong.extend(is.err().map(told));
     }
-    let unknown = query.keys().filter(|name| !known.contains(name));
-    wrong.extend(unknown.map(|name| format!("there is no parameter `{name}` in the query")));
-    wrong.extend(body(operation, request).err());
+    wrong.extend(query.left().map(|name| format!("there is no parameter `{name}` in the query")));
+    wrong.extend(body(operation, request, judge).err());
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
-/// What stands for a parameter.
-enum Given {
-    Texts(Vec<String>),
-    /// An object, field by field.
-    Fields(Vec<(String, String)>),
+/// Whether it is an object whose fields stand in the query each by itself, with whatever name.
+fn takes_the_rest(parameter: &Place<'_>) -> bool {
+    Location::of(parameter) == Location::Query
+        && is_spread(parameter)
+        && parameter.schema().is_some_and(|schema| is_free_form(&schema))
 }
 
-/// Whether a document says it elsewhere than among its parameters.
-pub(super) fn is_said_elsewhere(header: &str) -> bool {
-    ["accept", "authorization", "content-type"].iter().any(|name| header.eq_ignore_ascii_case(name))
+/// Whether it is an object whose fields stand in the query each by itself.
+fn is_spread(parameter: &Place<'_>) -> bool {
+    let style = Style::of(parameter, Location::Query);
+    let is_object = parameter
+        .schema()
+        .and_then(|schema| kinds(&schema))
+        .is_some_and(|kinds| kinds.contains("object") && !kinds.contains("array"));
+    is_object && style.explode && style.name == "form"
 }
 
-/// What the query has of a parameter; its names become known.
-fn in_query(
-    parameter: &Place<'_>,
-    query: &BTreeMap<String, Vec<String>>,
-    known: &mut Vec<String>,
-) -> Result<Option<Given>, String> {
-    let name = parameter.text("name");
-    let is_object = parameter.schema().is_some_and(|schema| parameter::is_of(&schema, "object"));
-    let is_deep = parameter.text("style") == "deepObject";
-    if !is_deep && (!is_object || parameter.value["explode"] == false) {
-        known.push(name.to_owned());
-        return Ok(query.get(name).cloned().map(Given::Texts));
+/// What stands in a query, and what of it no parameter has taken.
+struct Query {
+    /// The name, the value as it is written, and whether it was taken.
+    pairs: Vec<(String, String, bool)>,
+    /// Those that every operation takes.
+    keys: Vec<String>,
+}
+
+impl Query {
+    fn of(query: &str, operation: &Operation<'_>) -> Result<Self, String> {
+        let keys = operation.keys_in_query()?.into_iter().map(str::to_owned).collect();
+        Ok(Self { pairs: pairs(query), keys })
     }
-    let own = match parameter.schema() {
-        Some(schema) => schema.followed()?.get("properties")?,
-        None => None,
-    };
-    let own: Vec<&str> = own
-        .iter()
-        .flat_map(|own| own.value.as_object())
-        .flatten()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let mut fields = Vec::new();
-    for (key, values) in query {
-        let field = match is_deep {
-            true => key
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('['))
-                .and_then(|rest| rest.strip_suffix(']')),
-            false => Some(key.as_str()).filter(|key| own.contains(key)),
-        };
-        if let Some(field) = field {
-            known.push(key.clone());
-            fields.push((field.to_owned(), values.join(",")));
+
+    /// What it has of a parameter.
+    fn take(&mut self, parameter: &Place<'_>) -> Option<Given> {
+        let name = parameter.text("name");
+        let is_deep = parameter.text("style") == "deepObject";
+        let spread = is_spread(parameter);
+        let own = parameter.schema().map(|schema| properties(&schema)).unwrap_or_default();
+        let takes_all = spread && takes_the_rest(parameter);
+        let (mut texts, mut fields) = (Vec::new(), Vec::new());
+        for (key, text, is_taken) in &mut self.pairs {
+            if *is_taken {
+                continue;
+            }
+            let is_own = own.contains(key.as_str())
+                || takes_all && !self.keys.iter().any(|known| known == key);
+            if is_deep {
+                if let Some(way) = way(key, name) {
+                    fields.push((way, text.clone()));
+                    *is_taken = true;
+                }
+            } else if spread && is_own {
+                fields.push((vec![key.clone()], text.clone()));
+                *is_taken = true;
+            } else if !spread && key == name {
+                texts.push(text.clone());
+                *is_taken = true;
+            }
+        }
+        match (fields.is_empty(), texts.is_empty()) {
+            (false, _) => Some(Given::Fields(fields)),
+            (true, false) => Some(Given::Texts(texts)),
+            (true, true) => None,
         }
     }
-    Ok((!fields.is_empty()).then_some(Given::Fields(fields)))
+
+    fn left(&self) -> impl Iterator<Item = &str> {
+        let left =
+            self.pairs.iter().filter(|(name, _, is_taken)| !is_taken && !self.keys.contains(name));
+        left.map(|(name, ..)| name.as_str())
+    }
 }
 
-fn body(operation: &Operation<'_>, request: &Request) -> Result<(), String> {
-    let documented = operation.place.get("requestBody")?;
+/// The pairs of a query or a form, their values as they are written.
+fn pairs(text: &str) -> Vec<(String, String, bool)> {
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = name.replace('+', " ");
+            let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
+            (name, value.to_owned(), false)
+        })
+        .collect()
+}
+
+// Input:  filter[age][gte], filter
+// Output: ["age", "gte"]
+fn way(key: &str, name: &str) -> Option<Vec<String>> {
+    let mut rest = key.strip_prefix(name)?;
+    let mut way = Vec::new();
+    while !rest.is_empty() {
+        let (part, after) = rest.strip_prefix('[')?.split_once(']')?;
+        way.push(part.to_owned());
+        rest = after;
+    }
+    Some(way)
+}
+
+fn body(operation: &Operation<'_>, request: &Request, judge: &Judge<'_>) -> Result<(), String> {
+    let said = operation.place.get("requestBody")?;
     let Some(body) = &request.body else {
-        return match documented {
-            Some(documented) if documented.is("required") => {
-                Err("a request body is required".into())
-            }
+        return match said {
+            Some(said) if said.is("required") => Err("a request body is required".into()),
             _ => Ok(()),
         };
     };
-    let documented = documented.ok_or("no request body is documented")?;
-    let kind = header(request, "content-type").unwrap_or("application/octet-stream");
-    let content = documented.get("content")?;
-    let content = content.as_ref().map(|content| media_type(content, kind)).transpose()?.flatten();
-    let content = content.ok_or_else(|| format!("a request body of {kind} is not documented"))?;
-    let Some(schema) = content.schema().filter(|_| is_json(kind)) else { return Ok(()) };
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| format!("the request body is no JSON: {error}"))?;
-    check_schema(&schema, &value, Direction::Request)
-        .map_err(|why| format!("the request body is not as documented: {why}"))
-}
-
-fn header<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
-    let found = request.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_str())
-}
-
-fn cookie(cookies: &str, name: &str) -> Option<String> {
-    let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
-}
-
-fn parsed(query: &str) -> BTreeMap<String, Vec<String>> {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
-    };
-    let mut parsed = BTreeMap::<_, Vec<_>>::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        parsed.entry(decoded(name)).or_default().push(decoded(value));
+    let said = said.ok_or("no request body is documented")?;
+    let kind = request.header("content-type").unwrap_or("application/octet-stream");
+    let parsed = MediaType::parse(kind);
+    let content = said.get("content")?;
+    let content = content.as_ref().map(|content| documented(content, &parsed)).transpose()?;
+    let content =
+        content.flatten().ok_or_else(|| format!("a request body of {kind} is not documented"))?;
+    let Some(schema) = content.schema() else { return Ok(()) };
+    let told = |why| format!("the request body is not as documented: {why}");
+    if parsed.is_json() {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| format!("the request body is no JSON: {error}"))?;
+        return judge.check(&schema, &value).map_err(told);
     }
-    parsed
+    if parsed.is_form() {
+        let fields = pairs(&String::from_utf8_lossy(body)).into_iter();
+        let fields: Vec<_> = fields
+            .map(|(name, text, _)| {
+                let start = name.find('[').unwrap_or(name.len());
+                let mut parts = vec![name[..start].to_owned()];
+                match way(&name, &name[..start]) {
+                    Some(way) => parts.extend(way),
+                    None => parts = vec![name],
+                }
+                (parts, text)
+            })
+            .collect();
+        return parameter::check_form(&schema, &fields, judge).map_err(told);
+    }
+    Ok(())
+}
+
+fn cookie(request: &Request, name: &str) -> Option<Given> {
+    let pairs = request.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let values: Vec<_> =
+        pairs.filter(|(known, _)| *known == name).map(|(_, value)| value.to_owned()).collect();
+    (!values.is_empty()).then_some(Given::Texts(values))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::Document;
+    use mmf_rules::openapi::Document;
+
+    use super::super::schema::{Direction, Schemas};
     use super::*;
 
-    const DOCUMENT: &str = r#"
-openapi: 3.1.0
+    fn wrong(document: &Document, operation: &str, request: &Request) -> String {
+        let schemas = Schemas::default();
+        let judge = Judge::new(&schemas, Direction::Request);
+        check(&document.operation(operation).unwrap(), request, &judge).err().unwrap_or_default()
+    }
+
+    const DOCUMENT: &str = r##"
+openapi: 3.0.3
 paths:
   /users/{id}:
     post:
-      operationId: change
       parameters:
         - { name: id, in: path, required: true, schema: { type: integer, minimum: 1 } }
         - { name: tag, in: query, required: true, schema: { type: array, items: { enum: [a, b] } } }
+        - { name: X-Trace, in: header, schema: { type: integer } }
+        - { name: session, in: cookie, schema: { type: integer } }
       requestBody:
         content:
           application/json: { schema: { type: object, required: [name] } }
-"#;
-
-    fn wrong(endpoint: &str, body: Option<&str>) -> String {
-        let document = Document::parse(DOCUMENT).unwrap();
-        let mut request = Request::of_endpoint(endpoint);
-        if let Some(body) = body {
-            request.set_header("content-type", "application/json; charset=utf-8");
-            request.body = Some(body.as_bytes().to_vec());
-        }
-        let operation = document.operation("change").unwrap();
-        check(&operation, &request).err().unwrap_or_default()
-    }
+          application/x-www-form-urlencoded: { schema: { type: object, properties: { age: { type: integer } } } }
+"##;
 
     #[test]
-    fn requests_are_checked_part_by_part() {
-        assert_eq!(wrong("POST /users/7?tag=a&tag=b", Some(r#"{"name": 1}"#)), "");
-        assert_eq!(wrong("GET /users/7", None), "change is a POST, not a GET");
-        assert_eq!(wrong("POST /user/7", None), "/user/7 is not the path of change: /users/{id}");
-        let all = wrong("POST /users/0?tag=c&page=2", Some("{}"));
+    fn every_part_is_checked() {
+        let document = Document::parse(DOCUMENT).unwrap();
+        let asked = |endpoint: &str, headers: &[(&str, &str)], body: Option<&str>| {
+            let mut request = Request::of_endpoint(endpoint);
+            request.headers =
+                headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            request.body = body.map(|body| body.as_bytes().to_vec());
+            wrong(&document, "POST /users/{id}", &request)
+        };
+        let json = ("content-type", "application/json");
+        assert_eq!(asked("POST /users/7?tag=a&tag=b", &[json], Some(r#"{"name": 1}"#)), "");
+        let all = asked(
+            "POST /users/0?tag=c&page=1",
+            &[("x-trace", "a"), ("cookie", "a=b; session=x"), json],
+            Some("{}"),
+        );
         for part in [
             "the parameter `id` is not as documented: 0 is less than the minimum of 1",
             "the parameter `tag` is not as documented: at /0: ",
+            "the parameter `X-Trace` is not as documented: ",
+            "the parameter `session` is not as documented: ",
             "there is no parameter `page` in the query",
             "the request body is not as documented: ",
         ] {
             assert!(all.contains(part), "{part}: {all}");
         }
-        assert_eq!(wrong("POST /users/7", None), "the parameter `tag` is required");
-        assert!(wrong("POST /users/x?tag=a", None).contains("\"x\" is not of type \"integer\""));
+        assert_eq!(asked("POST /users/7", &[], None), "the parameter `tag` is required");
+        assert!(
+            asked("POST /users/x?tag=a", &[], None).contains("\"x\" is not of type \"integer\"")
+        );
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(asked("POST /users/7?tag=a", &[form], Some("age=7&b=%26")), "");
+        assert!(asked("POST /users/7?tag=a", &[form], Some("age=x")).contains("at /age: "));
+        assert!(
+            asked("POST /users/7?tag=a", &[("content-type", "a/b")], Some(""))
+                .contains("a/b is not documented")
+        );
     }
 
     #[test]
@@ -218,24 +290,35 @@ paths:
       operationId: list
       parameters:
         - { name: filter, in: query, style: deepObject, schema: { $ref: "#/components/schemas/Filter" } }
-        - { name: page, in: query, schema: { type: object, properties: { limit: { type: integer } } } }
+        - { name: expand, in: query, style: deepObject, schema: { type: array, items: { type: string } } }
+        - { name: page, in: query, schema: { allOf: [{ type: object, properties: { limit: { type: integer } } }] } }
         - { name: Authorization, in: header, required: true }
+  /free:
+    get:
+      parameters:
+        - { name: f, in: query, schema: { type: object, additionalProperties: { type: integer } } }
+        - { name: q, in: query, schema: { type: string } }
 components:
   schemas: { Filter: { type: object, properties: { age: { type: integer } }, required: [age] } }
   securitySchemes: { key: { type: apiKey, in: query, name: api_key } }
 "##;
         let document = Document::parse(text).unwrap();
-        let operation = document.operation("list").unwrap();
-        let wrong = |query: &str| {
-            let request = Request::of_endpoint(&format!("/users?{query}"));
-            check(&operation, &request).err().unwrap_or_default()
+        let list = |query: &str| {
+            wrong(&document, "list", &Request::of_endpoint(&format!("/users?{query}")))
         };
-        assert_eq!(wrong("filter[age]=7&limit=5&api_key=x"), "");
-        assert_eq!(wrong("limti=5"), "there is no parameter `limti` in the query");
-        assert!(wrong("limit=many").contains("`page` is not as documented: at /limit: "));
+        assert_eq!(list("filter[age]=7&limit=5&api_key=x"), "");
+        assert_eq!(list("expand[]=a&expand[]=b&expand%5B0%5D=c&expand=d"), "");
+        assert_eq!(list("limti=5"), "there is no parameter `limti` in the query");
+        assert!(list("limit=many").contains("`page` is not as documented: at /limit: "));
+        let missing = list("filter[name]=a");
         assert!(
-            wrong("filter[name]=a")
-                .contains("`filter` is not as documented: \"age\" is a required")
+            missing.contains("`filter` is not as documented: \"age\" is a required"),
+            "{missing}"
         );
+        let free = |query: &str| {
+            wrong(&document, "GET /free", &Request::of_endpoint(&format!("/free?{query}")))
+        };
+        assert_eq!(free("colour=1&q=red&api_key=x"), "");
+        assert!(free("colour=red").contains("`f` is not as documented: at /colour: "));
     }
 }

@@ -1,17 +1,20 @@
-//! Schemas of a document, as JSON Schemas of 2020-12.
-//!
-//! A document of 3.1 has such schemas. Those of 3.0 are translated: `nullable`, bounds that are `exclusive` by
-//! `true`, and keys beside a `$ref`, which mean nothing there. `nullable` is taken to allow null also where the
-//! schema says no `type`, as most tools do: 3.0.3 would have it mean nothing there.
+//! Values against the schemas of a document. Each is compiled once, however many tests of a process ask for it.
 
-use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mmf_rules::openapi::Place;
+use serde_json::Value;
 
 use super::super::schema::Schema;
-use super::document::Version;
-use super::place::Place;
+use super::translate::bundle;
+
+/// So many schemas are kept compiled, those that they hold counted. What is beyond is compiled again.
+const KEPT: usize = 20_000;
 
 /// Who sends the value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Direction {
     /// `readOnly` properties are not required.
     Request,
@@ -21,7 +24,7 @@ pub(super) enum Direction {
 
 impl Direction {
     /// What marks a property of the other direction.
-    fn foreign(self) -> &'static str {
+    pub(super) fn foreign(self) -> &'static str {
         match self {
             Self::Request => "readOnly",
             Self::Response => "writeOnly",
@@ -29,193 +32,81 @@ impl Direction {
     }
 }
 
-/// Checks a value against the schema at a place.
-///
-/// # Errors
-///
-/// What is wrong with the value, or with the schema, and where.
-pub(super) fn check(schema: &Place<'_>, value: &Value, direction: Direction) -> Result<(), String> {
-    compiled(schema, direction)?.check_value(value)
+type Key = (usize, String, Direction);
+
+/// A schema that is compiled, or why it cannot be.
+#[derive(Clone, Debug)]
+struct Compiled {
+    schema: Arc<Result<Schema, String>>,
+    notes: Arc<[String]>,
 }
 
-/// The schema at a place. The document is the root that references are resolved in, and the schema a reference
-/// into it: a document that is a schema itself would accept everything.
-pub(super) fn compiled(schema: &Place<'_>, direction: Direction) -> Result<Schema, String> {
-    let document = schema.document;
-    let translated = match direction {
-        Direction::Request => &document.for_requests,
-        Direction::Response => &document.for_responses,
-    };
-    let mut root = translated
-        .get_or_init(|| {
-            let (root, version) = (&document.root, document.version);
-            Translation { root, version, direction }.of(root)
-        })
-        .clone();
-    if let Value::Object(root) = &mut root {
-        root.insert("$ref".into(), Value::String(fragment(&schema.pointer)));
-    }
-    Schema::of(&root, jsonschema::Draft::Draft202012)
-}
+/// Those of a document.
+#[derive(Debug, Default)]
+pub(super) struct Schemas(Mutex<(HashMap<Key, Compiled>, usize)>);
 
-fn fragment(pointer: &str) -> String {
-    let encoded =
-        percent_encoding::utf8_percent_encode(pointer, percent_encoding::NON_ALPHANUMERIC);
-    // Slash and tilde are what a pointer is made of.
-    format!("#{}", encoded.to_string().replace("%2F", "/").replace("%7E", "~"))
-}
-
-/// A document with its schemas as JSON Schema has them.
-struct Translation<'d> {
-    root: &'d Value,
-    version: Version,
-    direction: Direction,
-}
-
-impl Translation<'_> {
-    fn of(&self, value: &Value) -> Value {
-        match value {
-            Value::Object(object) => self.of_object(object),
-            Value::Array(items) => items.iter().map(|item| self.of(item)).collect(),
-            other => other.clone(),
+impl Schemas {
+    fn compiled(&self, schema: &Place<'_>, direction: Direction) -> Compiled {
+        let key = (schema.file, schema.pointer.clone(), direction);
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().0.get(&key) {
+            return known.clone();
         }
-    }
-
-    fn of_object(&self, object: &Map<String, Value>) -> Value {
-        if self.version == Version::V3_0
-            && let Some(reference) = object.get("$ref").filter(|reference| reference.is_string())
-        {
-            return json!({ "$ref": reference });
-        }
-        let mut result: Map<String, Value> =
-            object.iter().map(|(key, value)| (key.clone(), self.below(key, value))).collect();
-        self.drop_foreign(&mut result, object);
-        if self.version == Version::V3_0 {
-            exclude_bounds(&mut result);
-            allow_null(&mut result);
-        }
-        Value::Object(result)
-    }
-
-    fn below(&self, key: &str, value: &Value) -> Value {
-        match (key, value) {
-            // Values of the user's, which may look like schemas.
-            ("example" | "examples" | "default" | "enum" | "const", _) => value.clone(),
-            // Names of the user's, which may look like keys.
-            (
-                "properties" | "patternProperties" | "schemas" | "$defs" | "responses" | "headers"
-                | "parameters" | "requestBodies",
-                Value::Object(named),
-            ) => {
-                let named = named.iter().map(|(name, value)| (name.clone(), self.of(value)));
-                named.collect::<Map<_, _>>().into()
+        let (compiled, size) = match bundle(schema, direction) {
+            Ok(bundle) => {
+                let schema = Schema::of(&bundle.schema, jsonschema::Draft::Draft202012);
+                let schema = schema.map_err(|why| format!("{why} (at {})", key.1));
+                (Compiled { schema: Arc::new(schema), notes: bundle.notes.into() }, bundle.size)
             }
-            _ => self.of(value),
-        }
-    }
-
-    /// Properties of the other direction are not required; in an answer they are not allowed either.
-    fn drop_foreign(&self, result: &mut Map<String, Value>, schema: &Map<String, Value>) {
-        let mut foreign = self.foreign_of(schema);
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
-            foreign.extend(part.as_object().map(|part| self.foreign_of(part)).unwrap_or_default());
-        }
-        if foreign.is_empty() {
-            return;
-        }
-        drop_required(result, &foreign);
-        for part in result.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Value::Object(part) = part {
-                drop_required(part, &foreign);
-            }
-        }
-        if self.direction == Direction::Response
-            && let Some(Value::Object(properties)) = result.get_mut("properties")
-        {
-            for name in
-                foreign.iter().filter(|name| properties.contains_key(*name)).collect::<Vec<_>>()
-            {
-                properties.insert(name.clone(), json!({ "not": {} }));
-            }
-        }
-    }
-
-    /// The properties of a schema that only the other side sends.
-    fn foreign_of(&self, schema: &Map<String, Value>) -> Vec<String> {
-        let mark = self.direction.foreign();
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let is_foreign = |property: &Value| {
-            let target =
-                property["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-            let target = target.and_then(|pointer| self.root.pointer(pointer));
-            property[mark] == true || target.is_some_and(|target| target[mark] == true)
+            Err(why) => (Compiled { schema: Arc::new(Err(why)), notes: Arc::default() }, 1),
         };
-        let properties = properties.into_iter().flatten();
-        properties
-            .filter(|(_, property)| is_foreign(property))
-            .map(|(name, _)| name.clone())
-            .collect()
-    }
-}
-
-fn drop_required(schema: &mut Map<String, Value>, names: &[String]) {
-    if let Some(Value::Array(required)) = schema.get_mut("required") {
-        required.retain(|name| {
-            name.as_str().is_none_or(|name| !names.iter().any(|known| known == name))
-        });
-    }
-}
-
-// Input:  { "minimum": 5, "exclusiveMinimum": true }
-// Output: { "exclusiveMinimum": 5 }
-fn exclude_bounds(schema: &mut Map<String, Value>) {
-    for (bound, exclusive) in [("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")] {
-        match schema.get(exclusive) {
-            Some(Value::Bool(true)) => {
-                schema.remove(exclusive);
-                if let Some(value) = schema.remove(bound) {
-                    schema.insert(exclusive.into(), value);
-                }
-            }
-            Some(Value::Bool(false)) => {
-                schema.remove(exclusive);
-            }
-            _ => {}
+        let mut kept = lock();
+        if kept.1 + size > KEPT {
+            *kept = (HashMap::new(), 0);
         }
+        kept.1 += size;
+        kept.0.insert(key, compiled.clone());
+        compiled
     }
 }
 
-// Input:  { "type": "string", "nullable": true }
-// Output: { "type": ["string", "null"] }
-// Input:  { "allOf": […], "nullable": true }
-// Output: { "anyOf": [{ "enum": [null] }, { "allOf": […] }] }
-fn allow_null(schema: &mut Map<String, Value>) {
-    if schema.get("nullable") != Some(&Value::Bool(true)) {
-        return;
+/// Checks the values of one request or one answer.
+#[derive(Debug)]
+pub(super) struct Judge<'s> {
+    schemas: &'s Schemas,
+    direction: Direction,
+    notes: RefCell<BTreeSet<String>>,
+}
+
+impl<'s> Judge<'s> {
+    pub(super) fn new(schemas: &'s Schemas, direction: Direction) -> Self {
+        Self { schemas, direction, notes: RefCell::default() }
     }
-    schema.remove("nullable");
-    if let Some(kind) = schema.get("type").filter(|kind| kind.is_string()).cloned() {
-        schema.insert("type".into(), json!([kind, "null"]));
-    } else {
-        let rest = Value::Object(std::mem::take(schema));
-        schema.insert("anyOf".into(), json!([{ "enum": [null] }, rest]));
+
+    /// Checks a value against the schema at a place.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the value, or with the schema, and where.
+    pub(super) fn check(&self, schema: &Place<'_>, value: &Value) -> Result<(), String> {
+        let Compiled { schema, notes } = self.schemas.compiled(schema, self.direction);
+        self.notes.borrow_mut().extend(notes.iter().cloned());
+        schema.as_ref().as_ref().map_err(Clone::clone)?.check_value(value)
+    }
+
+    /// What was not checked of the schemas, and why.
+    pub(super) fn notes(&self) -> String {
+        let notes = self.notes.borrow();
+        notes.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::Document;
-    use super::*;
+    use mmf_rules::openapi::Document;
+    use serde_json::json;
 
-    fn document(version: &str, schema: &Value) -> Document {
-        let mut root = json!({
-            "openapi": version,
-            "paths": { "/a": { "get": {} } },
-            "components": { "schemas": { "S": { "type": "integer" } } },
-        });
-        root["paths"]["/a"]["get"]["schema"] = schema.clone();
-        Document::parse(&root.to_string()).unwrap()
-    }
+    use super::*;
 
     fn accepts(version: &str, schema: &Value, value: &Value) -> Result<(), String> {
         accepts_in(version, schema, value, Direction::Response)
@@ -227,9 +118,23 @@ mod tests {
         value: &Value,
         direction: Direction,
     ) -> Result<(), String> {
-        let document = document(version, schema);
+        let mut root = json!({
+            "openapi": version,
+            "paths": { "/a": { "get": {} } },
+            "components": { "schemas": {
+                "S": { "type": "integer" },
+                "Base": { "properties": { "id": { "$ref": "#/components/schemas/Id" } } },
+                "Id": { "type": "integer", "readOnly": true },
+                "N": { "nullable": true, "type": "object", "properties": { "b": { "type": "integer" } } },
+                "Cat": { "properties": { "kind": {}, "lives": { "type": "integer" } }, "required": ["kind"] },
+                "Dog": { "properties": { "kind": {}, "bark": { "type": "string" } }, "required": ["kind"] },
+            } },
+        });
+        root["paths"]["/a"]["get"]["schema"] = schema.clone();
+        let document = Document::parse(&root.to_string()).unwrap();
         let operation = document.operation("GET /a").unwrap();
-        check(&operation.place.schema().unwrap(), value, direction)
+        let schemas = Schemas::default();
+        Judge::new(&schemas, direction).check(&operation.place.schema().unwrap(), value)
     }
 
     #[test]
@@ -256,13 +161,16 @@ mod tests {
     }
 
     #[test]
-    fn references_lead_into_the_document() {
+    fn references_lead_into_the_document_as_it_is_written() {
         let list = json!({ "type": "array", "items": { "$ref": "#/components/schemas/S" } });
         for version in ["3.0.3", "3.1.0"] {
             assert_eq!(accepts(version, &list, &json!([1, 2])), Ok(()));
             let wrong = accepts(version, &list, &json!([1, "b"])).unwrap_err();
             assert!(wrong.starts_with("at /1: "), "{wrong}");
         }
+        let within = json!({ "$ref": "#/components/schemas/N/properties/b" });
+        assert_eq!(accepts("3.0.3", &within, &json!(1)), Ok(()));
+        assert!(accepts("3.0.3", &within, &json!("x")).is_err());
     }
 
     #[test]
@@ -311,6 +219,12 @@ mod tests {
         assert_eq!(asked(&json!({ "name": "a" })), Ok(()));
         assert!(asked(&json!({ "id": 1 })).is_err());
         assert_eq!(asked(&json!(null)), Ok(()));
+        let behind = json!({ "allOf": [
+            { "$ref": "#/components/schemas/Base" },
+            { "oneOf": [{ "required": ["id"] }] },
+        ] });
+        assert_eq!(accepts_in("3.0.3", &behind, &json!({}), Direction::Request), Ok(()));
+        assert!(accepts_in("3.0.3", &behind, &json!({}), Direction::Response).is_err());
         let secret =
             json!({ "properties": { "password": { "type": "string", "writeOnly": true } } });
         let leaked = accepts("3.1.0", &secret, &json!({ "password": "x" })).unwrap_err();
@@ -318,25 +232,107 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_a_default_response_counts() {
-        let mut root = json!({ "openapi": "3.0.3", "paths": { "/a": { "get": { "responses": { "default": {
-            "schema": { "type": "string", "nullable": true } } } } } } });
-        root["components"] = json!({});
+    fn a_discriminator_decides() {
+        let branches =
+            json!([{ "$ref": "#/components/schemas/Cat" }, { "$ref": "#/components/schemas/Dog" }]);
+        let by_name = json!({ "oneOf": branches, "discriminator": { "propertyName": "kind" } });
+        assert_eq!(accepts("3.0.3", &by_name, &json!({ "kind": "Cat", "lives": 9 })), Ok(()));
+        let wrong =
+            accepts("3.0.3", &by_name, &json!({ "kind": "Cat", "lives": "x" })).unwrap_err();
+        assert!(wrong.starts_with("at /lives: "), "{wrong}");
+        assert!(accepts("3.0.3", &by_name, &json!({ "kind": "Cow" })).is_err(), "as without one");
+        assert!(accepts("3.0.3", &by_name, &json!({})).is_err());
+        let mapped = json!({ "anyOf": branches, "discriminator": {
+            "propertyName": "kind",
+            "mapping": { "tom": "#/components/schemas/Cat", "rex": "Dog" },
+        } });
+        assert!(accepts("3.1.0", &mapped, &json!({ "kind": "tom", "lives": "x" })).is_err());
+        assert_eq!(accepts("3.1.0", &mapped, &json!({ "kind": "rex", "lives": "x" })), Ok(()));
+    }
+
+    #[test]
+    fn patterns_are_those_of_ecmascript() {
+        let name = json!({ "type": "string", "pattern": r"^[\w-\.]+$" });
+        assert_eq!(accepts("3.0.3", &name, &json!("a-b.c")), Ok(()));
+        assert!(accepts("3.0.3", &name, &json!("a b")).is_err());
+        let none = json!({ "type": "string", "pattern": "(", "maxLength": 2 });
+        assert_eq!(accepts("3.0.3", &none, &json!("ab")), Ok(()), "left out by itself");
+        assert!(accepts("3.0.3", &none, &json!("abc")).is_err(), "what stands beside it holds");
+        let names = json!({ "patternProperties": { "(": { "type": "integer" } }, "additionalProperties": false });
+        assert_eq!(accepts("3.1.0", &names, &json!({ "a": 1 })), Ok(()));
+    }
+
+    #[test]
+    fn names_below_components_are_found() {
+        let root = json!({
+            "openapi": "3.1.0",
+            "paths": { "/a": { "get": { "schema": { "$ref": "#users" } } } },
+            "components": { "schemas": {
+                "User": { "type": "object", "required": ["name"] },
+                "Page": {
+                    "$id": "https://example.com/page",
+                    "type": "object",
+                    "properties": { "items": { "type": "array", "items": { "$dynamicRef": "#item" } } },
+                    "$defs": { "item": { "$dynamicAnchor": "item" } },
+                },
+                "Users": {
+                    "$id": "https://example.com/users",
+                    "$anchor": "own",
+                    "$ref": "page",
+                    "$defs": { "item": { "$dynamicAnchor": "item", "type": "object", "required": ["name"] } },
+                },
+                "Named": { "$anchor": "users", "$ref": "https://example.com/users#own" },
+            } },
+        });
         let document = Document::parse(&root.to_string()).unwrap();
         let operation = document.operation("GET /a").unwrap();
-        let responses = operation.place.get("responses").unwrap().unwrap();
-        let default = responses.get("default").unwrap().unwrap();
-        assert_eq!(check(&default.schema().unwrap(), &json!(null), Direction::Response), Ok(()));
+        let schemas = Schemas::default();
+        let judge = Judge::new(&schemas, Direction::Response);
+        let check = |value| judge.check(&operation.place.schema().unwrap(), &value);
+        assert_eq!(check(json!({ "items": [{ "name": "Ada" }] })), Ok(()));
+        let wrong = check(json!({ "items": [{}] })).unwrap_err();
+        assert!(wrong.starts_with("at /items/0: \"name\" is a required"), "{wrong}");
     }
 
     #[test]
     fn formats_are_checked() {
-        let id = json!({ "type": "string", "format": "uuid" });
-        assert!(accepts("3.0.3", &id, &json!("seven")).is_err());
-        let when = json!({ "type": "string", "format": "date-time" });
-        for version in ["3.0.3", "3.1.0"] {
-            assert_eq!(accepts(version, &when, &json!("2026-11-27T10:00:00Z")), Ok(()));
-            assert!(accepts(version, &when, &json!("yesterday")).is_err());
+        for (format, right, wrong) in [
+            ("int32", json!(2_147_483_647), json!(3_000_000_000_u64)),
+            ("int64", json!(i64::MIN), json!(1e30)),
+            ("byte", json!("YWJj"), json!("%")),
+            ("byte", json!("YQ=="), json!("YQ=")),
+            ("date", json!("2026-11-29"), json!("2026-13-29")),
+            ("date-time", json!("2026-11-27T10:00:00Z"), json!("yesterday")),
+            ("uuid", json!("6f1f5ad6-9c2b-4b2e-8a4e-3d1f6c7b8a90"), json!("seven")),
+            ("email", json!("a@example.com"), json!("a")),
+            ("uri", json!("https://example.com/a"), json!("not a uri")),
+            ("ipv4", json!("127.0.0.1"), json!("1.2.3")),
+        ] {
+            let schema = json!({ "format": format });
+            for version in ["3.0.3", "3.1.0"] {
+                assert_eq!(accepts(version, &schema, &right), Ok(()), "{format} {right}");
+                assert!(accepts(version, &schema, &wrong).is_err(), "{format} {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_checked_is_told() {
+        let root = json!({
+            "openapi": "3.1.0",
+            "paths": { "/a": { "get": { "schema": { "pattern": "(" } } } },
+        });
+        let document = Document::parse(&root.to_string()).unwrap();
+        let operation = document.operation("GET /a").unwrap();
+        let schemas = Schemas::default();
+        for _ in 0..2 {
+            let judge = Judge::new(&schemas, Direction::Request);
+            judge.check(&operation.place.schema().unwrap(), &json!("a")).unwrap();
+            assert!(
+                judge.notes().contains("the pattern \"(\" at /paths/~1a/get/schema/pattern"),
+                "{}",
+                judge.notes()
+            );
         }
     }
 }

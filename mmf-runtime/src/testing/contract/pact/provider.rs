@@ -37,6 +37,7 @@ const NOT_IN_PATH: &AsciiSet = &CONTROLS
 #[derive(Clone, Debug)]
 pub(in super::super) struct PactContract {
     file: String,
+    path: std::path::PathBuf,
     label: String,
     parsed: Result<Arc<Parsed>, String>,
 }
@@ -97,7 +98,12 @@ impl PactContract {
             None => format!("interaction {} of {file}", interaction + 1),
         };
         let parsed = Parsed::new(&file, json, interaction).map(Arc::new);
-        Self { file, label, parsed }
+        Self { path: (&file).into(), file, label, parsed }
+    }
+
+    /// Where the file lies, if that is elsewhere than its name says.
+    pub(in super::super) fn lies_at(&mut self, path: &str) {
+        self.path = path.into();
     }
 
     /// What tells the interaction from others, before it is asked.

@@ -15,7 +15,7 @@ use pact_models::v4::pact::V4Pact;
 use pact_models::v4::synch_http::SynchronousHttp;
 use serde_json::{Value, json};
 
-use super::super::http::Request;
+use super::super::http::{Client, Request};
 use super::super::report::Checked;
 use super::provider::PactContract;
 use super::server::{Server, Shared};
@@ -73,7 +73,7 @@ async fn answers_are_judged_as_by_pact_matching() {
         });
         let contract = PactContract::new("case".into(), &text.to_string(), 0);
         let mut checked = Checked::begin("case", Contract::default(), false);
-        let answer = Request::of_endpoint("/").send(&server.url).await.unwrap();
+        let answer = Client::default().send(&Request::of_endpoint("/"), &server.url).await.unwrap();
         contract.check(&answer, &mut checked).await;
         let passed = checked.contract.checks.iter().all(|check| check.passed);
 
@@ -97,7 +97,7 @@ async fn requests_are_judged_as_by_pact_matching() {
         let shared = Shared::default();
         shared.lock().expected.push((interaction.clone(), 0));
         let server = Server::start(shared).await.unwrap();
-        let sent = as_sent(&actual).send(&server.url).await;
+        let sent = Client::default().send(&as_sent(&actual), &server.url).await;
         let passed =
             sent.unwrap_or_else(|why| panic!("{}: {why}", case.file.display())).status() == 200;
 
