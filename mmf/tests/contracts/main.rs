@@ -2,6 +2,7 @@
 
 mod app;
 mod by_hand;
+mod client;
 #[cfg(feature = "openapi")]
 mod constructs;
 #[cfg(feature = "grpc")]

@@ -125,6 +125,20 @@ impl Document {
         Ok(found.map(|value| Place { document: self, file, pointer, value }))
     }
 
+    /// What is at a JSON pointer of one of its files, by its number.
+    ///
+    /// # Errors
+    ///
+    /// Where there is nothing.
+    pub fn place(&self, file: usize, pointer: &str) -> Result<Place<'_>, String> {
+        self.at(file, pointer.to_owned())?.ok_or_else(|| format!("there is nothing at {pointer}"))
+    }
+
+    /// Whether its schemas choose one another while they are looked at, by `$dynamicRef`.
+    pub fn is_dynamic(&self) -> bool {
+        self.names().is_dynamic
+    }
+
     pub(super) fn names(&self) -> &Names {
         self.names.get_or_init(|| Names::of(self))
     }
@@ -216,9 +230,7 @@ impl Document {
     }
 
     fn operation_at(&self, entry: &Entry) -> Result<Operation<'_>, String> {
-        let at = |(file, pointer): &(usize, String)| {
-            self.at(*file, pointer.clone())?.ok_or_else(|| format!("there is nothing at {pointer}"))
-        };
+        let at = |(file, pointer): &(usize, String)| self.place(*file, pointer);
         Ok(Operation {
             method: entry.method,
             template: entry.template.clone(),

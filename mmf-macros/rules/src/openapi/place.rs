@@ -189,6 +189,8 @@ pub(super) struct Names {
     anchors: HashMap<(String, String), (usize, String)>,
     /// Those places that have an `$id`, with it.
     bases: HashMap<(usize, String), String>,
+    /// Whether there is a `$dynamicRef`.
+    pub(super) is_dynamic: bool,
 }
 
 impl Names {
@@ -208,6 +210,7 @@ impl Names {
         match value {
             Value::Object(fields) => {
                 let text = |key: &str| fields.get(key).and_then(Value::as_str);
+                self.is_dynamic |= text("$dynamicRef").is_some();
                 let mut base = base.to_owned();
                 if let Some(id) = text("$id") {
                     base = joined(&base, id.trim_end_matches('#'));

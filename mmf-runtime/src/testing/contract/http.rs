@@ -22,6 +22,50 @@ const NOT_ON_THE_WIRE: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Whether there was nobody to ask.
+    is_absent: bool,
+    why: String,
+}
+
+impl Unanswered {
+    fn new(why: impl Into<String>) -> Self {
+        Self { is_absent: false, why: why.into() }
+    }
+
+    fn of(error: &ureq::Error, Client { timeout, .. }: Client, by: &str) -> Self {
+        use ureq::{Error, Timeout};
+        let is_absent = matches!(
+            error,
+            Error::Io(_)
+                | Error::HostNotFound
+                | Error::ConnectionFailed
+                | Error::Timeout(Timeout::Connect | Timeout::Resolve)
+        );
+        let why = match error {
+            Error::Timeout(_) => format!("`timeout`: no answer within {timeout:?}{by}"),
+            error => format!("{error}{by}"),
+        };
+        Self { is_absent, why }
+    }
+
+    /// In words, of what was asked.
+    pub(crate) fn told(&self, base: &str, request: &Request) -> String {
+        match self.is_absent {
+            true => format!("nothing answers at {base}: {}", self.why),
+            false => format!("{base}: {request}: {}", self.why),
+        }
+    }
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
 /// How a contract asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
@@ -43,7 +87,7 @@ impl Client {
         &self,
         request: &Request,
         base: &str,
-    ) -> Result<ContractResponse, String> {
+    ) -> Result<ContractResponse, Unanswered> {
         self.ask(request, base, true).await
     }
 
@@ -53,7 +97,7 @@ impl Client {
         request: &Request,
         base: &str,
         within: Duration,
-    ) -> Result<u16, String> {
+    ) -> Result<u16, Unanswered> {
         let client = Self { timeout: self.timeout.min(within), ..*self };
         client.ask(request, base, false).await.map(|answer| answer.status)
     }
@@ -63,11 +107,11 @@ impl Client {
         request: &Request,
         base: &str,
         with_body: bool,
-    ) -> Result<ContractResponse, String> {
+    ) -> Result<ContractResponse, Unanswered> {
         let (base, request) = (base.to_owned(), request.clone());
         let asked =
             tokio::task::spawn_blocking(move || self.ask_blocking(request, &base, with_body));
-        asked.await.map_err(|error| error.to_string())?
+        asked.await.map_err(|error| Unanswered::new(error.to_string()))?
     }
 
     fn ask_blocking(
@@ -75,7 +119,7 @@ impl Client {
         request: Request,
         base: &str,
         with_body: bool,
-    ) -> Result<ContractResponse, String> {
+    ) -> Result<ContractResponse, Unanswered> {
         let path = utf8_percent_encode(&request.path, NOT_ON_THE_WIRE);
         let mut built = ureq::http::Request::builder()
             .method(request.method.as_str())
@@ -83,9 +127,10 @@ impl Client {
         for (name, value) in &request.headers {
             built = built.header(name, value);
         }
-        let built =
-            built.body(request.body.unwrap_or_default()).map_err(|error| error.to_string())?;
-        let proxy = proxy_to(built.uri().host().unwrap_or_default())?;
+        let built = built.body(request.body.unwrap_or_default());
+        let built = built.map_err(|error| Unanswered::new(error.to_string()))?;
+        let host = built.uri().host().unwrap_or_default();
+        let proxy = proxy_to(host).map_err(Unanswered::new)?;
         let by = proxy.as_ref().map_or_else(String::new, |proxy| {
             format!(" (asked by the proxy {}:{})", proxy.host(), proxy.port())
         });
@@ -98,38 +143,29 @@ impl Client {
                 .proxy(proxy)
                 .build(),
         );
-        let told = |error: &dyn fmt::Display| format!("{error}{by}");
         let start = std::time::Instant::now();
         let has_body = !built.body().is_empty();
         let answer = match has_body {
             true => agent.run(built),
             false => agent.run(built.map(|_| ())),
         };
-        let mut response = answer.map_err(|error| match error {
-            ureq::Error::Timeout(_) => {
-                told(&format!("`timeout`: no answer within {:?}", self.timeout))
-            }
-            error => told(&error),
-        })?;
+        let mut response = answer.map_err(|error| Unanswered::of(&error, self, &by))?;
         let mut body = Vec::new();
         if with_body {
             let mut reader = response.body_mut().as_reader().take(self.max_body.saturating_add(1));
             if let Err(error) = reader.read_to_end(&mut body) {
-                let is_late = start.elapsed() >= self.timeout;
-                return Err(told(&match is_late {
+                let (timeout, size) = (self.timeout, body.len());
+                return Err(Unanswered::new(match start.elapsed() >= timeout {
                     true => format!(
-                        "`timeout`: the answer did not end within {:?}, of {} bytes so far",
-                        self.timeout,
-                        body.len()
+                        "`timeout`: the answer did not end within {timeout:?}, after {size} bytes{by}"
                     ),
-                    false => format!("the answer broke off after {} bytes: {error}", body.len()),
+                    false => format!("the answer broke off after {size} bytes: {error}{by}"),
                 }));
             }
             if body.len() as u64 > self.max_body {
-                return Err(told(&format!(
-                    "`max_body`: the body is larger than {} bytes",
-                    self.max_body
-                )));
+                let why =
+                    format!("`max_body`: the body is larger than {} bytes{by}", self.max_body);
+                return Err(Unanswered::new(why));
             }
         }
         let elapsed = start.elapsed();

@@ -140,7 +140,7 @@ impl ContractTest {
                     answer = Some(response);
                 }
                 Err(error) => {
-                    checked.add("reachable", false, format!("{base}: {request}: {error}"));
+                    checked.add("reachable", false, error.told(base, &request));
                 }
             }
         }
@@ -164,13 +164,16 @@ impl ContractTest {
     /// Where the service is, once it can be reached and says that it is well.
     async fn reached(&self, checked: &mut Checked) -> Option<String> {
         let base = self.located(checked)?;
-        let request = Request::of_endpoint(self.health.first().map_or("/", |health| health));
         let client = self.client;
-        let (base_url, asked) = (&base, &request);
-        let ask = |within| async move { client.status(asked, base_url, within).await };
-        if let Err(error) = until_ready(self.wait_ready, client.timeout, ask).await {
-            checked.add("reachable", false, format!("nothing answers at {base}: {error}"));
-            return None;
+        // Without either, what is asked tells.
+        if self.wait_ready.is_some() || !self.health.is_empty() {
+            let request = Request::of_endpoint(self.health.first().map_or("/", |health| health));
+            let (base_url, asked) = (&base, &request);
+            let ask = |within| async move { client.status(asked, base_url, within).await };
+            if let Err(error) = until_ready(self.wait_ready, client.timeout, ask).await {
+                checked.add("reachable", false, error.told(&base, &request));
+                return None;
+            }
         }
         for endpoint in &self.health {
             let request = Request::of_endpoint(endpoint);

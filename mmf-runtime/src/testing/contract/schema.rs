@@ -22,18 +22,33 @@ impl Schema {
         Self::built(jsonschema::options().build(&schema))
     }
 
-    /// A schema of a draft, whatever it says itself; its formats are checked.
+    /// A schema of 2020-12, whatever it says itself; its formats are checked, and one keyword means this.
     ///
     /// # Errors
     ///
     /// Where it is no schema, with the place in it.
     #[cfg(feature = "openapi")]
-    pub(super) fn of(schema: &Value, draft: jsonschema::Draft) -> Result<Self, String> {
+    pub(super) fn with_keyword<F>(schema: &Value, keyword: &str, means: F) -> Result<Self, String>
+    where
+        F: Fn(&Value) -> Box<dyn for<'i> jsonschema::Keyword<'i>> + Send + Sync + 'static,
+    {
         let options = jsonschema::options()
-            .with_draft(draft)
+            .with_draft(jsonschema::Draft::Draft202012)
             .should_validate_formats(true)
-            .with_format("byte", is_base64);
+            .with_format("byte", is_base64)
+            .with_keyword(keyword, move |_, value, _| Ok(means(value)));
         Self::built(options.build(schema))
+    }
+
+    /// Whether a value holds.
+    #[cfg(feature = "openapi")]
+    pub(super) fn is_valid(&self, value: &Value) -> bool {
+        self.0.is_valid(value)
+    }
+
+    /// All that is wrong with a value: where, and what.
+    pub(super) fn wrong<'v>(&'v self, value: &'v Value) -> impl Iterator<Item = Wrong> + 'v {
+        self.0.iter_errors(value).map(|error| Wrong::of(&error))
     }
 
     fn built(
@@ -63,8 +78,8 @@ impl Schema {
     ///
     /// What is wrong with it, and where.
     pub(super) fn check_value(&self, value: &Value) -> Result<(), String> {
-        let mut errors = self.0.iter_errors(value).map(|error| told(&error));
-        let told: Vec<_> = errors.by_ref().take(TOLD).collect();
+        let mut errors = self.wrong(value);
+        let told: Vec<_> = errors.by_ref().take(TOLD).map(|wrong| wrong.to_string()).collect();
         if told.is_empty() {
             return Ok(());
         }
@@ -74,13 +89,46 @@ impl Schema {
     }
 }
 
-/// Where it is wrong, what is wrong, and by which keyword.
-fn told(error: &jsonschema::ValidationError<'_>) -> String {
-    let place = error.instance_path().to_string();
-    let place = if place.is_empty() { place } else { format!("at {place}: ") };
-    let keyword = error.schema_path().to_string();
-    let keyword = keyword.rsplit('/').next().unwrap_or_default();
-    format!("{place}{error} [{keyword}]")
+/// What is wrong with a value.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// The JSON pointer of the place.
+    place: String,
+    /// What is wrong there, and by which keyword.
+    what: String,
+}
+
+impl Wrong {
+    fn of(error: &jsonschema::ValidationError<'_>) -> Self {
+        let place = error.instance_path().to_string();
+        if let jsonschema::error::ValidationErrorKind::Custom { message, .. } = error.kind()
+            && let Some((below, what)) = Self::from_message(message)
+        {
+            return Self { place: place + below, what: what.to_owned() };
+        }
+        let keyword = error.schema_path().to_string();
+        let keyword = keyword.rsplit('/').next().unwrap_or_default();
+        Self { place, what: format!("{error} [{keyword}]") }
+    }
+
+    /// As the error of a keyword that another schema stands behind: its place is below that of the keyword.
+    #[cfg(feature = "openapi")]
+    pub(super) fn into_message(self) -> String {
+        format!("\0{}\0{}", self.place, self.what)
+    }
+
+    fn from_message(message: &str) -> Option<(&str, &str)> {
+        message.strip_prefix('\0')?.split_once('\0')
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.place.as_str() {
+            "" => f.write_str(&self.what),
+            place => write!(f, "at {place}: {}", self.what),
+        }
+    }
 }
 
 /// RFC 4648, section 4.

@@ -147,7 +147,7 @@ impl ContractTest {
         operation: impl Into<String>,
     ) -> Self {
         self.openapi =
-            Some(super::openapi::OpenApiContract::new(file.into(), &text.into(), operation.into()));
+            Some(super::openapi::OpenApiContract::new(file.into(), text.into(), operation.into()));
         self
     }
 

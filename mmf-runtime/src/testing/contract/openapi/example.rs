@@ -84,14 +84,14 @@ mod tests {
     use mmf_rules::openapi::Document;
 
     use super::super::request::check;
-    use super::super::schema::{Direction, Schemas};
+    use super::super::schema::{Checker, Direction};
     use super::*;
 
     fn made(operation: &str, parts: &str, generates: bool) -> Result<Request, String> {
         let text = format!("openapi: 3.0.4\npaths:\n  {operation}:\n    post:\n{parts}");
-        let document = Document::parse(&text).unwrap();
-        let schemas = Schemas::default();
-        let judge = Judge::new(&schemas, Direction::Request);
+        let checker = Checker::new(Document::parse(&text).unwrap());
+        let document = &checker.document;
+        let judge = Judge::new(&checker, Direction::Request);
         let operation = document.operation(&format!("POST {operation}")).unwrap();
         let request = request(&operation, (&[], None), generates.then_some(&judge))?;
         check(&operation, &request, &judge).map_err(|why| format!("{request}: {why}"))?;

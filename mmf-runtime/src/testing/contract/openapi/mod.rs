@@ -16,8 +16,6 @@ mod schema;
 mod translate;
 mod written;
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +23,7 @@ use mmf_rules::openapi::{Document, Operation, in_folder};
 
 use super::http::{ContractResponse, Request};
 use super::report::Checked;
-use schema::{Direction, Judge, Schemas};
+use schema::{Checker, Direction, Judge};
 
 /// A document and the files it refers to, each by its name below the folder of the document, its own first.
 pub(super) type Files = &'static [(&'static str, &'static [u8])];
@@ -34,41 +32,51 @@ pub(super) type Files = &'static [(&'static str, &'static [u8])];
 #[derive(Clone, Debug)]
 pub(super) struct OpenApiContract {
     file: String,
-    read: Arc<Read>,
+    read: Read,
     /// By its id, or by method and path; empty where the request tells.
     operation: String,
     pub(super) generates: bool,
 }
 
-/// A document as a process reads it: once.
-#[derive(Debug)]
-struct Read {
-    document: Result<Document, String>,
-    schemas: Schemas,
+/// A document as a process reads it: once, or why it could not be read.
+type Read = Result<Arc<Checker>, String>;
+
+/// What tells a document from others of its name.
+#[derive(Debug, PartialEq)]
+enum Source {
+    Text(String),
+    /// Where it lies in the program: it is not looked through for each test.
+    Files(usize),
 }
 
-impl Read {
-    /// That of this key, or a new one.
-    fn once(key: u64, read: impl FnOnce() -> Result<Document, String>) -> Arc<Self> {
-        static READ: Mutex<Option<HashMap<u64, Arc<Read>>>> = Mutex::new(None);
-        let mut known = READ.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_default();
-        let new = || Arc::new(Self { document: read(), schemas: Schemas::default() });
-        Arc::clone(known.entry(key).or_insert_with(new))
+/// The document of a source, read by the first who asks.
+fn once(
+    file: &str,
+    source: Source,
+    read: impl FnOnce(&Source) -> Result<Document, String>,
+) -> Read {
+    static READ: Mutex<Vec<(String, Source, Read)>> = Mutex::new(Vec::new());
+    let mut all = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., known)) = all.iter().find(|(name, known, _)| name == file && *known == source)
+    {
+        return known.clone();
     }
+    let read = read(&source).map(Checker::new);
+    all.push((file.to_owned(), source, read.clone()));
+    read
 }
 
 impl OpenApiContract {
     /// A document by its text. The files that it refers to are read from the folder that it is in.
-    pub(super) fn new(file: String, text: &str, operation: String) -> Self {
-        let key = hash_of((&file, text));
-        let read = Read::once(key, || {
+    pub(super) fn new(file: String, text: String, operation: String) -> Self {
+        let read = once(&file, Source::Text(text), |source| {
             let path = Path::new(&file);
-            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let load = in_folder(if folder.as_os_str().is_empty() { ".".into() } else { folder });
-            Document::read(&name, &|asked| {
-                if asked == name { Ok(text.to_owned()) } else { load(asked) }
+            let load = in_folder(folder.unwrap_or(Path::new(".")));
+            Document::read(&name, &|asked| match source {
+                Source::Text(text) if asked == name => Ok(text.clone()),
+                _ => load(asked),
             })
         });
         Self { file, read, operation, generates: false }
@@ -76,15 +84,13 @@ impl OpenApiContract {
 
     /// A document that was put into the program with all its files.
     pub(super) fn of_files(file: &str, files: Files, operation: String) -> Self {
-        // Where it lies tells what it is, so that it is not looked through for each test.
-        let places: Vec<_> =
-            files.iter().map(|(_, bytes)| (bytes.as_ptr() as usize, bytes.len())).collect();
-        let read = Read::once(hash_of((file, places)), || {
+        let place = files.first().map_or(0, |(_, bytes)| bytes.as_ptr() as usize);
+        let read = once(file, Source::Files(place), |_| {
             let load = |asked: &str| {
                 let found = files.iter().find(|(name, _)| *name == asked);
                 let (_, bytes) = found.ok_or_else(|| format!("{asked} cannot be read"))?;
-                String::from_utf8(bytes.to_vec())
-                    .map_err(|error| format!("{asked} is no UTF-8: {error}"))
+                let text = String::from_utf8(bytes.to_vec());
+                text.map_err(|error| format!("{asked} is no UTF-8: {error}"))
             };
             match files {
                 [(name, _), ..] => Document::read(name, &load),
@@ -108,8 +114,9 @@ impl OpenApiContract {
         endpoint: &str,
         by_hand: (&[(String, String)], Option<&Vec<u8>>),
     ) -> Result<Request, String> {
-        let document = self.document()?;
-        let judge = Judge::new(&self.read.schemas, Direction::Request);
+        let checker = self.checker()?;
+        let document = &checker.document;
+        let judge = Judge::new(checker, Direction::Request);
         let request = if endpoint.is_empty() {
             let operation = document.operation(&self.operation).map_err(|why| self.told(&why))?;
             let generates = self.generates.then_some(&judge);
@@ -130,10 +137,10 @@ impl OpenApiContract {
     /// Checks a request of somebody else's, whose path is that of the service as a whole.
     #[cfg(feature = "pact")]
     pub(super) fn check_request(&self, request: &Request) -> Result<(), String> {
-        let document = self.document()?;
-        let operation = self.operation(document, request)?;
+        let checker = self.checker()?;
+        let operation = self.operation(&checker.document, request)?;
         let request = in_document(&operation, request);
-        let judge = Judge::new(&self.read.schemas, Direction::Request);
+        let judge = Judge::new(checker, Direction::Request);
         request::check(&operation, &request, &judge).map_err(|why| self.told(&why))
     }
 
@@ -144,18 +151,20 @@ impl OpenApiContract {
         answer: &ContractResponse,
         checked: &mut Checked,
     ) {
-        let found = self.document().and_then(|document| self.operation(document, request));
+        let found = self
+            .checker()
+            .and_then(|checker| Ok((checker, self.operation(&checker.document, request)?)));
         match found {
-            Ok(operation) => {
-                let judge = Judge::new(&self.read.schemas, Direction::Response);
+            Ok((checker, operation)) => {
+                let judge = Judge::new(checker, Direction::Response);
                 response::check(&operation, answer, &judge, checked);
             }
             Err(why) => checked.add("documented status", false, why),
         }
     }
 
-    fn document(&self) -> Result<&Document, String> {
-        self.read.document.as_ref().map_err(|why| self.told(why))
+    fn checker(&self) -> Result<&Arc<Checker>, String> {
+        self.read.as_ref().map_err(|why| self.told(why))
     }
 
     fn operation<'d>(
@@ -187,10 +196,4 @@ fn in_document(operation: &Operation<'_>, request: &Request) -> Request {
     };
     let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     Request { path, ..request.clone() }
-}
-
-fn hash_of(value: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }

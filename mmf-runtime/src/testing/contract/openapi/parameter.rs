@@ -352,7 +352,7 @@ fn of_fields(
 mod tests {
     use mmf_rules::openapi::Document;
 
-    use super::super::schema::{Direction, Schemas};
+    use super::super::schema::{Checker, Direction};
     use super::*;
 
     fn told(owner: &Value, texts: &[&str]) -> Result<(), String> {
@@ -361,12 +361,12 @@ mod tests {
             "paths": { "/a": { "get": { "parameters": [owner] } } },
             "components": { "schemas": { "Tags": { "type": "array", "items": { "enum": ["a", "b"] } } } },
         });
-        let document = Document::parse(&root.to_string()).unwrap();
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let document = &checker.document;
         let operation = document.operation("GET /a").unwrap();
         let parameter = &operation.parameters().unwrap()[0];
         let texts = texts.iter().map(ToString::to_string).collect();
-        let schemas = Schemas::default();
-        let judge = Judge::new(&schemas, Direction::Request);
+        let judge = Judge::new(&checker, Direction::Request);
         check(parameter, ("p", Location::of(parameter)), &Given::Texts(texts), &judge)
     }
 
@@ -459,10 +459,10 @@ mod tests {
         } });
         let root =
             json!({ "openapi": "3.1.0", "paths": { "/a": { "get": { "schema": schema } } } });
-        let document = Document::parse(&root.to_string()).unwrap();
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let document = &checker.document;
         let schema = document.operation("GET /a").unwrap().place.schema().unwrap();
-        let schemas = Schemas::default();
-        let judge = Judge::new(&schemas, Direction::Request);
+        let judge = Judge::new(&checker, Direction::Request);
         let made = |fields: &[(&str, &str)]| {
             let fields: Vec<_> = fields
                 .iter()

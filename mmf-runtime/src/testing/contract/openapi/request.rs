@@ -213,15 +213,18 @@ fn cookie(request: &Request, name: &str) -> Option<Given> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use mmf_rules::openapi::Document;
 
-    use super::super::schema::{Direction, Schemas};
+    use super::super::schema::{Checker, Direction};
     use super::*;
 
-    fn wrong(document: &Document, operation: &str, request: &Request) -> String {
-        let schemas = Schemas::default();
-        let judge = Judge::new(&schemas, Direction::Request);
-        check(&document.operation(operation).unwrap(), request, &judge).err().unwrap_or_default()
+    fn wrong(checker: &Arc<Checker>, operation: &str, request: &Request) -> String {
+        let judge = Judge::new(checker, Direction::Request);
+        check(&checker.document.operation(operation).unwrap(), request, &judge)
+            .err()
+            .unwrap_or_default()
     }
 
     const DOCUMENT: &str = r##"
@@ -242,13 +245,13 @@ paths:
 
     #[test]
     fn every_part_is_checked() {
-        let document = Document::parse(DOCUMENT).unwrap();
+        let checker = Checker::new(Document::parse(DOCUMENT).unwrap());
         let asked = |endpoint: &str, headers: &[(&str, &str)], body: Option<&str>| {
             let mut request = Request::of_endpoint(endpoint);
             request.headers =
                 headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
             request.body = body.map(|body| body.as_bytes().to_vec());
-            wrong(&document, "POST /users/{id}", &request)
+            wrong(&checker, "POST /users/{id}", &request)
         };
         let json = ("content-type", "application/json");
         assert_eq!(asked("POST /users/7?tag=a&tag=b", &[json], Some(r#"{"name": 1}"#)), "");
@@ -302,9 +305,9 @@ components:
   schemas: { Filter: { type: object, properties: { age: { type: integer } }, required: [age] } }
   securitySchemes: { key: { type: apiKey, in: query, name: api_key } }
 "##;
-        let document = Document::parse(text).unwrap();
+        let checker = Checker::new(Document::parse(text).unwrap());
         let list = |query: &str| {
-            wrong(&document, "list", &Request::of_endpoint(&format!("/users?{query}")))
+            wrong(&checker, "list", &Request::of_endpoint(&format!("/users?{query}")))
         };
         assert_eq!(list("filter[age]=7&limit=5&api_key=x"), "");
         assert_eq!(list("expand[]=a&expand[]=b&expand%5B0%5D=c&expand=d"), "");
@@ -316,7 +319,7 @@ components:
             "{missing}"
         );
         let free = |query: &str| {
-            wrong(&document, "GET /free", &Request::of_endpoint(&format!("/free?{query}")))
+            wrong(&checker, "GET /free", &Request::of_endpoint(&format!("/free?{query}")))
         };
         assert_eq!(free("colour=1&q=red&api_key=x"), "");
         assert!(free("colour=red").contains("`f` is not as documented: at /colour: "));

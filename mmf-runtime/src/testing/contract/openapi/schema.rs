@@ -1,20 +1,24 @@
-//! Values against the schemas of a document. Each is compiled once, however many tests of a process ask for it.
+//! Values against the schemas of a document. Each is compiled once, when a value first comes to it: what one refers to
+//! stands behind a keyword of ours, so that no test compiles the whole document.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use mmf_rules::openapi::Place;
+use jsonschema::ValidationError;
+use mmf_rules::openapi::{Document, Place};
 use serde_json::Value;
 
-use super::super::schema::Schema;
-use super::translate::bundle;
+use super::super::schema::{Schema, Wrong};
+use super::translate::{Foreign, LATER, bundle};
 
-/// So many schemas are kept compiled, those that they hold counted. What is beyond is compiled again.
-const KEPT: usize = 20_000;
+thread_local! {
+    /// What is not checked of the schemas that a value has come to.
+    static NOTES: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
 
 /// Who sends the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(super) enum Direction {
     /// `readOnly` properties are not required.
     Request,
@@ -32,55 +36,111 @@ impl Direction {
     }
 }
 
-type Key = (usize, String, Direction);
-
-/// A schema that is compiled, or why it cannot be.
-#[derive(Clone, Debug)]
-struct Compiled {
-    schema: Arc<Result<Schema, String>>,
-    notes: Arc<[String]>,
+/// Which schema: the file and the place in it, who sends the value, and which properties need not be there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub(super) struct Key {
+    pub(super) file: usize,
+    pub(super) pointer: String,
+    pub(super) direction: Direction,
+    pub(super) foreign: Foreign,
 }
 
-/// Those of a document.
-#[derive(Debug, Default)]
-pub(super) struct Schemas(Mutex<(HashMap<Key, Compiled>, usize)>);
+/// A schema that is compiled, or why it cannot be.
+#[derive(Debug)]
+struct Compiled {
+    schema: Result<Schema, String>,
+    notes: Vec<String>,
+}
 
-impl Schemas {
-    fn compiled(&self, schema: &Place<'_>, direction: Direction) -> Compiled {
-        let key = (schema.file, schema.pointer.clone(), direction);
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().0.get(&key) {
-            return known.clone();
+/// A document with those of its schemas that were asked for.
+#[derive(Debug)]
+pub(super) struct Checker {
+    pub(super) document: Document,
+    compiled: Mutex<HashMap<Key, Arc<Compiled>>>,
+}
+
+impl Checker {
+    pub(super) fn new(document: Document) -> Arc<Self> {
+        Arc::new(Self { document, compiled: Mutex::default() })
+    }
+
+    fn compiled(self: &Arc<Self>, key: &Key) -> Arc<Compiled> {
+        let lock = || self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().get(key) {
+            return Arc::clone(known);
         }
-        let (compiled, size) = match bundle(schema, direction) {
+        let place = self.document.place(key.file, &key.pointer);
+        let compiled = Arc::new(match place.and_then(|place| bundle(&place, key)) {
             Ok(bundle) => {
-                let schema = Schema::of(&bundle.schema, jsonschema::Draft::Draft202012);
-                let schema = schema.map_err(|why| format!("{why} (at {})", key.1));
-                (Compiled { schema: Arc::new(schema), notes: bundle.notes.into() }, bundle.size)
+                let document = Arc::downgrade(self);
+                let schema = Schema::with_keyword(&bundle.schema, LATER, move |value| {
+                    let key = serde_json::from_value(value.clone()).ok();
+                    Box::new(Later { document: document.clone(), key, compiled: OnceLock::new() })
+                });
+                let schema = schema.map_err(|why| format!("{why} (at {})", key.pointer));
+                Compiled { schema, notes: bundle.notes }
             }
-            Err(why) => (Compiled { schema: Arc::new(Err(why)), notes: Arc::default() }, 1),
-        };
-        let mut kept = lock();
-        if kept.1 + size > KEPT {
-            *kept = (HashMap::new(), 0);
-        }
-        kept.1 += size;
-        kept.0.insert(key, compiled.clone());
+            Err(why) => Compiled { schema: Err(why), notes: Vec::new() },
+        });
+        lock().insert(key.clone(), Arc::clone(&compiled));
         compiled
+    }
+}
+
+/// The keyword with another schema behind it, which is compiled when a value comes to it.
+struct Later {
+    document: Weak<Checker>,
+    key: Option<Key>,
+    compiled: OnceLock<Arc<Compiled>>,
+}
+
+impl Later {
+    fn schema(&self) -> Result<&Schema, String> {
+        let gone = || "the document is gone".to_owned();
+        let compiled = match self.compiled.get() {
+            Some(compiled) => compiled,
+            None => {
+                let document = self.document.upgrade().ok_or_else(gone)?;
+                let compiled = document.compiled(self.key.as_ref().ok_or_else(gone)?);
+                self.compiled.get_or_init(|| compiled)
+            }
+        };
+        NOTES.with_borrow_mut(|notes| notes.extend(compiled.notes.iter().cloned()));
+        compiled.schema.as_ref().map_err(Clone::clone)
+    }
+}
+
+impl<'i> jsonschema::Keyword<'i> for Later {
+    fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
+        self.iter_errors(value).next().map_or(Ok(()), Err)
+    }
+
+    fn is_valid(&self, value: &'i Value) -> bool {
+        self.schema().is_ok_and(|schema| schema.is_valid(value))
+    }
+
+    fn iter_errors(&self, value: &'i Value) -> Box<dyn Iterator<Item = ValidationError<'i>> + 'i> {
+        let wrong: Vec<_> = match self.schema() {
+            Ok(schema) => schema.wrong(value).map(Wrong::into_message).collect(),
+            Err(why) => vec![why],
+        };
+        let errors: Vec<ValidationError<'i>> =
+            wrong.into_iter().map(ValidationError::custom).collect();
+        Box::new(errors.into_iter())
     }
 }
 
 /// Checks the values of one request or one answer.
 #[derive(Debug)]
 pub(super) struct Judge<'s> {
-    schemas: &'s Schemas,
+    checker: &'s Arc<Checker>,
     direction: Direction,
     notes: RefCell<BTreeSet<String>>,
 }
 
 impl<'s> Judge<'s> {
-    pub(super) fn new(schemas: &'s Schemas, direction: Direction) -> Self {
-        Self { schemas, direction, notes: RefCell::default() }
+    pub(super) fn new(checker: &'s Arc<Checker>, direction: Direction) -> Self {
+        Self { checker, direction, notes: RefCell::default() }
     }
 
     /// Checks a value against the schema at a place.
@@ -89,9 +149,18 @@ impl<'s> Judge<'s> {
     ///
     /// What is wrong with the value, or with the schema, and where.
     pub(super) fn check(&self, schema: &Place<'_>, value: &Value) -> Result<(), String> {
-        let Compiled { schema, notes } = self.schemas.compiled(schema, self.direction);
-        self.notes.borrow_mut().extend(notes.iter().cloned());
-        schema.as_ref().as_ref().map_err(Clone::clone)?.check_value(value)
+        let key = Key {
+            file: schema.file,
+            pointer: schema.pointer.clone(),
+            direction: self.direction,
+            foreign: Foreign::new(),
+        };
+        let compiled = self.checker.compiled(&key);
+        let checked = compiled.schema.as_ref().map_err(Clone::clone)?.check_value(value);
+        let mut notes = self.notes.borrow_mut();
+        notes.extend(compiled.notes.iter().cloned());
+        notes.append(&mut NOTES.take());
+        checked
     }
 
     /// What was not checked of the schemas, and why.
@@ -103,7 +172,6 @@ impl<'s> Judge<'s> {
 
 #[cfg(test)]
 mod tests {
-    use mmf_rules::openapi::Document;
     use serde_json::json;
 
     use super::*;
@@ -131,10 +199,9 @@ mod tests {
             } },
         });
         root["paths"]["/a"]["get"]["schema"] = schema.clone();
-        let document = Document::parse(&root.to_string()).unwrap();
-        let operation = document.operation("GET /a").unwrap();
-        let schemas = Schemas::default();
-        Judge::new(&schemas, direction).check(&operation.place.schema().unwrap(), value)
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let operation = checker.document.operation("GET /a").unwrap();
+        Judge::new(&checker, direction).check(&operation.place.schema().unwrap(), value)
     }
 
     #[test]
@@ -284,10 +351,9 @@ mod tests {
                 "Named": { "$anchor": "users", "$ref": "https://example.com/users#own" },
             } },
         });
-        let document = Document::parse(&root.to_string()).unwrap();
-        let operation = document.operation("GET /a").unwrap();
-        let schemas = Schemas::default();
-        let judge = Judge::new(&schemas, Direction::Response);
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let operation = checker.document.operation("GET /a").unwrap();
+        let judge = Judge::new(&checker, Direction::Response);
         let check = |value| judge.check(&operation.place.schema().unwrap(), &value);
         assert_eq!(check(json!({ "items": [{ "name": "Ada" }] })), Ok(()));
         let wrong = check(json!({ "items": [{}] })).unwrap_err();
@@ -322,11 +388,10 @@ mod tests {
             "openapi": "3.1.0",
             "paths": { "/a": { "get": { "schema": { "pattern": "(" } } } },
         });
-        let document = Document::parse(&root.to_string()).unwrap();
-        let operation = document.operation("GET /a").unwrap();
-        let schemas = Schemas::default();
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let operation = checker.document.operation("GET /a").unwrap();
         for _ in 0..2 {
-            let judge = Judge::new(&schemas, Direction::Request);
+            let judge = Judge::new(&checker, Direction::Request);
             judge.check(&operation.place.schema().unwrap(), &json!("a")).unwrap();
             assert!(
                 judge.notes().contains("the pattern \"(\" at /paths/~1a/get/schema/pattern"),

@@ -1,4 +1,7 @@
-//! A schema of a document as one of JSON Schema 2020-12, with all that it refers to and nothing else.
+//! A schema of a document as one of JSON Schema 2020-12.
+//!
+//! What it refers to is left for later, behind a keyword. Only where a schema asks what others have looked at
+//! (`unevaluatedProperties`, `unevaluatedItems`, `$dynamicRef`), they go into it as definitions.
 //!
 //! A document of 3.1 has such schemas. Those of 3.0 are translated: `nullable`, bounds that are `exclusive` by
 //! `true`, and keys beside a `$ref`, which mean nothing there. References are resolved in the document as it is written,
@@ -10,8 +13,10 @@ use mmf_rules::openapi::{Place, Version, parts};
 use serde_json::{Map, Value, json};
 
 use super::pattern::translated;
-use super::schema::Direction;
+use super::schema::{Direction, Key};
 
+/// The keyword that another schema stands behind, by its [`Key`].
+pub(super) const LATER: &str = "mmf-ref";
 /// Where the schema is, so that references from below an `$id` lead out of it.
 const BASE: &str = "mmf:///";
 
@@ -42,50 +47,59 @@ pub(super) struct Bundle {
     pub(super) schema: Value,
     /// What of it is not checked, and why.
     pub(super) notes: Vec<String>,
-    /// How many schemas of the document it holds.
-    pub(super) size: usize,
 }
 
 /// Names of properties that only the other side sends.
-type Foreign = BTreeSet<String>;
+pub(super) type Foreign = BTreeSet<String>;
+
+/// What goes down from a schema to those that a value has to hold in the same place.
+#[derive(Clone, Debug, Default)]
+struct Above {
+    foreign: Foreign,
+    /// Whether one asks what the others have looked at.
+    asks: bool,
+}
 
 struct Translation<'d> {
     direction: Direction,
+    /// The definitions, and those among them that are still to be translated.
     known: HashMap<(usize, String, Foreign), usize>,
-    open: Vec<(Place<'d>, Foreign)>,
+    open: Vec<(Place<'d>, Above)>,
     notes: Vec<String>,
     /// The definition that is being translated.
     resource: (usize, String),
+    is_dynamic: bool,
 }
 
-/// Translates a schema, and each that it refers to.
+/// Translates a schema.
 ///
 /// # Errors
 ///
 /// Where a reference leads nowhere.
-pub(super) fn bundle(schema: &Place<'_>, direction: Direction) -> Result<Bundle, String> {
+pub(super) fn bundle(schema: &Place<'_>, key: &Key) -> Result<Bundle, String> {
     let mut translation = Translation {
-        direction,
+        direction: key.direction,
         known: HashMap::new(),
         open: Vec::new(),
         notes: Vec::new(),
         resource: (0, String::new()),
+        is_dynamic: schema.document.is_dynamic(),
     };
-    let root = translation.reference(schema, Foreign::new());
+    let above = Above { foreign: key.foreign.clone(), asks: translation.is_dynamic };
+    let root = translation.definition(schema, &above);
     let mut definitions = Map::new();
     while definitions.len() < translation.open.len() {
         let number = definitions.len();
-        let (place, foreign) = translation.open[number].clone();
+        let (place, above) = translation.open[number].clone();
         translation.resource = (place.file, place.pointer.clone());
-        let mut schema = translation.of(&place, &foreign)?;
+        let mut schema = translation.of(&place, &above)?;
         if let (true, Value::Object(schema)) = (has_id(&place), &mut schema) {
             schema.insert("$id".into(), json!(format!("{BASE}{number}")));
         }
         definitions.insert(number.to_string(), schema);
     }
-    let size = definitions.len();
     let schema = json!({ "$id": BASE, "$ref": root, "$defs": definitions });
-    Ok(Bundle { schema, notes: translation.notes, size })
+    Ok(Bundle { schema, notes: translation.notes })
 }
 
 fn has_id(place: &Place<'_>) -> bool {
@@ -93,34 +107,48 @@ fn has_id(place: &Place<'_>) -> bool {
 }
 
 impl<'d> Translation<'d> {
-    /// The reference to a schema, which is translated in its turn.
-    fn reference(&mut self, place: &Place<'d>, foreign: Foreign) -> String {
-        let key = (place.file, place.pointer.clone(), foreign);
-        let number = match self.known.get(&key) {
-            Some(number) => *number,
-            None => {
-                let number = self.open.len();
-                self.open.push((place.clone(), key.2.clone()));
-                self.known.insert(key, number);
-                number
-            }
+    /// Puts a reference to a schema into another.
+    fn refer(&mut self, result: &mut Map<String, Value>, target: &Place<'d>, above: &Above) {
+        if above.asks || self.is_dynamic {
+            let reference = self.definition(target, above);
+            result.insert("$ref".into(), reference.into());
+            return;
+        }
+        let key = Key {
+            file: target.file,
+            pointer: target.pointer.clone(),
+            direction: self.direction,
+            foreign: above.foreign.clone(),
         };
+        result.insert(LATER.into(), serde_json::to_value(key).unwrap_or_default());
+    }
+
+    /// The reference to a schema as a definition, which is translated in its turn.
+    fn definition(&mut self, place: &Place<'d>, above: &Above) -> String {
+        let key = (place.file, place.pointer.clone(), above.foreign.clone());
+        let number = *self.known.entry(key).or_insert_with(|| {
+            self.open.push((place.clone(), above.clone()));
+            self.open.len() - 1
+        });
         if has_id(place) { format!("{BASE}{number}") } else { format!("{BASE}#/$defs/{number}") }
     }
 
-    /// A schema in place, where these properties need not be.
-    fn of(&mut self, schema: &Place<'d>, inherited: &Foreign) -> Result<Value, String> {
+    /// A schema in place.
+    fn of(&mut self, schema: &Place<'d>, inherited: &Above) -> Result<Value, String> {
         let Some(fields) = schema.value.as_object() else { return Ok(schema.value.clone()) };
+        let mut above = inherited.clone();
+        above.asks |=
+            fields.contains_key("unevaluatedProperties") || fields.contains_key("unevaluatedItems");
+        let apart = Above { foreign: Foreign::new(), asks: self.is_dynamic };
         let mut result = Map::new();
         if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
             let target = schema.resolved(reference)?;
-            result.insert("$ref".into(), self.reference(&target, inherited.clone()).into());
+            self.refer(&mut result, &target, &above);
             if schema.document.version == Version::V3_0 {
                 return Ok(result.into());
             }
         }
-        let mut foreign = self.foreign_of(schema);
-        foreign.extend(inherited.iter().cloned());
+        above.foreign.extend(self.foreign_of(schema));
         for (key, child) in schema.children() {
             let value = match key {
                 "$ref" => continue,
@@ -132,24 +160,27 @@ impl<'d> Translation<'d> {
                     let is_below = target.file == self.resource.0
                         && target.pointer.starts_with(&self.resource.1);
                     if !is_below {
-                        self.reference(&target, Foreign::new());
+                        self.definition(&target, &apart);
                     }
                     child.value.clone()
                 }
-                "required" => self.required(child.value, &foreign),
-                "properties" => self.properties(&child, &foreign)?,
+                "required" => self.required(child.value, &above.foreign),
+                "properties" => self.properties(&child, &above.foreign)?,
                 "patternProperties" => match self.pattern_properties(&child)? {
                     Some(value) => value,
                     None => continue,
                 },
-                "$defs" | "definitions" | "dependentSchemas" => {
-                    self.named(&child, &Foreign::new())?
+                "$defs" | "definitions" => self.named(&child, &apart)?,
+                "dependentSchemas" => self.named(&child, &above)?,
+                "allOf" | "anyOf" | "oneOf" => self.listed(&child, &above)?,
+                "then" | "else" => self.of(&child, &above)?,
+                // What they ask is no claim: what need not be there is asked for all the same.
+                "not" | "if" => {
+                    self.of(&child, &Above { foreign: Foreign::new(), ..above.clone() })?
                 }
-                "allOf" | "anyOf" | "oneOf" => self.listed(&child, &foreign)?,
-                "prefixItems" => self.listed(&child, &Foreign::new())?,
-                "then" | "else" => self.of(&child, &foreign)?,
+                "prefixItems" => self.listed(&child, &apart)?,
                 "items" | "additionalItems" if child.value.is_array() => {
-                    self.listed(&child, &Foreign::new())?
+                    self.listed(&child, &apart)?
                 }
                 "additionalProperties"
                 | "unevaluatedProperties"
@@ -158,9 +189,7 @@ impl<'d> Translation<'d> {
                 | "unevaluatedItems"
                 | "contains"
                 | "propertyNames"
-                | "not"
-                | "if"
-                | "contentSchema" => self.of(&child, &Foreign::new())?,
+                | "contentSchema" => self.of(&child, &apart)?,
                 "pattern" => match child.value.as_str() {
                     Some(pattern) => match self.pattern(pattern, &child) {
                         Some(pattern) => pattern.into(),
@@ -186,21 +215,22 @@ impl<'d> Translation<'d> {
         Ok(result.into())
     }
 
-    fn named(&mut self, named: &Place<'d>, foreign: &Foreign) -> Result<Value, String> {
+    fn named(&mut self, named: &Place<'d>, above: &Above) -> Result<Value, String> {
         let children = named.children().into_iter();
         children
-            .map(|(name, schema)| Ok((name.to_owned(), self.of(&schema, foreign)?)))
+            .map(|(name, schema)| Ok((name.to_owned(), self.of(&schema, above)?)))
             .collect::<Result<Map<_, _>, String>>()
             .map(Value::Object)
     }
 
-    fn listed(&mut self, listed: &Place<'d>, foreign: &Foreign) -> Result<Value, String> {
-        listed.elements().iter().map(|schema| self.of(schema, foreign)).collect()
+    fn listed(&mut self, listed: &Place<'d>, above: &Above) -> Result<Value, String> {
+        listed.elements().iter().map(|schema| self.of(schema, above)).collect()
     }
 
     /// Those of the other side are not allowed in an answer.
     fn properties(&mut self, named: &Place<'d>, foreign: &Foreign) -> Result<Value, String> {
-        let mut properties = self.named(named, &Foreign::new())?;
+        let apart = Above { foreign: Foreign::new(), asks: self.is_dynamic };
+        let mut properties = self.named(named, &apart)?;
         if let (Direction::Response, Value::Object(properties)) = (self.direction, &mut properties)
         {
             for (name, property) in properties {
@@ -237,7 +267,8 @@ impl<'d> Translation<'d> {
         let mut result = Map::new();
         for (pattern, schema) in named.children() {
             let Some(pattern) = self.pattern(pattern, named) else { return Ok(None) };
-            result.insert(pattern, self.of(&schema, &Foreign::new())?);
+            let apart = Above { foreign: Foreign::new(), asks: self.is_dynamic };
+            result.insert(pattern, self.of(&schema, &apart)?);
         }
         Ok(Some(result.into()))
     }
