@@ -23,12 +23,12 @@ pub(super) fn expand(args: &Args, plan: &Plan, function: &Function) -> TokenStre
         Plan::Each(parts) => of_parts(args, parts, function),
         Plan::One => {
             let endpoint = args.endpoint.as_ref().map_or("", |endpoint| &endpoint.text);
-            let mut test = asking(args, function, &name_of(function), endpoint);
-            test.extend(openapi(args, args.operation.as_ref().map_or("", |name| &name.text)));
+            let mut test = asking(args, function, &path_of(&name_of(function)), endpoint);
+            test.extend(openapi(args, &args.operation.as_ref().map_or("", |name| &name.text)));
             one(args, function, document(args).as_ref(), &quote!(#test.run))
         }
         Plan::Grpc => {
-            let test = asking(args, function, &name_of(function), "gRPC");
+            let test = asking(args, function, &path_of(&name_of(function)), "gRPC");
             one(args, function, None, &quote!(#test.run_grpc))
         }
         Plan::Consumer { consumer, provider, writes } => {
@@ -57,7 +57,7 @@ fn of_endpoints(args: &Args, endpoints: &[Pair], function: &Function) -> TokenSt
     let tests = endpoints.iter().map(|pair| {
         let endpoint = pair.name.value();
         let ident = name::of_test(&endpoint, &mut known);
-        let mut test = contract(args, function, &ident.to_string(), &endpoint);
+        let mut test = contract(args, function, &path_of(&ident.to_string()), &endpoint);
         if let Some(value) = &pair.value
             && let Ok(sla) = Value::<Duration>::from_expr(value, "endpoints")
         {
@@ -83,40 +83,65 @@ fn of_endpoints(args: &Args, endpoints: &[Pair], function: &Function) -> TokenSt
 //     mod web {
 //         use super::*;
 //         async fn body(response: ContractResponse) { BODY }
+//         fn test(name: &str, (file, text, path, number): …) {
+//             run(async { ContractTest::new(name, …).pact(file, text, number).pact_path(path).run(body).await }).assert_passed()
+//         }
 //         #[test]
-//         fn a_request_for_user_1() { run(async { ContractTest::new(…).pact(…, 0).run(body).await }).assert_passed() }
+//         fn a_request_for_user_1() { test("…::a_request_for_user_1", ("pacts/web-users.json", include_str!(…), …, 0)) }
 //     }
+// What is asked stands once, so that a thousand tests cost the compiler little more than one.
 fn of_parts(args: &Args, parts: &[Part], function: &Function) -> TokenStream {
     let rt = runtime(args);
     let attrs = &function.attrs;
     let mut known = Vec::new();
     let tests = parts.iter().map(|part| {
         let ident = name::of_test(&part.name, &mut known);
-        let mut test = asking(args, function, &ident.to_string(), "");
-        match &part.pact {
-            Some(file) => {
-                test.extend(pact(args, file, part.number));
-                test.extend(openapi(args, ""));
-            }
-            None => test.extend(openapi(args, &part.name)),
-        }
-        let body = body(function);
+        let name = path_of(&ident.to_string());
+        let what = match &part.pact {
+            Some(file) => of_file(file, part.number),
+            None => part.name.to_token_stream(),
+        };
         let ignored = part.ignored.as_ref().map(|why| quote!(#[ignore = #why]));
         quote! {
             #[::core::prelude::v1::test]
             #(#attrs)*
             #ignored
             fn #ident() {
-                #rt::run(async { #test.run(#body).await }).assert_passed();
+                __mmf_test(#name, #what)
             }
         }
     });
-    module(function, document(args).as_ref(), tests)
+    let mut test = asking(args, function, &quote!(__mmf_name), "");
+    let (what, kind) = match args.is_by_pact() {
+        true => {
+            test.extend(pact(args));
+            test.extend(openapi(args, &""));
+            let text = quote!(&'static ::core::primitive::str);
+            (
+                quote!((__mmf_file, __mmf_text, __mmf_path, __mmf_number)),
+                quote!((#text, #text, #text, ::core::primitive::usize)),
+            )
+        }
+        false => {
+            test.extend(openapi(args, &quote!(__mmf_operation)));
+            (quote!(__mmf_operation), quote!(&'static ::core::primitive::str))
+        }
+    };
+    let (body, document) = (body(function), document(args));
+    let shared = quote! {
+        #document
+
+        #[track_caller]
+        fn __mmf_test(__mmf_name: &'static ::core::primitive::str, #what: #kind) {
+            #rt::run(async { #test.run(#body).await }).assert_passed();
+        }
+    };
+    module(function, Some(&shared), tests)
 }
 
 fn module(
     function: &Function,
-    document: Option<&TokenStream>,
+    shared: Option<&TokenStream>,
     tests: impl Iterator<Item = TokenStream>,
 ) -> TokenStream {
     let Function { attrs, sig, block, .. } = function;
@@ -127,7 +152,7 @@ fn module(
         mod #module {
             use super::*;
 
-            #document
+            #shared
 
             #(#lints)*
             #asyncness fn __mmf_body(#inputs) #output #block
@@ -184,7 +209,7 @@ fn body(function: &Function) -> TokenStream {
 }
 
 /// A contract that asks by itself, with all that is said by hand.
-fn asking(args: &Args, function: &Function, name: &str, endpoint: &str) -> TokenStream {
+fn asking(args: &Args, function: &Function, name: &TokenStream, endpoint: &str) -> TokenStream {
     let mut test = contract(args, function, name, endpoint);
     if let Some(url) = &args.base_url {
         let url = &url.0;
@@ -232,10 +257,9 @@ fn asking(args: &Args, function: &Function, name: &str, endpoint: &str) -> Token
     test
 }
 
-fn contract(args: &Args, function: &Function, name: &str, endpoint: &str) -> TokenStream {
+fn contract(args: &Args, function: &Function, name: &TokenStream, endpoint: &str) -> TokenStream {
     let rt = runtime(args);
     let service = args.service.as_ref().map(|service| &service.text);
-    let name = path_of(name);
     let mut test = quote!(#rt::ContractTest::new(#name, #service, #endpoint));
     test.extend(should_fail(function));
     if let Some(samples) = &args.samples {
@@ -247,7 +271,7 @@ fn contract(args: &Args, function: &Function, name: &str, endpoint: &str) -> Tok
     test
 }
 
-fn openapi(args: &Args, operation: &str) -> Option<TokenStream> {
+fn openapi(args: &Args, operation: &dyn ToTokens) -> Option<TokenStream> {
     let file = &args.openapi.as_ref()?.text;
     let generate = args.generate.as_ref().map(|generate| quote!(.generate(#generate)));
     Some(quote!(.openapi_files(#file, __MMF_DOCUMENT, #operation) #generate))
@@ -272,9 +296,14 @@ fn document(_: &Args) -> Option<TokenStream> {
     None
 }
 
-fn pact(args: &Args, file: &Text, number: usize) -> TokenStream {
+/// An interaction of a Pact file: its name, its text, where it lies, and the place in it.
+fn of_file(file: &Text, number: usize) -> TokenStream {
     let (name, text, path) = (&file.text, included(file), beside_manifest(&file.text));
-    let mut test = quote!(.pact(#name, #text, #number).pact_path(#path));
+    quote!((#name, #text, #path, #number))
+}
+
+fn pact(args: &Args) -> TokenStream {
+    let mut test = quote!(.pact(__mmf_file, __mmf_text, __mmf_number).pact_path(__mmf_path));
     if let Some(states) = &args.provider_states {
         let states = match &states.0 {
             // A function of another signature is an error at its name.

@@ -131,6 +131,29 @@ mod tests {
     }
 
     #[test]
+    fn bounds_and_folders_are_checked() {
+        let code = code(quote!(
+            service = "s",
+            endpoint = "/",
+            generate = true,
+            timeout = "0s",
+            max_body = "1 elephant",
+            pacts("a/*.json" = 1)
+        ));
+        for message in [
+            "`timeout` must be above 0",
+            "unknown unit `elephant`",
+            "a folder of pacts takes no value",
+            "`endpoint` does not go with `pact`",
+            "`generate` needs the document: `openapi",
+        ] {
+            assert!(code.contains(message), "{message}: {code}");
+        }
+        let given = super::tests::code(quote!(service = "s", openapi = "a.yaml", endpoint = "/", generate = true));
+        assert!(given.contains("`generate` makes a request of a schema, which is given already"), "{given}");
+    }
+
+    #[test]
     fn keys_that_need_others_say_so() {
         let code = code(quote!(service = "s", operation = "getUser", provider_states(f)));
         for message in

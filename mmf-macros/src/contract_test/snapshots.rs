@@ -67,3 +67,37 @@ fn a_consumer() {
         ),
     );
 }
+
+#[cfg(feature = "openapi")]
+#[test]
+fn a_document() {
+    assert_expansion(
+        "a_document",
+        quote!(
+            service = "user-service",
+            openapi = "../mmf/tests/contracts/split/openapi.yaml",
+            generate = true,
+            timeout = "10s",
+            max_body = "1MiB"
+        ),
+        &quote!(
+            async fn every_operation(_: ContractResponse) {}
+        ),
+    );
+}
+
+#[cfg(feature = "pact")]
+#[test]
+fn a_folder_of_pacts() {
+    assert_expansion(
+        "a_folder_of_pacts",
+        quote!(
+            service = "user-service",
+            pacts("../mmf/tests/contracts/web-users-*.json"),
+            provider_states(states)
+        ),
+        &quote!(
+            async fn consumers(_: ContractResponse) {}
+        ),
+    );
+}

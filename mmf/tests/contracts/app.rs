@@ -21,6 +21,7 @@ pub(crate) async fn spawn() -> String {
         .route("/health", get(|| async { "well" }))
         .route("/v1/users", get(list).post(create))
         .route("/v1/users/{id}", get(one).delete(|| async { StatusCode::NO_CONTENT }))
+        .route("/v1/users/{id}/photo", get(|| async {}))
         .route("/v1/moved", get(|| async { (StatusCode::FOUND, [("location", "/health")]) }))
         .route("/v1/photos", get(|| async { "a photo" }))
         .route("/echo", put(echo))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mmf::contract_test;
 use mmf::testing::{ContractReport, ContractResponse, ContractTest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 /// What a server sends after it was asked.
 #[derive(Clone, Copy)]
@@ -29,8 +29,7 @@ async fn server(sends: Sends) -> String {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut asked = [0; 4096];
-                let _ = stream.read(&mut asked).await;
+                asked(&mut stream).await;
                 let text = match sends {
                     Sends::Body(body) => body.to_owned(),
                     Sends::Long(size) => format!("\"{}\"", "a".repeat(size - 2)),
@@ -45,7 +44,7 @@ async fn server(sends: Sends) -> String {
                     Sends::Nothing => return std::future::pending().await,
                     Sends::Tunnel => {
                         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
-                        let _ = stream.read(&mut asked).await;
+                        asked(&mut stream).await;
                         String::new()
                     }
                 };
@@ -55,10 +54,24 @@ async fn server(sends: Sends) -> String {
                 );
                 let _ = stream.write_all(head.as_bytes()).await;
                 let _ = stream.write_all(text.as_bytes()).await;
+                let _ = stream.shutdown().await;
+                // What is not read when a connection is closed would tear it down.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
             });
         }
     });
     url
+}
+
+/// Reads the head of a request.
+async fn asked(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
 }
 
 fn test(url: String) -> ContractTest {

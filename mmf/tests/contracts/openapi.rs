@@ -12,6 +12,117 @@ const DOCUMENT: &str = include_str!("openapi.yaml");
     service = "users",
     base_url(spawn().await),
     openapi = "tests/contracts/openapi.yaml",
+    operation = "getPhoto",
+    generate = true
+)]
+async fn a_request_without_examples_is_made(_: ContractResponse) {}
+
+#[contract_test(
+    service = "users",
+    base_url(spawn().await),
+    openapi = "tests/contracts/split/openapi.yaml"
+)]
+async fn a_document_of_several_files(_: ContractResponse) {}
+
+/// As far as it stands by itself: what it is asked for is answered with what it was asked.
+async fn asked(document: &str, endpoint: &str, operation: &str) -> Result<String, String> {
+    let app = axum::Router::new().fallback(|uri: axum::http::Uri| async move { uri.to_string() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, app).into_future());
+    let mut answer = String::new();
+    let report = ContractTest::new("contracts::openapi::asked", "any", endpoint)
+        .base_url(url)
+        .openapi("asked.yaml", document, operation)
+        .run(|response| {
+            answer = response.text();
+            async {}
+        })
+        .await;
+    if report.passed { Ok(answer) } else { Err(report.reasons.join("; ")) }
+}
+
+#[tokio::test]
+async fn the_path_that_is_asked_is_that_of_the_document() {
+    let document = |rest: &str| {
+        format!(
+            "openapi: 3.0.4\nservers: [{{ url: https://example.com/api }}]\n\
+             components: {{ responses: {{ well: {{ content: {{ text/plain: {{}} }} }} }} }}\npaths:\n  {rest}"
+        )
+    };
+    let answers = "responses: { default: { $ref: '#/components/responses/well' } }";
+    let keys = document(&format!("/api/keys: {{ get: {{ {answers} }} }}"));
+    assert_eq!(asked(&keys, "/api/keys", "").await.unwrap(), "/api/api/keys");
+    let below =
+        document(&format!("/a: {{ servers: [{{ url: https://h/v9 }}], get: {{ {answers} }} }}"));
+    assert_eq!(asked(&below, "/a", "").await.unwrap(), "/v9/a");
+    assert_eq!(asked(&below, "/v9/a", "").await.unwrap(), "/v9/a");
+    assert_eq!(asked(&below, "", "GET /a").await.unwrap(), "/v9/a");
+    let nearest = document(&format!("/a: {{ get: {{ servers: [{{ url: /op }}], {answers} }} }}"));
+    assert_eq!(asked(&nearest, "/a", "").await.unwrap(), "/op/a");
+    let link = document(&format!(
+        "'/links/{{id}}#add': {{ get: {{ parameters: [{{ name: id, in: path, required: true, example: 7 }}, \
+         {{ name: fields, in: query, required: true, example: x }}], {answers} }} }}"
+    ));
+    assert_eq!(
+        asked(&link, "", "GET /links/{id}#add").await.unwrap(),
+        "/api/links/7%23add?fields=x"
+    );
+    assert_eq!(
+        asked(&link, "/links/7#add?fields=y", "").await.unwrap(),
+        "/api/links/7%23add?fields=y"
+    );
+    assert!(asked(&link, "/links/7#add", "").await.unwrap_err().contains("`fields` is required"));
+}
+
+#[tokio::test]
+async fn what_stands_twice_is_refused_with_both_places() {
+    let twice = "openapi: 3.0.4\npaths: { /a: { get: { operationId: x } }, /k: { get: { operationId: x } } }";
+    let why = asked(twice, "", "x").await.unwrap_err();
+    assert!(why.contains("the `operationId` \"x\": GET /a and GET /k"), "{why}");
+    let json = r#"{"openapi": "3.0.4", "paths": {"/a": {}, "/a": {}}}"#;
+    assert!(asked(json, "/a", "").await.unwrap_err().contains("the key \"/a\" stands twice"));
+}
+
+#[tokio::test]
+async fn what_a_schema_says_and_nobody_can_check_is_told() {
+    let document = "openapi: 3.0.4\npaths: { /a: { get: { responses: { '200': { content: { text/plain: { schema: { pattern: '(' } } } } } } } }";
+    let app = axum::Router::new().fallback(|| async { "x" });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, app).into_future());
+    let test = ContractTest::new("contracts::openapi::pattern", "any", "/a").base_url(url);
+    let report = test.openapi("pattern.yaml", document, "").run(|_| async {}).await;
+    let body = report.contract.checks.iter().find(|check| check.name == "documented body").unwrap();
+    assert!(body.passed && body.detail.contains("the pattern \"(\" at "), "{body:?}");
+}
+
+#[tokio::test]
+async fn a_generated_request_is_the_same_in_each_run() {
+    let document = "openapi: 3.0.4\npaths: { '/a/{id}': { get: { parameters: [{ name: id, in: path, required: true, schema: { type: string, pattern: '^[a-f]{3}$' } }], responses: { '200': { content: { text/plain: {} } } } } } }";
+    let app = axum::Router::new().fallback(|uri: axum::http::Uri| async move { uri.to_string() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, app).into_future());
+    for _ in 0..2 {
+        let test = ContractTest::new("contracts::openapi::generated", "any", "").base_url(&url);
+        let test = test.openapi("generated.yaml", document, "GET /a/{id}");
+        let without = test.clone().run(|_| async {}).await;
+        assert!(
+            without.reasons[0].contains("has no example; `generate = true` makes one"),
+            "{without}"
+        );
+        let with = test
+            .generate(true)
+            .run(|response| async move { assert_eq!(response.text(), "/a/aaa") });
+        with.await.assert_passed();
+    }
+}
+
+#[contract_test(
+    service = "users",
+    base_url(spawn().await),
+    openapi = "tests/contracts/openapi.yaml",
     operation = "getUser"
 )]
 async fn an_operation(response: ContractResponse) {
@@ -29,7 +140,7 @@ async fn a_request_by_hand_finds_its_operation(response: ContractResponse) {
     assert_eq!(response.text(), "");
 }
 
-// `getPhoto` has no example, and is ignored.
+// Without `generate`, `getPhoto` has no example, and is ignored.
 #[contract_test(
     service = "users",
     base_url(spawn().await),

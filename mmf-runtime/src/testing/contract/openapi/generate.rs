@@ -310,3 +310,195 @@ fn letter_of(class: &Class, turn: u64) -> Option<char> {
     let first = class.ranges().first().map(regex_syntax::hir::ClassUnicodeRange::start);
     plain.get(turn as usize % plain.len().max(1)).copied().or(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use mmf_rules::openapi::Document;
+    use proptest::prelude::*;
+
+    use super::super::schema::{Checker, Direction};
+    use super::*;
+
+    /// A schema, with values that break one of its constraints each.
+    #[derive(Clone, Debug)]
+    struct Sample {
+        schema: Value,
+        wrong: Vec<(&'static str, Value)>,
+    }
+
+    fn integers() -> impl Strategy<Value = Sample> {
+        (-50_i64..50, 0_i64..50, 1_i64..7).prop_map(|(least, width, step)| {
+            let most = least + width + step;
+            Sample {
+                schema: json!({ "type": "integer", "minimum": least, "maximum": most, "multipleOf": step }),
+                wrong: vec![
+                    ("type", json!("x")),
+                    ("minimum", json!(((least as f64 / step as f64).floor() as i64 - 1) * step)),
+                    ("maximum", json!(((most as f64 / step as f64).ceil() as i64 + 1) * step)),
+                ],
+            }
+        })
+    }
+
+    fn texts() -> impl Strategy<Value = Sample> {
+        let lengths = (0_usize..5, 0_usize..5).prop_map(|(least, width)| Sample {
+            schema: json!({ "type": "string", "minLength": least + 1, "maxLength": least + 1 + width }),
+            wrong: vec![
+                ("type", json!(1)),
+                ("minLength", json!("a".repeat(least))),
+                ("maxLength", json!("a".repeat(least + width + 2))),
+            ],
+        });
+        let patterns =
+            prop::sample::select(vec!["^[a-c]{2,4}$", "^x-[0-9]+$", r"^(one|two)\.[\w-\.]$"]);
+        let patterns = patterns.prop_map(|pattern| Sample {
+            schema: json!({ "type": "string", "pattern": pattern }),
+            wrong: vec![("pattern", json!("!")), ("type", json!(null))],
+        });
+        let formats = prop::sample::select(vec![
+            "date",
+            "date-time",
+            "uuid",
+            "email",
+            "uri",
+            "ipv4",
+            "ipv6",
+            "byte",
+        ]);
+        let formats = formats.prop_map(|format| Sample {
+            schema: json!({ "type": "string", "format": format }),
+            wrong: vec![("format", json!("% %"))],
+        });
+        let values = prop::collection::vec("[a-z]{1,3}", 1..4).prop_map(|values| Sample {
+            schema: json!({ "enum": values }),
+            wrong: vec![("enum", json!("none of them"))],
+        });
+        prop_oneof![lengths, patterns, formats, values]
+    }
+
+    fn samples() -> impl Strategy<Value = Sample> {
+        let leaf = prop_oneof![
+            integers(),
+            texts(),
+            Just(Sample { schema: json!({ "type": "boolean" }), wrong: vec![("type", json!(0))] }),
+            Just(Sample {
+                schema: json!({ "const": { "a": 1 } }),
+                wrong: vec![("const", json!({ "a": 2 }))]
+            }),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| prop_oneof![lists(inner.clone()), objects(inner)])
+    }
+
+    fn lists(inner: impl Strategy<Value = Sample> + Clone) -> impl Strategy<Value = Sample> {
+        (inner, 1_usize..3).prop_map(|(item, least)| {
+            let many = |value: &Value, times| Value::Array(vec![value.clone(); times]);
+            let (keyword, wrong) = item.wrong[0].clone();
+            Sample {
+                schema: json!({ "type": "array", "items": item.schema, "minItems": least, "maxItems": least + 2 }),
+                wrong: vec![
+                    ("type", json!({})),
+                    ("minItems", json!([])),
+                    (keyword, many(&wrong, least)),
+                ],
+            }
+        })
+    }
+
+    fn objects(inner: impl Strategy<Value = Sample> + Clone) -> impl Strategy<Value = Sample> {
+        (prop::collection::btree_map("[a-z]{1,4}", inner, 1..4), any::<bool>()).prop_map(
+            |(fields, through_all)| {
+                let names: Vec<_> = fields.keys().cloned().collect();
+                let schemas: Map<_, _> = fields
+                    .iter()
+                    .map(|(name, field)| (name.clone(), field.schema.clone()))
+                    .collect();
+                let own = json!({ "type": "object", "properties": schemas, "required": names });
+                let schema = match through_all {
+                    true => json!({ "allOf": [own, { "minProperties": names.len() }] }),
+                    false => {
+                        let mut own = own;
+                        own["additionalProperties"] = false.into();
+                        own
+                    }
+                };
+                Sample { schema, wrong: vec![("type", json!([])), ("required", json!({}))] }
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_made_is_right_and_what_breaks_one_constraint_is_told_by_its_name(
+            sample in samples(),
+            version in prop::sample::select(vec!["3.0.4", "3.1.1"]),
+        ) {
+            let root = json!({ "openapi": version, "paths": { "/a": { "get": { "schema": sample.schema } } } });
+            let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+            let operation = checker.document.operation("GET /a").unwrap();
+            let schema = operation.place.schema().unwrap();
+            let judge = Judge::new(&checker, Direction::Request);
+            let made = generated(Some(&schema), &judge);
+            prop_assert!(made.is_ok(), "{made:?}");
+            for (keyword, wrong) in &sample.wrong {
+                let told = judge.check(&schema, wrong);
+                prop_assert!(told.is_err(), "{wrong} breaks {keyword}");
+                let told = told.unwrap_err();
+                prop_assert!(told.contains(&format!("[{keyword}]")), "{keyword}: {told}");
+            }
+        }
+    }
+
+    fn made(schema: &Value) -> Result<Value, String> {
+        let root = json!({ "openapi": "3.1.1", "paths": { "/a": { "get": { "schema": schema } } }, "components": { "schemas": {
+            "Tree": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/Tree" } } },
+            "Endless": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/Endless" } }, "required": ["next"] },
+        } } });
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let operation = checker.document.operation("GET /a").unwrap();
+        let judge = Judge::new(&checker, Direction::Request);
+        generated(operation.place.schema().as_ref(), &judge)
+    }
+
+    #[test]
+    fn the_smallest_value_is_made() {
+        for (schema, value) in [
+            (json!({ "type": "integer", "exclusiveMinimum": 3 }), json!(4)),
+            (json!({ "type": "number", "minimum": 1.5, "multipleOf": 0.5 }), json!(1.5)),
+            (json!({ "type": "integer", "maximum": -3 }), json!(-3)),
+            (json!({ "type": ["null", "string"], "maxLength": 2 }), json!("a")),
+            (
+                json!({ "type": "array", "items": { "type": "integer" }, "minItems": 2, "uniqueItems": true }),
+                json!([0, 1]),
+            ),
+            (json!({ "type": "array", "contains": { "const": 7 } }), json!([7])),
+            (json!({ "type": "object", "minProperties": 1 }), json!({ "a0": "a" })),
+            (json!({ "$ref": "#/components/schemas/Tree" }), json!({})),
+            (
+                json!({ "oneOf": [{ "type": "integer" }, { "type": "string" }], "not": { "type": "integer" } }),
+                json!("b"),
+            ),
+            (
+                json!({ "type": "object", "required": ["a"], "properties": { "a": { "readOnly": true } } }),
+                json!({}),
+            ),
+            (
+                json!({ "type": "object", "oneOf": [{ "required": ["x"], "properties": { "x": { "type": "boolean" } } }] }),
+                json!({ "x": false }),
+            ),
+            (json!({ "type": "string", "pattern": "^a+$", "minLength": 3 }), json!("aaa")),
+        ] {
+            assert_eq!(made(&schema), Ok(value), "{schema}");
+        }
+        for never in [
+            json!({ "$ref": "#/components/schemas/Endless" }),
+            json!({ "type": "string", "minLength": 2, "maxLength": 1 }),
+        ] {
+            assert!(
+                made(&never).unwrap_err().starts_with("cannot be made of its schema: "),
+                "{never}"
+            );
+        }
+    }
+}
