@@ -35,6 +35,8 @@ pub mod testing;
 mod text;
 mod timer;
 mod url;
+#[cfg(any(feature = "chaos", feature = "logging", feature = "testing"))]
+mod words;
 #[cfg(all(feature = "logging", unix))]
 mod writable;
 

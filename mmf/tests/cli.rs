@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use mmf::testing::results::{Contract, Outcome, Performance, Record};
+use mmf::testing::results::{Check, Contract, Outcome, Performance, Record};
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
@@ -52,8 +52,12 @@ fn lines(records: &[Record]) -> String {
 
 fn good() -> Vec<Record> {
     let performance = Performance { p99_ms: 12.0, ..Performance::default() };
-    let contract =
-        Contract { service: "users".into(), endpoint: "/users".into(), ..Contract::default() };
+    let contract = Contract {
+        service: "users".into(),
+        endpoint: "/users".into(),
+        checks: vec![Check { name: "status".into(), passed: true, ..Check::default() }],
+        ..Contract::default()
+    };
     vec![
         Record::new("a::fast", true, 20.0, Outcome::Performance(performance)),
         Record::new("a::contract", true, 10.0, Outcome::Contract(contract)),
@@ -68,7 +72,7 @@ fn gates_that_hold_are_zero_and_gates_that_fail_are_one() {
     assert_eq!(code, 0, "{text}");
     assert!(
         text.contains(
-            "2 of 2 tests passed: 1 contracts, 1 measurements, 0 experiments, 0 plain tests"
+            "2 of 2 tests passed: 1 contract, 1 measurement, 0 experiments, 0 plain tests"
         ),
         "{text}"
     );

@@ -149,8 +149,16 @@ mod tests {
         ] {
             assert!(code.contains(message), "{message}: {code}");
         }
-        let given = super::tests::code(quote!(service = "s", openapi = "a.yaml", endpoint = "/", generate = true));
-        assert!(given.contains("`generate` makes a request of a schema, which is given already"), "{given}");
+        let given = super::tests::code(quote!(
+            service = "s",
+            openapi = "a.yaml",
+            endpoint = "/",
+            generate = true
+        ));
+        assert!(
+            given.contains("`generate` makes a request of a schema, which is given already"),
+            "{given}"
+        );
     }
 
     #[test]

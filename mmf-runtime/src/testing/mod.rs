@@ -9,6 +9,8 @@
 mod body;
 #[cfg(feature = "testing")]
 mod contract;
+#[doc(hidden)]
+pub mod file;
 #[cfg(feature = "testing")]
 mod gates;
 mod names;
@@ -38,6 +40,13 @@ pub use performance::{
 pub use report::{QualityReport, Run, Sums};
 #[cfg(feature = "testing")]
 pub use runner::TestRunner;
+
+/// A text of somebody else's as it may be shown.
+#[doc(hidden)]
+#[cfg(feature = "testing")]
+pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
+    crate::text::visible(text)
+}
 
 /// Runs a test's future on a runtime of its own, with a worker for each core.
 ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::testing::results::{Check, Contract, Outcome, Record};
+use crate::testing::results::{Check, Contract, Outcome, PactSource, Record};
 
 /// How the check of a contract went.
 #[derive(Clone, Debug)]
@@ -53,6 +53,7 @@ pub(crate) struct Checked {
     name: String,
     started: Instant,
     pub(crate) contract: Contract,
+    pub(crate) pact: Option<PactSource>,
     should_fail: bool,
 }
 
@@ -60,13 +61,12 @@ impl Checked {
     /// Notes that the test begins. Where it should fail, it is recorded as passed where it does.
     pub(crate) fn begin(name: &str, contract: Contract, should_fail: bool) -> Self {
         Record::start(name, "contract");
-        Self { name: name.to_owned(), started: Instant::now(), contract, should_fail }
+        Self { name: name.to_owned(), started: Instant::now(), contract, pact: None, should_fail }
     }
 
-    /// A check with what was found and expected, or nothing; URLs in it without their passwords.
+    /// A check with what was found and expected, or nothing: without secrets, and cut where it is long.
     pub(crate) fn add(&mut self, name: impl Into<String>, passed: bool, detail: impl Into<String>) {
-        let detail: String = detail.into();
-        let detail = crate::url::without_credentials(&detail).into_owned();
+        let detail = crate::text::told(&detail.into());
         self.contract.checks.push(Check { name: name.into(), passed, detail });
     }
 
@@ -114,7 +114,7 @@ impl Checked {
         let outcome = Outcome::Contract(self.contract.clone());
         let passed = reasons.is_empty();
         let record = Record::new(&self.name, passed != self.should_fail, taken, outcome);
-        let record = record.because(&reasons);
+        let record = Record { pact: self.pact, ..record.because(&reasons) };
         record.write_or_say();
         ContractReport { name: self.name, passed, reasons, contract: self.contract, record }
     }

@@ -78,7 +78,16 @@ impl ContractTest {
             percentile: self.percentile,
             ..Contract::default()
         };
-        Checked::begin(&self.name, contract, self.should_fail)
+        #[cfg_attr(
+            not(feature = "pact"),
+            expect(unused_mut, reason = "a Pact file alone is noted")
+        )]
+        let mut checked = Checked::begin(&self.name, contract, self.should_fail);
+        #[cfg(feature = "pact")]
+        if let Some(pact) = &self.pact {
+            checked.pact = pact.source();
+        }
+        checked
     }
 
     /// The endpoint, or what says what it is.

@@ -19,8 +19,22 @@ pub struct GateVerdict {
     pub measured: String,
     /// Whether it holds.
     pub passed: bool,
-    /// What to do where it does not.
+    /// Whether there was nothing to look at. It holds only where `allow_no_data` names the gate.
+    pub no_data: bool,
+    /// What to do where it does not hold.
     pub recommendation: Option<String>,
+}
+
+impl GateVerdict {
+    /// The verdict in words.
+    pub fn verdict(&self) -> &'static str {
+        match (self.no_data, self.passed) {
+            (true, true) => "no data (allowed)",
+            (true, false) => "no data",
+            (false, true) => "ok",
+            (false, false) => "FAILED",
+        }
+    }
 }
 
 impl QualityGates {
@@ -37,6 +51,8 @@ impl QualityGates {
             self.failed_contracts(&records),
         ];
         verdicts.extend(self.unended(&records));
+        verdicts.extend(self.stale(results));
+        verdicts.extend(self.uncovered_pacts(&records));
         verdicts.extend(self.point_coverage(&records));
         verdicts.extend(self.p99(&records));
         verdicts.extend(self.flaky(&records));
@@ -45,15 +61,23 @@ impl QualityGates {
                 records.iter().filter(|record| record.outcome.kind() == kind).collect();
             verdicts.extend(gates.judge(kind, &of_kind));
         }
+        for verdict in verdicts.iter_mut().filter(|verdict| verdict.no_data) {
+            if self.allow_no_data.contains(&verdict.gate) {
+                verdict.passed = true;
+                verdict.recommendation = None;
+            }
+        }
         let recommendations =
             verdicts.iter().filter_map(|verdict| verdict.recommendation.clone()).collect();
+        let notes = [too_old(results), left_out(results)];
         QualityReport {
             all_gates_passed: verdicts.iter().all(|verdict| verdict.passed) && !records.is_empty(),
             verdicts,
             recommendations,
             sums,
             unreadable: results.unreadable.clone(),
-            notes: too_old(&records).into_iter().collect(),
+            notes: notes.into_iter().flatten().collect(),
+            provenance: results.provenance.clone(),
             records,
         }
     }
@@ -82,6 +106,10 @@ impl QualityGates {
     }
 
     fn failed_contracts(&self, records: &[Record]) -> GateVerdict {
+        let gate = "max_failed_contracts";
+        if !records.iter().any(|record| record.outcome.kind() == "contract") {
+            return of_nothing(gate, self.max_failed_contracts.to_string(), "contract");
+        }
         let broken: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.outcome {
@@ -92,6 +120,9 @@ impl QualityGates {
                         None => endpoint,
                     })
                 }
+                Outcome::Contract(contract) if contract.checks.is_empty() => {
+                    Some(format!("{} {} (it checked nothing)", contract.service, contract.endpoint))
+                }
                 outcome if outcome.kind() == "contract" && !record.passed => {
                     Some(format!("{} (it never ended)", record.test))
                 }
@@ -99,13 +130,9 @@ impl QualityGates {
             })
             .collect();
         let (limit, measured) = (self.max_failed_contracts, broken.len());
-        verdict(
-            "max_failed_contracts",
-            limit.to_string(),
-            measured.to_string(),
-            measured <= limit,
-            || format!("these endpoints break their contracts: {}", broken.join(", ")),
-        )
+        verdict(gate, limit.to_string(), measured.to_string(), measured <= limit, || {
+            format!("these endpoints break their contracts: {}", broken.join(", "))
+        })
     }
 
     /// Told only where there is one.
@@ -117,6 +144,36 @@ impl QualityGates {
             verdict(gate, limit.to_string(), measured.to_string(), measured <= limit, || {
                 let names = names(unended.into_iter());
                 format!("these began and never ended, look for a crash or a time-out: {names}")
+            })
+        })
+    }
+
+    /// Told only where there is one.
+    fn stale(&self, results: &Results) -> Option<GateVerdict> {
+        let mut stale: Vec<&str> = results.older.iter().map(String::as_str).collect();
+        stale.extend(older_by_an_hour(results).into_iter().map(|record| record.test.as_str()));
+        let (limit, measured) = (self.max_stale, stale.len());
+        (measured > 0).then(|| {
+            verdict("max_stale", limit.to_string(), measured.to_string(), measured <= limit, || {
+                let names = some(&stale);
+                format!("these are results of an earlier run, cargo mmf test clears such: {names}")
+            })
+        })
+    }
+
+    /// Told only where there is one.
+    fn uncovered_pacts(&self, records: &[Record]) -> Option<GateVerdict> {
+        let pacts = || records.iter().filter_map(|record| record.pact.as_ref());
+        let named: BTreeSet<_> = pacts().map(|pact| pact.file.as_str()).collect();
+        let beside: BTreeSet<_> =
+            pacts().flat_map(|pact| pact.beside.iter().map(String::as_str)).collect();
+        let uncovered: Vec<_> = beside.difference(&named).copied().collect();
+        let (limit, measured) = (self.max_uncovered_pacts, uncovered.len());
+        let gate = "max_uncovered_pacts";
+        (measured > 0).then(|| {
+            verdict(gate, limit.to_string(), measured.to_string(), measured <= limit, || {
+                let files = some(&uncovered);
+                format!("no test names these, `pacts(\"…/*.json\")` takes a whole folder: {files}")
             })
         })
     }
@@ -144,6 +201,10 @@ impl QualityGates {
     fn flaky(&self, records: &[Record]) -> Option<GateVerdict> {
         let limit = self.max_flaky?;
         let flaky: Vec<_> = records.iter().filter(|record| record.flaky).collect();
+        // Only nextest tries again.
+        if flaky.is_empty() && !records.iter().any(|record| record.runner.is_some()) {
+            return Some(of_nothing("max_flaky", limit.to_string(), "tried-again"));
+        }
         let (measured, passed) = (flaky.len(), flaky.len() <= limit);
         Some(verdict("max_flaky", limit.to_string(), measured.to_string(), passed, || {
             format!("make these deterministic: {}", names(flaky.into_iter()))
@@ -168,16 +229,35 @@ impl QualityGates {
     }
 }
 
-/// Results of tests that are gone count as well, where only `cargo test` has run since.
-fn too_old(records: &[Record]) -> Option<String> {
+/// Records that are older than others by an hour and more, where nothing says when their run began.
+fn older_by_an_hour(results: &Results) -> Vec<&Record> {
     const HOUR_MS: u64 = 3_600_000;
-    let oldest = records.iter().min_by_key(|record| record.at_ms)?;
-    let newest = records.iter().map(|record| record.at_ms).max()?;
-    let hours = (newest - oldest.at_ms) / HOUR_MS;
-    (hours >= 1).then(|| {
+    let newest = results.records.values().map(|record| record.at_ms).max().unwrap_or_default();
+    let since = match &results.provenance {
+        Some(provenance) => provenance.started_ms,
+        None => newest.saturating_sub(HOUR_MS - 1),
+    };
+    results.records.values().filter(|record| record.at_ms < since).collect()
+}
+
+/// Results of tests that are gone count as well, where only `cargo test` has run since.
+fn too_old(results: &Results) -> Option<String> {
+    let oldest = older_by_an_hour(results).into_iter().min_by_key(|record| record.at_ms)?;
+    let newest = results.records.values().map(|record| record.at_ms).max()?;
+    let hours = (newest - oldest.at_ms) / 3_600_000;
+    Some(format!(
+        "some results are older than others by {hours} h, that of {} first: cargo mmf test clears old ones",
+        oldest.test
+    ))
+}
+
+/// Which runs are not judged.
+fn left_out(results: &Results) -> Option<String> {
+    let newer: Vec<_> = results.newer.iter().map(String::as_str).collect();
+    (!newer.is_empty()).then(|| {
         format!(
-            "some results are older than others by {hours} h, that of {} first: cargo mmf test clears old ones",
-            oldest.test
+            "the run that began with cargo mmf test is judged; what ran after it is left out: {}",
+            some(&newer)
         )
     })
 }
@@ -211,11 +291,16 @@ impl KindGates {
     }
 }
 
+/// The third verdict: nothing is never a pass by itself.
 fn of_nothing(gate: impl Into<String>, limit: String, kind: &str) -> GateVerdict {
-    verdict(gate, limit, "none".into(), false, || format!("there is no {kind} test to look at"))
+    let why = || format!("there is no {kind} test to look at; `allow_no_data` lets that pass");
+    GateVerdict { no_data: true, ..verdict(gate, limit, "none".into(), false, why) }
 }
 
 fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {
+    if records.is_empty() {
+        return of_nothing(gate, limit.to_string(), "any");
+    }
     let failed: Vec<_> = records.iter().copied().filter(|record| !record.passed).collect();
     let passed = records.len() - failed.len();
     let rate = passed as f64 / records.len().max(1) as f64;
@@ -227,6 +312,9 @@ fn success_rate(gate: String, limit: f64, records: &[&Record]) -> GateVerdict {
 fn average_duration(gate: String, limit: Duration, records: &[&Record]) -> GateVerdict {
     // What never ended has no time.
     let mut slowest: Vec<_> = records.iter().copied().filter(|record| record.has_ended()).collect();
+    if slowest.is_empty() {
+        return of_nothing(gate, format!("{limit:?}"), "ended");
+    }
     slowest.sort_by(|a, b| b.duration_ms.total_cmp(&a.duration_ms));
     let sum: f64 = slowest.iter().map(|record| record.duration_ms).sum();
     let measured = Duration::from_secs_f64(sum / slowest.len().max(1) as f64 / 1000.0);
@@ -245,7 +333,7 @@ fn verdict(
 ) -> GateVerdict {
     let gate = gate.into();
     let recommendation = (!passed).then(|| format!("{gate}: {}", recommendation()));
-    GateVerdict { gate, limit, measured, passed, recommendation }
+    GateVerdict { gate, limit, measured, passed, no_data: false, recommendation }
 }
 
 /// A share as people read it: down, so that what is just below a limit does not look as if it had reached
@@ -256,10 +344,13 @@ fn share(value: f64) -> String {
 
 /// The names of the first few.
 fn names<'r>(records: impl Iterator<Item = &'r Record>) -> String {
+    let names: Vec<_> = records.map(|record| record.test.as_str()).collect();
+    some(&names)
+}
+
+fn some(names: &[&str]) -> String {
     const NAMED: usize = 20;
-    let mut names: Vec<_> = records.map(|record| record.test.as_str()).collect();
     let more = names.len().saturating_sub(NAMED);
-    names.truncate(NAMED);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", names.join(", "))
+    format!("{}{rest}", names[..names.len() - more].join(", "))
 }

@@ -37,6 +37,12 @@ pub struct QualityGates {
     pub max_unended: usize,
     /// How many tests may pass only when they are tried again. Default: not looked at; nextest tells of it.
     pub max_flaky: Option<usize>,
+    /// How many tests may have results of an earlier run only. Default: none.
+    pub max_stale: usize,
+    /// How many Pact files may lie beside those that tests name, and be named by none. Default: none.
+    pub max_uncovered_pacts: usize,
+    /// The gates, by their keys, that hold where there is nothing to look at. Default: none does.
+    pub allow_no_data: Vec<String>,
     /// For contracts alone.
     pub contract: KindGates,
     /// For measurements alone.
@@ -46,6 +52,23 @@ pub struct QualityGates {
     /// For plain tests alone.
     pub test: KindGates,
 }
+
+/// The gates over all tests.
+const GATES: [&str; 11] = [
+    "min_success_rate",
+    "max_average_duration",
+    "min_chaos_coverage",
+    "min_performance_tests",
+    "min_injection_point_coverage",
+    "max_p99",
+    "max_failed_contracts",
+    "max_unended",
+    "max_flaky",
+    "max_stale",
+    "max_uncovered_pacts",
+];
+/// Those over the tests of one kind.
+const KIND_GATES: [&str; 3] = ["min_success_rate", "max_average_duration", "min_tests"];
 
 /// What has to hold of the tests of one kind, beside what has to hold of all.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
@@ -72,6 +95,9 @@ impl Default for QualityGates {
             max_failed_contracts: 0,
             max_unended: 0,
             max_flaky: None,
+            max_stale: 0,
+            max_uncovered_pacts: 0,
+            allow_no_data: Vec::new(),
             contract: KindGates::default(),
             performance: KindGates::default(),
             chaos: KindGates::default(),
@@ -116,12 +142,26 @@ impl QualityGates {
         ]
     }
 
-    /// Looks for limits that nothing could reach.
+    /// Looks for limits that nothing could reach, and for gates that are none.
     ///
     /// # Errors
     ///
     /// Which one is none.
     pub fn check(&self) -> Result<(), String> {
+        for allowed in &self.allow_no_data {
+            let (kind, gate) = allowed.split_once('.').unwrap_or(("", allowed));
+            let known: &[&str] = match kind {
+                "" => &GATES,
+                kind if self.kinds().iter().any(|(known, _)| *known == kind) => &KIND_GATES,
+                _ => &[],
+            };
+            if !known.contains(&gate) {
+                let known = GATES.join(", ");
+                return Err(format!(
+                    "allow_no_data: {allowed:?} is no gate; there are {known}, and those of one kind"
+                ));
+            }
+        }
         let own = [
             ("min_success_rate", Some(self.min_success_rate)),
             ("min_chaos_coverage", Some(self.min_chaos_coverage)),
@@ -152,5 +192,13 @@ mod tests {
         let contract = KindGates { min_success_rate: Some(-1.0), ..KindGates::default() };
         let wrong = QualityGates { contract, ..QualityGates::default() };
         assert!(wrong.check().unwrap_err().starts_with("contract.min_success_rate lies"));
+        let allowing = |gate: &str| {
+            QualityGates { allow_no_data: vec![gate.into()], ..QualityGates::default() }.check()
+        };
+        assert_eq!(allowing("max_p99"), Ok(()));
+        assert_eq!(allowing("chaos.min_tests"), Ok(()));
+        for wrong in ["max_p9", "chaos.max_p99", "chos.min_tests", ""] {
+            assert!(allowing(wrong).unwrap_err().contains("is no gate"), "{wrong}");
+        }
     }
 }

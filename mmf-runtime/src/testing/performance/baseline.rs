@@ -14,6 +14,8 @@ use crate::testing::results::{Outcome, Record, now_ms};
 
 /// So many runs are remembered.
 const REMEMBERED: usize = 10;
+/// A larger file is no baseline.
+const MOST_BYTES: u64 = 16 << 20;
 /// With fewer, nothing is decided.
 const ENOUGH: usize = 5;
 /// A run that is too slow has to be so in so many fresh ones.
@@ -81,7 +83,7 @@ impl PerformanceBaseline {
     ///
     /// Where the file cannot be read, or is none.
     pub fn read(file: &Path) -> io::Result<Self> {
-        match std::fs::read_to_string(file) {
+        match crate::testing::file::read(file, MOST_BYTES) {
             Ok(text) => Ok(serde_json::from_str(&text)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error),
@@ -109,7 +111,7 @@ impl PerformanceBaseline {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(file, serde_json::to_string_pretty(self)? + "\n")
+        crate::testing::file::replace(file, &(serde_json::to_string_pretty(self)? + "\n"))
     }
 
     /// Compares a run with the median of those before it: the limit lies three median absolute deviations

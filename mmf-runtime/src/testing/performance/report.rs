@@ -35,7 +35,7 @@ impl PerformanceReport {
 
     pub(super) fn fail(&mut self, reason: String) {
         self.passed = false;
-        self.reasons.push(reason);
+        self.reasons.push(crate::text::told(&reason));
     }
 
     /// Prints it, and fails the test where a limit was exceeded.

@@ -7,7 +7,12 @@ use std::io;
 use std::path::Path;
 
 use super::gates::GateVerdict;
-use super::results::{Outcome, Record};
+use super::results::{Outcome, Provenance, Record};
+use crate::duration::text_of_ms;
+use crate::text::visible;
+
+/// A longer history is none of ours.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// What came of all tests, and what the gates say of it.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -24,6 +29,8 @@ pub struct QualityReport {
     pub unreadable: Vec<String>,
     /// What else a reader should know.
     pub notes: Vec<String>,
+    /// Which run it is of, where that is known.
+    pub provenance: Option<Provenance>,
     /// Test by test.
     pub records: Vec<Record>,
 }
@@ -79,16 +86,60 @@ impl Sums {
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tests, passed, plain, chaos, contracts, performance, unended, .. } = self;
-        write!(
-            f,
-            "{passed} of {tests} tests passed: {contracts} contracts, {performance} measurements, {chaos} \
-             experiments, {plain} plain tests"
-        )?;
+        let kinds = [
+            counted(*contracts, "contract"),
+            counted(*performance, "measurement"),
+            counted(*chaos, "experiment"),
+            counted(*plain, "plain test"),
+        ];
+        write!(f, "{}: {}", passed_of(*passed, *tests), kinds.join(", "))?;
         if *unended > 0 {
             write!(f, "; {unended} began and never ended")?;
         }
         Ok(())
     }
+}
+
+/// `1 contract`, `2 contracts`
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn passed_of(passed: usize, tests: usize) -> String {
+    format!("{passed} of {} passed", counted(tests, "test"))
+}
+
+/// `run of cargo mmf test, commit 1a2b3c4, on build-7, 2026-11-29 10:00:00 UTC, 12.5s`
+fn provenance_line(provenance: &Provenance) -> String {
+    let Provenance { command, commit, host, started_ms, duration_ms, .. } = provenance;
+    let mut parts = vec![command.clone()];
+    parts.extend(commit.as_ref().map(|commit| format!("commit {commit}")));
+    parts.extend(host.as_ref().map(|host| format!("on {host}")));
+    parts.push(utc(*started_ms));
+    parts.push(match duration_ms {
+        Some(taken) => text_of_ms(*taken as f64),
+        None => "not ended".into(),
+    });
+    parts.join(", ")
+}
+
+/// `2026-11-29 10:00:00 UTC`
+fn utc(ms: u64) -> String {
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let Ok(at) = time::OffsetDateTime::from_unix_timestamp(seconds) else { return String::new() };
+    let (date, (hour, minute, second)) = (at.date(), at.to_hms());
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// A code span of Markdown, which nothing in it can end.
+fn code(text: &str) -> String {
+    let text = visible(text);
+    let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    // A backtick or a space at its ends would be taken for part of the fence.
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 /// One run among others.
@@ -113,7 +164,7 @@ impl Run {
     ///
     /// Where the file is there and cannot be read.
     pub fn history(file: &Path) -> io::Result<Vec<Self>> {
-        match std::fs::read_to_string(file) {
+        match super::file::read(file, MOST_BYTES) {
             Ok(text) => {
                 Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
             }
@@ -154,41 +205,53 @@ impl QualityReport {
         html::page(self, history)
     }
 
-    /// As plain text, for a terminal.
+    /// As plain text, for a terminal. What commands one is shown, and not sent.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "{}", self.sums);
+        if let Some(line) = self.provenance.as_ref().map(provenance_line) {
+            let _ = writeln!(text, "{}", visible(&line));
+        }
         let _ = writeln!(text, "\n{:30} {:>12} {:>12}  verdict", "gate", "limit", "measured");
-        for GateVerdict { gate, limit, measured, passed, .. } in &self.verdicts {
-            let verdict = if *passed { "ok" } else { "FAILED" };
-            let _ = writeln!(text, "{gate:30} {limit:>12} {measured:>12}  {verdict}");
+        for verdict in &self.verdicts {
+            let GateVerdict { gate, limit, measured, .. } = verdict;
+            let _ = writeln!(text, "{gate:30} {limit:>12} {measured:>12}  {}", verdict.verdict());
         }
         for line in &self.recommendations {
-            let _ = writeln!(text, "- {line}");
+            let _ = writeln!(text, "- {}", visible(line));
         }
         for line in &self.unreadable {
-            let _ = writeln!(text, "- not readable: {line}");
+            let _ = writeln!(text, "- not readable: {}", visible(line));
         }
         for line in &self.notes {
-            let _ = writeln!(text, "- note: {line}");
+            let _ = writeln!(text, "- note: {}", visible(line));
         }
         text
     }
 
-    /// As Markdown, for a pull request.
+    /// As Markdown, for a pull request. What others have written stands in code spans, where nothing means anything.
     pub fn markdown(&self) -> String {
         let verdict = if self.all_gates_passed { "All gates passed" } else { "A gate failed" };
-        let mut text = format!(
-            "## {verdict}\n\n{} of {} tests passed.\n\n| gate | limit | measured | |\n| --- | ---: | ---: | --- |\n",
-            self.sums.passed, self.sums.tests
-        );
-        for GateVerdict { gate, limit, measured, passed, .. } in &self.verdicts {
-            let mark = if *passed { "✅" } else { "❌" };
+        let mut text =
+            format!("## {verdict}\n\n{}.\n\n", passed_of(self.sums.passed, self.sums.tests));
+        if let Some(line) = self.provenance.as_ref().map(provenance_line) {
+            let _ = writeln!(text, "{}\n", code(&line));
+        }
+        text.push_str("| gate | limit | measured | |\n| --- | ---: | ---: | --- |\n");
+        for verdict in &self.verdicts {
+            let GateVerdict { gate, limit, measured, .. } = verdict;
+            let mark = match (verdict.no_data, verdict.passed) {
+                (false, true) => "✅".to_owned(),
+                (false, false) => "❌".to_owned(),
+                (true, passed) => {
+                    format!("{} {}", if passed { "⚪" } else { "❌" }, verdict.verdict())
+                }
+            };
             let _ = writeln!(text, "| `{gate}` | {limit} | {measured} | {mark} |");
         }
         text.push('\n');
         for line in self.recommendations.iter().chain(&self.unreadable).chain(&self.notes) {
-            let _ = writeln!(text, "- {line}");
+            let _ = writeln!(text, "- {}", code(line));
         }
         text
     }

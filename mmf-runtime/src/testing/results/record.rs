@@ -23,9 +23,16 @@ pub struct Record {
     /// The program it ran in, which tells tests of one path apart: by nextest's name for it, or by its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// The run that nextest gave a number; none under `cargo test`.
+    /// The run that it is of: `MMF_RUN`, by which `cargo mmf test` joins many programs; else what nextest gave a number,
+    /// or the process that started this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// Who started it, where that tells of tests that were tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// The Pact file it is of, and those beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pact: Option<PactSource>,
     /// When it ended, in milliseconds since 1970.
     pub at_ms: u64,
     /// Whether it passed.
@@ -41,6 +48,16 @@ pub struct Record {
     /// What kind of test it was, and what that kind has to say.
     #[serde(flatten)]
     pub outcome: Outcome,
+}
+
+/// The Pact file that a contract is of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PactSource {
+    /// Where it lies.
+    pub file: String,
+    /// The other Pact files of its folder.
+    pub beside: Vec<String>,
 }
 
 /// What each kind of test has to say.
@@ -221,7 +238,9 @@ impl Record {
             schema: SCHEMA,
             test: test.into(),
             program: program(),
-            run: std::env::var("NEXTEST_RUN_ID").ok(),
+            run: run(),
+            runner: std::env::var_os("NEXTEST_RUN_ID").map(|_| "nextest".into()),
+            pact: None,
             at_ms: now_ms(),
             passed,
             flaky: false,
@@ -241,12 +260,116 @@ impl Record {
         self.test.split_once("::").map_or(&self.test, |(_, path)| path)
     }
 
-    /// With the reasons.
+    /// With the reasons: without secrets, and cut where they are long.
     #[must_use]
     pub fn because(mut self, reasons: &[String]) -> Self {
-        self.reasons.extend_from_slice(reasons);
+        self.reasons.extend(reasons.iter().map(|reason| crate::text::told(reason)));
         self
     }
+
+    /// What somebody else may have written, as we take it: figures that are some, and texts within bounds.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not taken.
+    pub(super) fn accepted(mut self) -> Result<Self, String> {
+        if self.schema != SCHEMA {
+            let schema = self.schema;
+            return Err(format!(
+                "the schema {schema} is not known, {SCHEMA} is: it was written by another version"
+            ));
+        }
+        for (name, value) in self.durations() {
+            if !(0.0..=LONGEST_MS).contains(&value) {
+                return Err(format!("{name} is {value}, which is no duration"));
+            }
+        }
+        if let Outcome::Performance(measured) = &self.outcome {
+            for (name, value) in
+                [("throughput", measured.throughput), ("cpu_percent", measured.cpu_percent)]
+            {
+                if !(value.is_finite() && value >= 0.0) {
+                    return Err(format!("{name} is {value}, which is no figure"));
+                }
+            }
+        }
+        let tame = |text: &mut String| *text = crate::text::told(text);
+        tame(&mut self.test);
+        self.reasons.iter_mut().for_each(tame);
+        match &mut self.outcome {
+            Outcome::Contract(contract) => {
+                tame(&mut contract.service);
+                tame(&mut contract.endpoint);
+                for check in &mut contract.checks {
+                    tame(&mut check.name);
+                    tame(&mut check.detail);
+                }
+            }
+            Outcome::Performance(measured) => tame(&mut measured.endpoint),
+            Outcome::Chaos(chaos) => {
+                tame(&mut chaos.scenario);
+                tame(&mut chaos.target);
+                chaos.cases.iter_mut().for_each(|case| tame(&mut case.name));
+            }
+            Outcome::Started(_) | Outcome::Test => {}
+        }
+        Ok(self)
+    }
+
+    /// Every duration in it, by its name.
+    fn durations(&self) -> Vec<(&'static str, f64)> {
+        let mut all = vec![("duration_ms", self.duration_ms)];
+        match &self.outcome {
+            Outcome::Contract(contract) => {
+                all.extend(contract.sla_ms.map(|sla| ("sla_ms", sla)));
+                all.extend(contract.measured_ms.map(|measured| ("measured_ms", measured)));
+            }
+            Outcome::Performance(measured) => {
+                let Performance { mean_ms, p25_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms, .. } =
+                    *measured;
+                all.extend([
+                    ("mean_ms", mean_ms),
+                    ("p25_ms", p25_ms),
+                    ("p50_ms", p50_ms),
+                    ("p90_ms", p90_ms),
+                    ("p95_ms", p95_ms),
+                    ("p99_ms", p99_ms),
+                    ("max_ms", max_ms),
+                ]);
+                all.extend(measured.calibration_ms.map(|taken| ("calibration_ms", taken)));
+                let limit = measured.limits.get("max_response_time_ms");
+                all.extend(limit.map(|limit| ("max_response_time_ms", *limit)));
+            }
+            Outcome::Chaos(chaos) => {
+                for case in &chaos.cases {
+                    all.push(("p99_ms", case.p99_ms));
+                    all.extend(case.recovery_ms.map(|taken| ("recovery_ms", taken)));
+                }
+            }
+            Outcome::Started(_) | Outcome::Test => {}
+        }
+        all
+    }
+}
+
+/// A hundred years: no test takes longer.
+const LONGEST_MS: f64 = 1000.0 * 3600.0 * 24.0 * 365.0 * 100.0;
+
+/// The run that this process belongs to.
+fn run() -> Option<String> {
+    let given = |name: &str| std::env::var(name).ok().filter(|run| !run.is_empty());
+    given("MMF_RUN").or_else(|| given("NEXTEST_RUN_ID")).or_else(by_parent)
+}
+
+/// Programs that `cargo test` starts one after the other have one parent.
+#[cfg(unix)]
+fn by_parent() -> Option<String> {
+    Some(format!("started-by-{}", std::os::unix::process::parent_id()))
+}
+
+#[cfg(not(unix))]
+fn by_parent() -> Option<String> {
+    None
 }
 
 /// What tells this program from others.

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _, Parser};
 use clap_complete::Shell;
 
-use crate::{Command, End};
+use crate::{Command, End, say};
 
 #[derive(Args)]
 pub(crate) struct Completions {
@@ -22,7 +22,9 @@ struct Program {
 impl Completions {
     pub(crate) fn run(self) -> End {
         let mut command = Program::command();
-        clap_complete::generate(self.shell, &mut command, "cargo-mmf", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, "cargo-mmf", &mut script);
+        say(format_args!("{}", String::from_utf8_lossy(&script)));
         End::Passed
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mmf::testing::QualityReport;
 
-use crate::End;
 use crate::limits::Limits;
 use crate::report::page;
+use crate::{End, say};
 
 #[derive(Args)]
 pub(crate) struct Gate {
@@ -34,9 +34,9 @@ impl Gate {
 
     fn decide(self) -> Result<End, String> {
         let (report, folder) = self.limits.judge()?;
-        print!("{}", report.text());
+        say(format_args!("{}", report.text()));
         let page = page(&report, &folder, self.html)?;
-        println!("report: {}", page.display());
+        say(format_args!("report: {}\n", page.display()));
         if let Some(file) = self.markdown {
             write(&file, &report.markdown())?;
         }
@@ -60,6 +60,6 @@ fn end(report: &QualityReport) -> End {
 }
 
 pub(crate) fn write(file: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(file, text)
+    mmf::testing::file::replace(file, text)
         .map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }

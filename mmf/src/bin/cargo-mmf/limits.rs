@@ -44,6 +44,15 @@ pub(crate) struct Limits {
     /// How many tests may begin and never end; 0 without it
     #[arg(long, value_name = "COUNT")]
     max_unended: Option<u32>,
+    /// How many tests may have results of an earlier run only; 0 without it
+    #[arg(long, value_name = "COUNT")]
+    max_stale: Option<u32>,
+    /// How many Pact files may lie in a folder of pacts and be named by no test; 0 without it
+    #[arg(long, value_name = "COUNT")]
+    max_uncovered_pacts: Option<u32>,
+    /// A gate that holds where there is nothing to look at, such as max_p99 or chaos.min_tests; none without it
+    #[arg(long, value_name = "GATE")]
+    allow_no_data: Vec<String>,
     /// How many tests may pass only when they are tried again; not looked at without it
     #[arg(long, value_name = "COUNT")]
     max_flaky: Option<u32>,
@@ -113,10 +122,18 @@ impl Limits {
             ("max_failed_contracts", self.max_failed_contracts.map(Value::from)),
             ("max_unended", self.max_unended.map(Value::from)),
             ("max_flaky", self.max_flaky.map(Value::from)),
+            ("max_stale", self.max_stale.map(Value::from)),
+            ("max_uncovered_pacts", self.max_uncovered_pacts.map(Value::from)),
         ];
         for (gate, value) in plain {
             if let Some(value) = value {
                 gates.insert(gate.into(), value);
+            }
+        }
+        if !self.allow_no_data.is_empty() {
+            let allowed = gates.entry("allow_no_data").or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(allowed) = allowed {
+                allowed.extend(self.allow_no_data.iter().map(|gate| Value::from(gate.as_str())));
             }
         }
         Ok(())

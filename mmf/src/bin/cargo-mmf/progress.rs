@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::say;
+
 /// A bar under the lines that are printed, where there is a terminal.
 pub(crate) struct Progress(Option<ProgressBar>);
 
@@ -21,8 +23,8 @@ impl Progress {
     /// Prints a line above the bar.
     pub(crate) fn line(&self, line: &str) {
         match &self.0 {
-            Some(bar) => bar.suspend(|| println!("{line}")),
-            None => println!("{line}"),
+            Some(bar) => bar.suspend(|| say(format_args!("{line}\n"))),
+            None => say(format_args!("{line}\n")),
         }
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use mmf::testing::{QualityReport, Run};
 
-use crate::End;
 use crate::gate::write;
 use crate::limits::Limits;
+use crate::{End, say};
 
 #[derive(Args)]
 pub(crate) struct Report {
@@ -26,7 +26,7 @@ impl Report {
     fn write(self) -> Result<End, String> {
         let (report, folder) = self.limits.judge()?;
         let file = page(&report, &folder, self.html)?;
-        println!("{}", file.display());
+        say(format_args!("{}\n", file.display()));
         Ok(End::Passed)
     }
 }

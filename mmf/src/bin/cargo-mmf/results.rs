@@ -29,6 +29,18 @@ pub(crate) fn folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
         return std::path::absolute(&folder)
             .map_err(|error| format!("{}: {error}", folder.display()));
     }
+    let metadata = metadata()?;
+    let target =
+        metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(target).join("mmf").join("results"))
+}
+
+/// The root of the workspace here; nothing where there is none.
+pub(crate) fn workspace() -> Option<PathBuf> {
+    metadata().ok()?["workspace_root"].as_str().map(PathBuf::from)
+}
+
+fn metadata() -> Result<serde_json::Value, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--format-version", "1"])
@@ -38,9 +50,6 @@ pub(crate) fn folder(given: Option<PathBuf>) -> Result<PathBuf, String> {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(format!("no results folder is given, and there is no package here: {said}"));
     }
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("cargo metadata is not understood: {error}"))?;
-    let target =
-        metadata["target_directory"].as_str().ok_or("cargo metadata names no target folder")?;
-    Ok(PathBuf::from(target).join("mmf").join("results"))
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("cargo metadata is not understood: {error}"))
 }

@@ -1,6 +1,6 @@
 //! What the test runners say of the whole suite: plain tests count as much as those of MMF.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use mmf::testing::results::{Outcome, Record, Results};
 use quick_junit::{Report, TestCaseStatus};
@@ -25,6 +25,7 @@ pub(crate) fn of_junit(xml: &str) -> Result<Vec<Record>, String> {
             let name = format!("{}::{}", crate_of(binary), case.name.as_str());
             let mut record = Record::new(name, passed, taken, Outcome::Test);
             record.flaky = flaky;
+            record.runner = Some("nextest".into());
             record.program = Some(binary.to_owned());
             records.push(record);
         }
@@ -72,29 +73,150 @@ pub(crate) fn joined(known: &Results, told: Vec<Record>) -> Vec<Record> {
 
 /// Reads what `cargo test` prints, line by line. It tells the time of a whole program only: each of its plain
 /// tests gets the same share of it.
+///
+/// What a test prints may look like a line of its own. So the tests are listed before they run: what is on no list is
+/// none, and of one that is told of twice the worse counts.
 #[derive(Default)]
 pub(crate) struct Libtest {
-    /// The file of the program that runs, without its ending; empty for doc tests.
+    /// The tests of each program, where they were listed.
+    listed: HashMap<String, BTreeSet<String>>,
+    /// The file of the program that runs, without its ending; of doc tests `doc-tests` and the crate.
     program: String,
     records: Vec<Record>,
     /// How many of its tests are still to be told of.
     awaited: usize,
     /// Where the records of the program that runs begin.
     first: usize,
+    /// Those of its tests that were told of, with their places among the records; ignored ones have none.
+    seen: HashMap<String, Option<usize>>,
+    /// Whether the program has said how it ended.
+    has_ended: bool,
     /// How many tests the programs said they run, and how many were told of.
     announced: usize,
     told: usize,
+    untold: usize,
+    ghosts: usize,
 }
 
+/// What libtest says behind the name of a test.
+const MODES: [&str; 4] = [" - should panic", " - compile fail", " - compile", " - no run"];
+
 impl Libtest {
+    /// A line of a run with `--list`. Whether it is one for people: of cargo, and of no program.
+    pub(crate) fn list(&mut self, line: &str) -> bool {
+        if self.begins(line.trim()) {
+            self.listed.entry(self.program.clone()).or_default();
+            return false;
+        }
+        if let Some(listed) = self.listed.get_mut(&self.program) {
+            listed.extend(line.strip_suffix(": test").map(str::to_owned));
+            return false;
+        }
+        true
+    }
+
+    /// The tests are listed, and the run begins.
+    pub(crate) fn listed(&mut self) {
+        self.program.clear();
+        self.announced = self.listed.values().map(BTreeSet::len).sum();
+    }
+
+    /// Whether a program begins.
+    fn begins(&mut self, line: &str) -> bool {
+        let doc = line.strip_prefix("Doc-tests ").map(|name| format!("doc-tests {name}"));
+        match doc.or_else(|| program(line)) {
+            Some(program) => {
+                self.program = program;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// A line of cargo or of a test program.
     pub(crate) fn read(&mut self, line: &str) {
-        let trimmed = line.trim();
-        if trimmed.starts_with("Doc-tests ") {
-            self.program.clear();
-        } else if let Some(program) = program(trimmed) {
-            self.program = program;
-        } else if let Some(rest) = line.strip_prefix("running ") {
+        let before = self.program.clone();
+        let is_new = self.begins(line.trim());
+        if is_new && self.listed.contains_key(&before) {
+            let next = std::mem::replace(&mut self.program, before);
+            self.close();
+            self.program = next;
+        }
+        if is_new {
+            self.first = self.records.len();
+            return;
+        }
+        match self.listed.contains_key(&self.program) {
+            true => self.read_listed(line),
+            false => self.read_unlisted(line),
+        }
+    }
+
+    fn read_listed(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("test result: ") {
+            self.has_ended = true;
+            return self.finished(rest);
+        }
+        // What was printed before without an end of line stands before it.
+        let starts = line.match_indices("test ").map(|(start, _)| &line[start + 5..]);
+        let parts = starts.filter_map(|rest| rest.rsplit_once(" ... "));
+        let mut found = None;
+        for (name, verdict) in parts {
+            let listed = &self.listed[&self.program];
+            let bare = MODES.iter().find_map(|mode| name.strip_suffix(mode)).unwrap_or(name);
+            if let Some(name) = [name, bare].into_iter().find(|name| listed.contains(*name)) {
+                found = Some((name.to_owned(), verdict.trim().to_owned()));
+            }
+        }
+        match found {
+            Some((name, verdict)) => self.listed_test(name, &verdict),
+            None if line.starts_with("test ") && line.contains(" ... ") => self.ghosts += 1,
+            None => {}
+        }
+    }
+
+    fn listed_test(&mut self, name: String, verdict: &str) {
+        let passed = match verdict.split([' ', ',']).next() {
+            Some("ok") => Some(true),
+            Some("FAILED") => Some(false),
+            Some("ignored") => None,
+            _ => return,
+        };
+        if let Some(known) = self.seen.get(&name) {
+            self.ghosts += 1;
+            if passed == Some(false) {
+                match known {
+                    Some(place) => self.records[*place].passed = false,
+                    None => self.push(&name, false, Outcome::Test),
+                }
+            }
+            return;
+        }
+        self.told += 1;
+        let place = passed.map(|passed| {
+            self.push(&name, passed, Outcome::Test);
+            self.records.len() - 1
+        });
+        self.seen.insert(name, place);
+    }
+
+    /// The program that was listed has ended.
+    fn close(&mut self) {
+        let listed = self.listed.get(&self.program).map_or(0, BTreeSet::len);
+        let missing = listed.saturating_sub(self.seen.len());
+        let was_quiet = self.has_ended && self.seen.is_empty();
+        if missing > 0 && was_quiet {
+            self.untold += missing;
+        } else if missing > 0 {
+            self.awaited = missing;
+            self.broken_off();
+        }
+        self.seen.clear();
+        self.has_ended = false;
+    }
+
+    fn read_unlisted(&mut self, line: &str) {
+        if let Some(rest) = line.strip_prefix("running ") {
             self.broken_off();
             let number = rest.split(' ').next().and_then(|number| number.parse().ok());
             self.awaited = number.unwrap_or(0);
@@ -122,9 +244,11 @@ impl Libtest {
     }
 
     fn push(&mut self, name: &str, passed: bool, outcome: Outcome) {
+        let is_doc = self.program.starts_with("doc-tests ");
         let crate_name = self.program.rsplit_once('-').map_or(&*self.program, |(name, _)| name);
         let name = match crate_name {
             "" => name.to_owned(),
+            _ if is_doc => name.to_owned(),
             name_of_crate => format!("{}::{name}", name_of_crate.replace('-', "_")),
         };
         let mut record = Record::new(name, passed, 0.0, outcome);
@@ -149,9 +273,10 @@ impl Libtest {
         self.awaited = 0;
         let seconds = rest.rsplit("finished in ").next().and_then(|end| end.strip_suffix('s'));
         let Some(seconds) = seconds.and_then(|seconds| seconds.parse::<f64>().ok()) else { return };
+        let is_time = (0.0..1e9).contains(&seconds);
         let records = &mut self.records[self.first..];
         let share = seconds * 1000.0 / records.len().max(1) as f64;
-        records.iter_mut().for_each(|record| record.duration_ms = share);
+        records.iter_mut().filter(|_| is_time).for_each(|record| record.duration_ms = share);
     }
 
     pub(crate) fn told(&self) -> usize {
@@ -164,11 +289,28 @@ impl Libtest {
 
     /// How many tests ran of which nothing was told, as with `-q`.
     pub(crate) fn untold(&self) -> usize {
-        self.announced.saturating_sub(self.told)
+        match self.listed.is_empty() {
+            true => self.announced.saturating_sub(self.told),
+            false => self.untold,
+        }
+    }
+
+    /// How many lines looked like those of a test, and were none.
+    pub(crate) fn ghosts(&self) -> usize {
+        self.ghosts
+    }
+
+    /// The run has ended.
+    pub(crate) fn end(&mut self) {
+        match self.listed.contains_key(&self.program) {
+            true => self.close(),
+            false => self.broken_off(),
+        }
+        self.program.clear();
     }
 
     pub(crate) fn records(mut self) -> Vec<Record> {
-        self.broken_off();
+        self.end();
         self.records
     }
 }
@@ -217,6 +359,93 @@ mod tests {
         let times: Vec<_> = records.iter().map(|record| record.duration_ms).collect();
         assert_eq!(times, [750.0, 750.0, 0.0]);
         assert_eq!(records[2].program.as_deref(), Some("it-0123456789abcdef"));
+    }
+
+    /// Of one program with these tests, what is read of these lines.
+    fn listed(tests: &[&str], lines: &[&str]) -> Libtest {
+        let running = "     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)";
+        let mut libtest = Libtest::default();
+        assert!(libtest.list("   Compiling it v0.1.0"));
+        assert!(!libtest.list(running));
+        for test in tests {
+            assert!(!libtest.list(&format!("{test}: test")));
+        }
+        assert!(!libtest.list("2 tests, 0 benchmarks"));
+        libtest.listed();
+        libtest.read(running);
+        lines.iter().for_each(|line| libtest.read(line));
+        libtest
+    }
+
+    #[test]
+    fn what_a_test_prints_is_none_of_the_runner() {
+        let libtest = listed(
+            &["a", "b", "c", "d", "e"],
+            &[
+                "running 5 tests",
+                "test ghost ... ok",
+                "test a ... ok",
+                "test b ... ok",
+                "running 99 tests",
+                "test result: ok. 99 passed; finished in 0.00s",
+                "half a linetest c - should panic ... ok",
+                "test b ... FAILED",
+                "test d ... ignored, for a reason",
+                "test e ... ok <0.001s>",
+                "test ghost ... FAILED",
+                "test result: FAILED. 3 passed; 1 failed; 1 ignored; finished in 0.40s",
+            ],
+        );
+        assert_eq!((libtest.announced(), libtest.told(), libtest.ghosts()), (5, 5, 3));
+        let records = libtest.records();
+        assert_eq!(
+            seen(&records),
+            [("it::a", true), ("it::b", false), ("it::c", true), ("it::e", true)]
+        );
+        assert_eq!(records[0].duration_ms, 100.0);
+    }
+
+    #[test]
+    fn what_was_listed_and_never_told_of_is_missed() {
+        let broken = listed(&["a", "b"], &["running 2 tests", "test a ... ok"]).records();
+        assert_eq!(seen(&broken), [("it::a", true), ("it::(the program broke off)", false)]);
+        let mut quiet = listed(&["a", "b"], &["..", "test result: ok. 2 passed; finished in 0.1s"]);
+        quiet.end();
+        assert_eq!(quiet.untold(), 2);
+        assert!(quiet.records().is_empty());
+    }
+
+    #[test]
+    fn doc_tests_are_told_apart_by_their_crate() {
+        let mut libtest = Libtest::default();
+        for line in [
+            "   Doc-tests a",
+            "src/lib.rs - f (line 3): test",
+            "src/lib.rs - g (line 9): test",
+            "   Doc-tests b",
+            "src/lib.rs - f (line 3): test",
+        ] {
+            libtest.list(line);
+        }
+        libtest.listed();
+        for line in [
+            "   Doc-tests a",
+            "test src/lib.rs - f (line 3) ... ok",
+            "test src/lib.rs - g (line 9) - compile fail ... ok",
+            "   Doc-tests b",
+            "test src/lib.rs - f (line 3) ... FAILED",
+        ] {
+            libtest.read(line);
+        }
+        let records = libtest.records();
+        let programs: Vec<_> = records
+            .iter()
+            .map(|record| (record.program.as_deref().unwrap(), record.passed))
+            .collect();
+        assert_eq!(
+            programs,
+            [("doc-tests a", true), ("doc-tests a", true), ("doc-tests b", false)]
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The file that the tests of a consumer write, each its own interactions.
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pact_models::interaction::Interaction as _;
@@ -16,24 +16,41 @@ use serde_json::{Value, json};
 /// The comment with the names of the tests that an interaction is of: it goes when the last of them has it no more.
 const TESTS: &str = "tests";
 
+/// A larger file is no pact.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// A file of V4.
 pub(super) struct PactFile {
+    folder: PathBuf,
     path: PathBuf,
     empty: V4Pact,
 }
 
 impl PactFile {
-    pub(super) fn new(folder: &Path, consumer: &str, provider: &str) -> Self {
+    /// The file of two names in a folder.
+    ///
+    /// # Errors
+    ///
+    /// Where they are such that it would lie elsewhere.
+    pub(super) fn new(folder: &Path, consumer: &str, provider: &str) -> Result<Self, String> {
+        for name in [consumer, provider] {
+            if name.is_empty() || name.contains(['/', '\\', '\0', ':']) || name.starts_with('.') {
+                return Err(format!(
+                    "{name:?} is no part of the name of a file: it leads out of the folder"
+                ));
+            }
+        }
         let empty = V4Pact {
             consumer: Consumer { name: consumer.to_owned() },
             provider: Provider { name: provider.to_owned() },
             ..V4Pact::default()
         };
-        Self { path: folder.join(empty.default_file_name()), empty }
+        let path = folder.join(empty.default_file_name());
+        Ok(Self { folder: folder.to_owned(), path, empty })
     }
 
-    /// Puts the interactions of a test in place of those that it wrote before. The file is locked meanwhile, as
-    /// tests of several processes write it; where nothing changes it is not touched, nor what is built of it.
+    /// Puts the interactions of a test in place of those that it wrote before. The folder is locked meanwhile, as
+    /// tests of several processes write it; where nothing changes the file is not touched, nor what is built of it.
     ///
     /// # Errors
     ///
@@ -45,15 +62,12 @@ impl PactFile {
         interactions: Vec<SynchronousHttp>,
     ) -> Result<(), String> {
         let wrong = |error: &dyn std::fmt::Display| format!("{}: {error}", self.path.display());
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
-        }
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&self.path).map_err(|error| wrong(&error))?;
-        file.lock().map_err(|error| wrong(&error))?;
-        let mut known = String::new();
-        file.read_to_string(&mut known).map_err(|error| wrong(&error))?;
+        fs::create_dir_all(&self.folder).map_err(|error| wrong(&error))?;
+        let _locked = locked(&self.folder).map_err(|error| wrong(&error))?;
+        let known = match crate::testing::file::read(&self.path, MOST_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            known => known.map_err(|error| wrong(&error))?,
+        };
         let mut pact = match known.trim() {
             "" => self.empty.clone(),
             text => {
@@ -89,11 +103,28 @@ impl PactFile {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(&json).map_err(|error| wrong(&error))? + "\n";
-        file.set_len(0)
-            .and_then(|()| file.seek(SeekFrom::Start(0)))
-            .and_then(|_| file.write_all(text.as_bytes()))
-            .map_err(|error| wrong(&error))
+        crate::testing::file::replace(&self.path, &text).map_err(|error| wrong(&error))
     }
+}
+
+/// Locks a folder, until the file is dropped.
+#[cfg(unix)]
+fn locked(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Folders cannot be opened there: a file in it stands for it.
+#[cfg(not(unix))]
+fn locked(folder: &Path) -> io::Result<File> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(folder.join(".pacts.lock"))?;
+    file.lock()?;
+    Ok(file)
 }
 
 type Comments = HashMap<String, Value>;

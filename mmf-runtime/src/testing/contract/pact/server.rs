@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::panic::RefUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http_body_util::{BodyExt as _, Collected, Full};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -24,6 +24,9 @@ use pact_models::v4::synch_http::SynchronousHttp;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// More of a body is not read.
+const MOST_BYTES: usize = 64 << 20;
 
 /// What is expected, and what was asked.
 #[derive(Debug, Default)]
@@ -81,7 +84,10 @@ async fn answer(
     request: Request<Incoming>,
     shared: Shared,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let request = read(request).await;
+    let request = match read(request).await {
+        Ok(request) => request,
+        Err(why) => return Ok(refused(&shared, why)),
+    };
     let expected: Vec<_> =
         shared.lock().expected.iter().map(|(interaction, _)| interaction.clone()).collect();
     let pact: Box<dyn Pact + Send + Sync + RefUnwindSafe> = V4Pact::default().boxed();
@@ -108,18 +114,31 @@ async fn answer(
         let why: Vec<_> = result.mismatches().iter().map(Mismatch::description).collect();
         what = format!("{what}; nearest is {:?}: {}", interaction.description, why.join("; "));
     }
+    Ok(refused(&shared, what))
+}
+
+/// Notes a request that nothing is about, and answers it.
+fn refused(shared: &Shared, what: String) -> Response<Full<Bytes>> {
     let body =
         json!({ "error": "no interaction of the pact is about this request", "request": what });
     shared.lock().unexpected.push(what);
     let mut response = Response::new(Full::from(body.to_string()));
     *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
-    Ok(response)
+    response
 }
 
-async fn read(request: Request<Incoming>) -> HttpRequest {
+/// A request as it came, of a body within bounds.
+async fn read(request: Request<Incoming>) -> Result<HttpRequest, String> {
     let (parts, body) = request.into_parts();
-    // A body that breaks off is compared as far as it came.
-    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let body = match Limited::new(body, MOST_BYTES).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let (method, path, most) = (parts.method, parts.uri.path(), MOST_BYTES >> 20);
+            return Err(format!("{method} {path}; its body is larger than {most} MiB"));
+        }
+        // A body that breaks off is compared as far as it came.
+        Err(_) => Bytes::new(),
+    };
     let mut headers = HashMap::<String, Vec<String>>::new();
     for (name, value) in &parts.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -127,7 +146,7 @@ async fn read(request: Request<Incoming>) -> HttpRequest {
     }
     let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| ContentType::parse(kind).ok());
-    HttpRequest {
+    Ok(HttpRequest {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         query: parse_query_string(parts.uri.query().unwrap_or_default()),
@@ -138,7 +157,7 @@ async fn read(request: Request<Incoming>) -> HttpRequest {
             OptionalBody::Present(body, kind, None)
         },
         ..HttpRequest::default()
-    }
+    })
 }
 
 async fn respond(interaction: &SynchronousHttp) -> Response<Full<Bytes>> {
