@@ -118,7 +118,19 @@ async fn in_no_time() -> Result<(), String> {
     Ok(())
 }
 
-#[performance_test(iterations = 40, rate = 400.0, max_error_rate = 0.5)]
+#[performance_test(iterations = 20, rate = 1000.0, warm_up = 0)]
+#[should_panic(expected = "the rate of 1000 a second was not held, ")]
+async fn far_from_its_rate() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+#[performance_test(iterations = 20, rate = 1000.0, warm_up = 0, allow_missed_rate = true)]
+async fn far_from_its_rate_as_it_may_be() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+// A machine may stall for a moment.
+#[performance_test(iterations = 40, rate = 400.0, allow_missed_rate = true, max_error_rate = 0.5)]
 fn at_a_rate() -> Result<(), String> {
     Ok(())
 }

@@ -16,6 +16,7 @@ keys! {
         warm_up: Value<u64>,
         concurrency: Value<u32>,
         rate: Value<f64>,
+        allow_missed_rate: Value<bool>,
         percentile: Value<f64>,
         max_response_time: Value<Duration>,
         max_memory: Value<Size>,
@@ -56,6 +57,9 @@ impl Args {
             && !(0.0..=1.0).contains(share)
         {
             errors.push(*span, "`max_error_rate` must lie between 0 and 1");
+        }
+        if let (Some(allow), None) = (&self.allow_missed_rate, &self.rate) {
+            errors.push(allow.span(), "`allow_missed_rate` needs a rate: `rate = 100.0`");
         }
         percentile(self.percentile.as_ref(), errors);
         if let Some(Text { text, span }) = &self.baseline

@@ -62,6 +62,7 @@ fn expand(args: &Args, function: &Function) -> TokenStream {
     set("warm_up", args.warm_up.as_ref().and_then(|value| code(value)));
     set("concurrency", args.concurrency.as_ref().map(|value| quote!((#value) as usize)));
     set("rate", args.rate.as_ref().and_then(|value| code(value)));
+    set("allow_missed_rate", args.allow_missed_rate.as_ref().and_then(|value| code(value)));
     set("percentile", args.percentile.as_ref().and_then(|value| code(value)));
     let baseline = args.baseline.as_ref().map(|baseline| {
         let file = format!("/mmf-baselines/{}.json", baseline.text);

@@ -15,7 +15,7 @@ use super::usage::Usage;
 use crate::testing::body::{Verdict, attempt};
 use crate::testing::results::{Outcome, Performance, Record};
 
-/// Below this share of its rate, an open model is told of as not held.
+/// Below this share of its rate, an open model has not held it.
 const HELD: f64 = 0.9;
 /// Times are kept in nanoseconds and told in milliseconds.
 const NANOS_A_MS: f64 = 1e6;
@@ -40,6 +40,7 @@ pub struct PerformanceTest {
     warm_up: u64,
     concurrency: usize,
     rate: Option<f64>,
+    allow_missed_rate: bool,
     percentile: f64,
     limits: Limits,
     baseline: Option<PathBuf>,
@@ -59,6 +60,7 @@ impl PerformanceTest {
             warm_up: 10,
             concurrency: 1,
             rate: None,
+            allow_missed_rate: false,
             percentile: 95.0,
             limits: Limits::default(),
             baseline: None,
@@ -98,9 +100,16 @@ impl PerformanceTest {
     }
 
     /// How many start a second, whether earlier ones have ended or not, as far as the concurrency allows. The
-    /// time of each counts from when it was to start, so that a stall counts for all that it kept waiting.
+    /// time of each counts from when it was to start, so that a stall counts for all that it kept waiting. Where fewer
+    /// than nine tenths of it ran, it measured something else than was asked for, and fails.
     pub fn rate(mut self, a_second: f64) -> Self {
         self.rate = Some(a_second);
+        self
+    }
+
+    /// Whether fewer runs a second than [`rate`](Self::rate) says are no failure, and only told. Default: they are one.
+    pub fn allow_missed_rate(mut self, yes: bool) -> Self {
+        self.allow_missed_rate = yes;
         self
     }
 
@@ -258,10 +267,14 @@ impl PerformanceTest {
         if let Some(rate) = self.rate {
             let started = all.times.len() as f64 / elapsed;
             if started < HELD * rate {
-                println!(
-                    "{}: the rate of {rate} a second was not held, {started:.1} ran; concurrency allows {} at once",
-                    self.name, self.concurrency
+                let missed = format!(
+                    "the rate of {rate} a second was not held, {started:.1} ran; concurrency allows {} at once",
+                    self.concurrency
                 );
+                match self.allow_missed_rate {
+                    true => println!("{}: {missed}", self.name),
+                    false => report.fail(missed),
+                }
             }
         }
         let cpu = usage.cpu();
