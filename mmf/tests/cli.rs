@@ -392,3 +392,171 @@ fn measurements_are_accepted_as_a_baseline() {
     assert_eq!(baseline.runs.iter().map(|run| run.p25_ms).collect::<Vec<_>>(), [1.5; 3]);
     assert_eq!((baseline.runs[0].calibration_ms, &*baseline.runs[0].machine), (2.0, "a machine"));
 }
+
+/// Runs `cargo mmf` in a folder.
+fn mmf(folder: &Folder, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+        .arg("mmf")
+        .args(arguments)
+        .current_dir(&folder.0)
+        .output()
+        .unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn baselines_are_written_where_they_belong_and_nowhere_else() {
+    let folder = Folder::new("hostile-baseline");
+    let elsewhere = Folder::new("elsewhere");
+    let other = elsewhere.0.join("mmf-baselines/users.json").display().to_string();
+    let own = |name: &str| folder.0.join(name).display().to_string();
+    std::fs::create_dir_all(folder.0.join("mmf-baselines")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&elsewhere.0, folder.0.join("linked")).unwrap();
+    for (file, why) in [
+        (other.as_str(), "outside of the workspace"),
+        (&own("src/main.rs"), "is not called mmf-baselines/NAME.json"),
+        (&own("mmf-baselines/.json"), "is not called mmf-baselines/NAME.json"),
+        (&own("mmf-baselines/users.toml"), "is not called"),
+        (&own("mmf-baselines/../users.json"), "is not called"),
+        (&own("linked/mmf-baselines/users.json"), "outside of the workspace"),
+        ("/mmf-baselines/users.json", "outside of the workspace"),
+        ("/no/such/mmf-baselines/users.json", "not on this machine"),
+    ] {
+        let measured = Performance {
+            baseline: Some(file.into()),
+            machine: Some("a machine".into()),
+            calibration_ms: Some(2.0),
+            ..Performance::default()
+        };
+        let record = Record::new("a::fast", true, 20.0, Outcome::Performance(measured));
+        folder.write("a-1.jsonl", &lines(&[record]));
+        let results = folder.results().display().to_string();
+        let (code, text) = mmf(&folder, &["baseline", "accept", "--results", &results]);
+        assert!(code == 2 && text.contains(why), "{file}: {text}");
+    }
+    assert!(!elsewhere.0.join("mmf-baselines").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn only_files_are_read_and_replaced() {
+    let folder = Folder::new("no-files");
+    folder.write("a-1.jsonl", &lines(&good()));
+    let pipe = folder.results().join("pipe.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
+    assert!(code == 2 && text.contains("pipe.jsonl: it is no file"), "{text}");
+    std::fs::remove_file(&pipe).unwrap();
+    std::fs::remove_file(folder.0.join("report.html")).unwrap();
+    let precious = folder.write("precious", "kept");
+    std::os::unix::fs::symlink(&precious, folder.0.join("report.html")).unwrap();
+    let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
+    assert!(code == 2 && text.contains("a link is there, which is not followed"), "{text}");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "kept");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_has_enough_ends_it_quietly() {
+    let folder = Folder::new("pipe");
+    folder.write("a-1.jsonl", &lines(&good()));
+    let results = folder.results().display().to_string();
+    let program = env!("CARGO_BIN_EXE_cargo-mmf");
+    for (command, sends) in [
+        (format!("{program} mmf gate --min-chaos-coverage 0 --results {results}"), "| head -c 1"),
+        (format!("{program} mmf schema"), "| head -c 1"),
+        (format!("{program} mmf completions bash"), "| head -c 1"),
+        (format!("{program} mmf gate --min-chaos-coverage 0 --results {results}"), ">&-"),
+    ] {
+        // The exit code of the command, and not that of its reader.
+        let script = format!("{{ {command}; echo ended $? >&2; }} {sends}");
+        let output =
+            Command::new("sh").arg("-c").arg(script).current_dir(&folder.0).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("ended 0") && !text.contains("panicked"), "{sends}: {text}");
+    }
+    if std::path::Path::new("/dev/full").exists() {
+        let script =
+            format!("{program} mmf gate --min-chaos-coverage 0 --results {results} >/dev/full");
+        let output =
+            Command::new("sh").arg("-c").arg(script).current_dir(&folder.0).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.success() && text.matches("cannot be printed").count() == 1,
+            "{text}"
+        );
+    }
+}
+
+/// `cargo mmf test` with a cargo that prints what a script says.
+#[cfg(unix)]
+fn tested(folder: &Folder, listed: &str, printed: &str) -> (i32, String) {
+    use std::os::unix::fs::PermissionsExt as _;
+    folder.write("listed", listed);
+    folder.write("printed", printed);
+    let cargo = folder.write(
+        "cargo",
+        "#!/bin/sh\n[ \"$1\" = test ] || exit 1\ncase \"$*\" in *--list) cat \"$(dirname \"$0\")/listed\";; *) cat \"$(dirname \"$0\")/printed\";; esac\n",
+    );
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+        .args(["mmf", "test", "--results"])
+        .arg(folder.results())
+        .env("CARGO", &cargo)
+        .output()
+        .unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_test_prints_is_no_test() {
+    let folder = Folder::new("ghosts");
+    let running = "     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)\n";
+    let listed = format!("{running}a: test\nb: test\n\n2 tests, 0 benchmarks\n");
+    let printed = format!(
+        "{running}\nrunning 2 tests\ntest ghost ... ok\ntest b ... ok\nno end of linetest a ... ok\n\
+         test b ... FAILED\ntest result: FAILED. 1 passed; 1 failed; finished in 0.20s\n"
+    );
+    let (code, text) = tested(&folder, &listed, &printed);
+    assert_eq!(code, 0, "the script ends well: {text}");
+    assert!(text.contains("2 lines looked like those of a test, and are not counted"), "{text}");
+    let gate = [
+        "--min-chaos-coverage",
+        "0",
+        "--min-performance-tests",
+        "0",
+        "--allow-no-data",
+        "max_failed_contracts",
+    ];
+    let (code, text) = folder.gate(&gate);
+    assert!(code == 1 && text.contains("1 of 2 tests passed"), "{text}");
+    assert!(text.contains("mend what fails: it::b") && !text.contains("it::ghost"), "{text}");
+    assert!(text.contains("cargo test, "), "the run is told of: {text}");
+}
+
+#[test]
+#[cfg(unix)]
+fn only_results_are_cleared() {
+    let folder = Folder::new("cleared");
+    folder.write("a-1.jsonl", &lines(&good()));
+    folder.write("torn-2.jsonl", "{\"schema\":1,\"te");
+    folder.write("data.jsonl", "{\"order\": 1}\n");
+    let kept = ["data.jsonl", "junit.xml", "nextest.toml", "notes.txt"];
+    for name in &kept[1..] {
+        std::fs::write(folder.results().join(name), "mine").unwrap();
+    }
+    tested(&folder, "", "");
+    let mut left: Vec<_> = std::fs::read_dir(folder.results())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["data.jsonl", "junit.xml", "nextest.toml", "notes.txt", "run.json", "suite.jsonl"]
+    );
+}

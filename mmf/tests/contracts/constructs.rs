@@ -1,6 +1,11 @@
 //! What documents are made of, each construct as small as it gets: what it allows passes, what it does not fails.
 //! Most come from public documents and from public reports on tools that read them.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the rows of a table are written without references"
+)]
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Response;

@@ -316,3 +316,173 @@ async fn a_pattern_that_is_none_is_told() {
         .await;
     assert!(report.reasons[0].contains("at $.id: Pact has no rule \"intger\""), "{report}");
 }
+
+#[contract_test(
+    service = "users",
+    base_url(spawn().await),
+    pacts("tests/contracts/web-users*.json"),
+    provider_states(states)
+)]
+async fn of_a_folder(_: ContractResponse) {}
+
+/// A pact whose request is made with this generator in this place; what is wrong with it.
+async fn generated(request: Value, values: Value) -> Result<String, String> {
+    let interaction = json!({
+        "type": "Synchronous/HTTP",
+        "description": "made",
+        "providerStates": [{ "name": "a state" }],
+        "request": request,
+        "response": { "status": 200 },
+    });
+    let pact = json!({
+        "consumer": { "name": "web" },
+        "provider": { "name": "users" },
+        "interactions": [interaction],
+        "metadata": { "pactSpecification": { "version": "4.0" } },
+    });
+    let app = axum::Router::new().fallback(|uri: axum::http::Uri| async move { uri.to_string() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, app).into_future());
+    let mut asked = String::new();
+    let report = ContractTest::new("contracts::pact::made", "users", "")
+        .base_url(url)
+        .pact("made.json", pact.to_string(), 0)
+        .provider_states(move |_| {
+            let values = values.clone();
+            async move { values }
+        })
+        .run(|response| {
+            asked = response.text();
+            async {}
+        })
+        .await;
+    if report.passed { Ok(asked) } else { Err(report.reasons.join("; ")) }
+}
+
+fn from_id(part: &str, request: Value) -> Value {
+    let mut request = request;
+    let generator = json!({ "type": "ProviderState", "expression": "${id}" });
+    request["generators"] = match part {
+        "path" => json!({ "path": { "type": "ProviderState", "expression": "/users/${id}" } }),
+        part => json!({ part: { "id": generator } }),
+    };
+    request
+}
+
+#[tokio::test]
+async fn values_are_such_that_their_place_can_carry_them() {
+    let path = |value: Value| {
+        let request = from_id("path", json!({ "method": "GET", "path": "/users/7" }));
+        generated(request, json!({ "id": value }))
+    };
+    assert_eq!(path(json!(7)).await.unwrap(), "/users/7");
+    assert_eq!(path(json!("é?#x")).await.unwrap(), "/users/%C3%A9%3F%23x");
+    assert!(path(json!({ "a": 1 })).await.unwrap_err().contains("which no path can carry"));
+    assert!(path(json!([1])).await.unwrap_err().contains("which no path can carry"));
+    assert!(path(json!("")).await.unwrap_err().contains("`id` is empty"));
+    assert!(path(json!("a\r\nb")).await.unwrap_err().contains("is no path that can be asked"));
+    let query = |value: Value| {
+        let request = json!({ "method": "GET", "path": "/users", "query": { "id": ["7"] } });
+        generated(from_id("query", request), json!({ "id": value }))
+    };
+    assert_eq!(query(json!("é&a=b")).await.unwrap(), "/users?id=%C3%A9%26a%3Db");
+    assert_eq!(
+        query(json!("\u{103}")).await.unwrap(),
+        "/users?id=%C4%83",
+        "`pact_models` panics of it"
+    );
+    let named =
+        json!({ "method": "GET", "path": "/users", "query": { "a&b": ["7"], "flag": [null] } });
+    assert_eq!(generated(named, json!({})).await.unwrap(), "/users?a%26b=7&flag");
+    let header = |value: Value| {
+        let request = json!({ "method": "GET", "path": "/users", "headers": { "id": ["7"] } });
+        generated(from_id("header", request), json!({ "id": value }))
+    };
+    assert_eq!(header(json!("a b")).await.unwrap(), "/users");
+    let broken = header(json!("a\r\nx: y")).await.unwrap_err();
+    assert!(broken.contains("cannot be sent as the header id"), "{broken}");
+}
+
+#[tokio::test]
+async fn a_generator_that_cannot_be_met_fails_the_test_alone() {
+    let request = json!({
+        "method": "GET",
+        "path": "/users",
+        "query": { "id": ["7"] },
+        "generators": { "query": { "id": { "type": "RandomInt", "min": 9, "max": 1 } } },
+    });
+    let panicked = generated(request, json!({})).await.unwrap_err();
+    assert!(panicked.starts_with("generated values: panic: "), "{panicked}");
+}
+
+#[tokio::test]
+async fn names_that_lead_out_of_the_folder_are_refused() {
+    let folder = folder("names");
+    for (consumer, provider) in
+        [("../web", "users"), ("web", "a/b"), ("", "users"), (".web", "users"), ("web", "a\\b")]
+    {
+        let report = ConsumerTest::new("contracts::pact::names", consumer, provider, &folder)
+            .run(|pact| async move {
+                pact.expect(user());
+                ask(format!("{}/users/7", pact.url())).await;
+            })
+            .await;
+        assert!(report.reasons[0].contains("it leads out of the folder"), "{report}");
+    }
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn a_pact_file_is_replaced_as_a_whole() {
+    let folder = folder("whole");
+    assert_eq!(declared(&folder, "a", user()).await, "");
+    let names: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["web-users.json"], "nothing is left beside it");
+    #[cfg(unix)]
+    {
+        let file = folder.join("web-users.json");
+        std::fs::rename(&file, folder.join("other.json")).unwrap();
+        std::os::unix::fs::symlink(folder.join("other.json"), &file).unwrap();
+        let other = Interaction::new("another").request("GET /users/7");
+        let link = declared(&folder, "b", other).await;
+        assert!(link.contains("a link is there"), "{link}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn the_provider_bounds_what_it_reads() {
+    let folder = folder("bounds");
+    let report = ConsumerTest::new("contracts::pact::bounds", "web", "users", &folder)
+        .run(|pact| async move {
+            pact.expect(user());
+            ask(format!("{}/users/7", pact.url())).await;
+            let url = format!("{}/users/7", pact.url());
+            let sent = tokio::task::spawn_blocking(move || {
+                ureq::post(url).send(vec![b'a'; 65 << 20].as_slice()).is_ok()
+            });
+            let _ = sent.await.unwrap();
+        })
+        .await;
+    assert!(
+        report.reasons[0].contains("POST /users/7; its body is larger than 64 MiB"),
+        "{report}"
+    );
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[tokio::test]
+async fn pacts_beside_one_that_a_test_names_are_told_of() {
+    let report = of_file(("\"web\"", "\"web\""), true).await;
+    assert!(report.record.pact.is_none(), "it is no file of this machine");
+    let test = ContractTest::new("contracts::pact::beside", "users", "")
+        .base_url(spawn().await)
+        .pact("tests/contracts/web-users-v2.json", include_str!("web-users-v2.json"), 0);
+    let source = test.run(|_| async {}).await.record.pact.unwrap();
+    assert!(source.file.ends_with("contracts/web-users-v2.json"), "{source:?}");
+    let beside: Vec<_> =
+        source.beside.iter().map(|file| file.rsplit('/').next().unwrap()).collect();
+    assert_eq!(beside, ["web-users-v4.json", "web-users.json"]);
+}

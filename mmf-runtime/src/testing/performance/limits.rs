@@ -41,12 +41,12 @@ impl Limits {
     pub(super) fn judge(&self, report: &mut PerformanceReport, all: &Worked, percentile: f64) {
         let measured = report.measured.clone();
         if measured.iterations == 0 {
-            return report.fail("nothing ran, so that nothing was measured".into());
+            return report.fail("nothing ran, so that nothing was measured");
         }
         let rate = measured.errors as f64 / measured.iterations.max(1) as f64;
         if rate > self.max_error_rate.unwrap_or(0.0) {
             let first = all.first_error.as_deref().unwrap_or_default();
-            report.fail(format!(
+            report.fail(&format!(
                 "{} of {} runs failed; the first: {first}",
                 measured.errors, measured.iterations
             ));
@@ -54,32 +54,32 @@ impl Limits {
         if let Some(limit) = self.max_response_time {
             let measured = Duration::from_nanos(all.times.value_at_percentile(percentile));
             if measured > limit {
-                report.fail(format!(
+                report.fail(&format!(
                     "the {percentile}th percentile took {measured:.1?}, at most {limit:?} was allowed"
                 ));
             }
         }
         if let Some(limit) = self.max_memory {
             match measured.peak_memory_bytes {
-                Some(peak) if peak > limit => report.fail(format!(
+                Some(peak) if peak > limit => report.fail(&format!(
                     "memory rose by {}, at most {} was allowed",
                     size(peak),
                     size(limit)
                 )),
                 Some(_) => {}
                 None => {
-                    report.fail("memory cannot be measured on this system, and is limited".into());
+                    report.fail("memory cannot be measured on this system, and is limited");
                 }
             }
         }
         if let Some(limit) = self.max_cpu.filter(|limit| measured.cpu_percent > *limit) {
-            report.fail(format!(
+            report.fail(&format!(
                 "the processor was busy for {:.0} %, at most {limit} was allowed",
                 measured.cpu_percent
             ));
         }
         if let Some(limit) = self.min_throughput.filter(|limit| measured.throughput < *limit) {
-            report.fail(format!(
+            report.fail(&format!(
                 "{:.1} runs a second, at least {limit} were expected",
                 measured.throughput
             ));

@@ -33,9 +33,9 @@ impl PerformanceReport {
         }
     }
 
-    pub(super) fn fail(&mut self, reason: String) {
+    pub(super) fn fail(&mut self, reason: &str) {
         self.passed = false;
-        self.reasons.push(crate::text::told(&reason));
+        self.reasons.push(crate::text::told(reason));
     }
 
     /// Prints it, and fails the test where a limit was exceeded.

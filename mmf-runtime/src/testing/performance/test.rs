@@ -178,7 +178,7 @@ impl PerformanceTest {
             }
         }
         match failed_warm_up.filter(|_| self.limits.max_error_rate.is_none()) {
-            Some(failure) => report.fail(format!("the warm-up failed: {failure}")),
+            Some(failure) => report.fail(&format!("the warm-up failed: {failure}")),
             None => {
                 let all = self.measure(&mut report, &body).await;
                 self.limits.judge(&mut report, &all, self.percentile);
@@ -207,7 +207,7 @@ impl PerformanceTest {
         let baseline = match PerformanceBaseline::read(file) {
             Ok(baseline) => baseline,
             Err(error) => {
-                return report.fail(format!("the baseline {}: {error}", file.display()));
+                return report.fail(&format!("the baseline {}: {error}", file.display()));
             }
         };
         let p25_ms = report.measured.p25_ms;
@@ -232,7 +232,7 @@ impl PerformanceTest {
             }
         }
         let runs = CONFIRMATIONS + 1;
-        report.fail(format!(
+        report.fail(&format!(
             "slower than its baseline by {:.0} % or more, in {runs} runs out of {runs}: the lower quartile was \
              {p25_ms:.3} ms, the limit of {} is {limit_ms:.3} ms",
             by * 100.0,
@@ -260,7 +260,7 @@ impl PerformanceTest {
         while let Some(worked) = workers.join_next().await {
             match worked {
                 Ok(worked) => all.add(worked),
-                Err(error) => report.fail(format!("a worker was lost: {error}")),
+                Err(error) => report.fail(&format!("a worker was lost: {error}")),
             }
         }
         let elapsed = start.elapsed().as_secs_f64();
@@ -273,13 +273,13 @@ impl PerformanceTest {
                 );
                 match self.allow_missed_rate {
                     true => println!("{}: {missed}", self.name),
-                    false => report.fail(missed),
+                    false => report.fail(&missed),
                 }
             }
         }
         let cpu = usage.cpu();
         if let (Some(pid), None) = (self.pid, cpu) {
-            report.fail(format!("the process {pid} is not there, and was to be measured"));
+            report.fail(&format!("the process {pid} is not there, and was to be measured"));
         }
         report.measured = Performance {
             peak_memory_bytes: usage.peak_memory(),

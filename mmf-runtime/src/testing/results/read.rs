@@ -67,7 +67,8 @@ impl Results {
         match Provenance::read(folder) {
             Ok(provenance) => results.provenance = provenance,
             Err(error) => {
-                results.unreadable.push(format!("{}/run.json: {error}", folder.display()))
+                let told = format!("{}/run.json: {error}", folder.display());
+                results.unreadable.push(told);
             }
         }
         Ok((results, records))
@@ -91,8 +92,7 @@ impl Results {
                 ));
                 break;
             }
-            let record = serde_json::from_slice::<Record>(&line).map_err(|error| error.to_string());
-            match record.and_then(Record::accepted) {
+            match Record::of_line(&line) {
                 Ok(record) => records.push(record),
                 Err(why) => self.unreadable.push(format!("{name}, line {number}: {why}")),
             }

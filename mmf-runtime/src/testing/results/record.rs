@@ -267,18 +267,27 @@ impl Record {
         self
     }
 
-    /// What somebody else may have written, as we take it: figures that are some, and texts within bounds.
+    /// A line that somebody else may have written, as we take it: texts within bounds and without secrets, and figures
+    /// that are some.
     ///
     /// # Errors
     ///
     /// Why it is not taken.
-    pub(super) fn accepted(mut self) -> Result<Self, String> {
-        if self.schema != SCHEMA {
-            let schema = self.schema;
+    pub(super) fn of_line(line: &[u8]) -> Result<Self, String> {
+        let told = |error: serde_json::Error| error.to_string();
+        let mut value: serde_json::Value = serde_json::from_slice(line).map_err(told)?;
+        // By its number first: the rest of another version is not for us to read.
+        if let Some(schema) = value["schema"].as_u64().filter(|schema| *schema != u64::from(SCHEMA))
+        {
             return Err(format!(
                 "the schema {schema} is not known, {SCHEMA} is: it was written by another version"
             ));
         }
+        tame(&mut value);
+        serde_json::from_value::<Self>(value).map_err(told)?.with_figures()
+    }
+
+    fn with_figures(self) -> Result<Self, String> {
         for (name, value) in self.durations() {
             if !(0.0..=LONGEST_MS).contains(&value) {
                 return Err(format!("{name} is {value}, which is no duration"));
@@ -292,26 +301,6 @@ impl Record {
                     return Err(format!("{name} is {value}, which is no figure"));
                 }
             }
-        }
-        let tame = |text: &mut String| *text = crate::text::told(text);
-        tame(&mut self.test);
-        self.reasons.iter_mut().for_each(tame);
-        match &mut self.outcome {
-            Outcome::Contract(contract) => {
-                tame(&mut contract.service);
-                tame(&mut contract.endpoint);
-                for check in &mut contract.checks {
-                    tame(&mut check.name);
-                    tame(&mut check.detail);
-                }
-            }
-            Outcome::Performance(measured) => tame(&mut measured.endpoint),
-            Outcome::Chaos(chaos) => {
-                tame(&mut chaos.scenario);
-                tame(&mut chaos.target);
-                chaos.cases.iter_mut().for_each(|case| tame(&mut case.name));
-            }
-            Outcome::Started(_) | Outcome::Test => {}
         }
         Ok(self)
     }
@@ -349,6 +338,23 @@ impl Record {
             Outcome::Started(_) | Outcome::Test => {}
         }
         all
+    }
+}
+
+/// Bounds every text in a value, names included.
+fn tame(value: &mut serde_json::Value) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => *text = crate::text::told(text),
+        Value::Array(items) => items.iter_mut().for_each(tame),
+        Value::Object(fields) => {
+            let tamed = std::mem::take(fields).into_iter().map(|(name, mut value)| {
+                tame(&mut value);
+                (crate::text::told(&name), value)
+            });
+            *fields = tamed.collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

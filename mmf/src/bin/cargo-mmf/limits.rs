@@ -50,7 +50,7 @@ pub(crate) struct Limits {
     /// How many Pact files may lie in a folder of pacts and be named by no test; 0 without it
     #[arg(long, value_name = "COUNT")]
     max_uncovered_pacts: Option<u32>,
-    /// A gate that holds where there is nothing to look at, such as max_p99 or chaos.min_tests; none without it
+    /// A gate, by its key, that holds where there is nothing to look at; none without it
     #[arg(long, value_name = "GATE")]
     allow_no_data: Vec<String>,
     /// How many tests may pass only when they are tried again; not looked at without it

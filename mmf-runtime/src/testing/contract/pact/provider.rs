@@ -263,7 +263,7 @@ fn asked_of_states(http: &SynchronousHttp) -> Vec<String> {
     names
 }
 
-fn expression_of(generator: &Generator) -> Option<&String> {
+fn expression_of(generator: &Generator) -> Option<&str> {
     match generator {
         Generator::ProviderStateGenerator(expression, _) => Some(expression),
         _ => None,
@@ -271,9 +271,9 @@ fn expression_of(generator: &Generator) -> Option<&String> {
 }
 
 /// Those of `/users/${id}`, or the name itself.
-fn names_in(expression: &String) -> Vec<String> {
+fn names_in(expression: &str) -> Vec<String> {
     if !expression.contains("${") {
-        return vec![expression.clone()];
+        return vec![expression.to_owned()];
     }
     let parts = expression.split("${").skip(1);
     parts.filter_map(|rest| Some(rest.split_once('}')?.0.to_owned())).collect()

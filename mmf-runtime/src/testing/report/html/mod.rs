@@ -3,18 +3,19 @@
 mod plots;
 mod sections;
 
+use std::borrow::Cow;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{QualityReport, Run};
+use super::{QualityReport, Run, counted, provenance_line};
+use crate::text::visible;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page, with the runs before this one.
+/// The whole page, with the runs before this one: what failed first.
 pub(super) fn page(report: &QualityReport, history: &[Run]) -> String {
-    let (class, verdict) = match report.all_gates_passed {
-        true => ("ok", "All gates passed"),
-        false => ("bad", "A gate failed"),
-    };
+    let class = if report.all_gates_passed { "ok" } else { "bad" };
+    let verdict = verdict(report);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -30,9 +31,13 @@ pub(super) fn page(report: &QualityReport, history: &[Run]) -> String {
             body {
                 div class={ "verdict " (class) } {
                     h1 { (verdict) }
-                    (report.sums)
+                    div { (gates_in_words(report)) (report.sums) }
+                    @if let Some(provenance) = &report.provenance {
+                        div.dim #provenance { (shown(&provenance_line(provenance))) }
+                    }
                 }
                 (sections::recommendations(report))
+                (sections::failed(report))
                 (sections::gates(report))
                 (sections::contracts(report))
                 (sections::measurements(report))
@@ -43,6 +48,24 @@ pub(super) fn page(report: &QualityReport, history: &[Run]) -> String {
         }
     };
     page.into_string()
+}
+
+fn verdict(report: &QualityReport) -> &'static str {
+    if report.all_gates_passed { "All gates passed" } else { "A gate failed" }
+}
+
+/// `2 of 7 gates failed; `
+fn gates_in_words(report: &QualityReport) -> String {
+    let failed = report.verdicts.iter().filter(|verdict| !verdict.passed).count();
+    match failed {
+        0 => format!("{} hold; ", counted(report.verdicts.len(), "gate")),
+        failed => format!("{failed} of {} failed; ", counted(report.verdicts.len(), "gate")),
+    }
+}
+
+/// Somebody else's text: what would command or turn is told.
+fn shown(text: &str) -> Cow<'_, str> {
+    visible(text)
 }
 
 /// A verdict in a word.

@@ -2,16 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::super::Run;
+use super::super::{Run, passed_of};
+use super::shown;
 use crate::duration::text_of_ms;
 use crate::testing::results::Performance;
 
 const WIDTH: f64 = 640.0;
 /// Where bars begin, behind their names.
-const LEFT: f64 = 40.0;
+const LEFT: f64 = 64.0;
 /// The longest bar, before its figure.
-const LONGEST: f64 = 480.0;
-const LINE: f64 = 22.0;
+const LONGEST: f64 = 430.0;
+const LINE: f64 = 28.0;
 /// So many runs are shown.
 const SHOWN: usize = 30;
 
@@ -31,13 +32,13 @@ pub(super) fn latency(measured: &Performance) -> Markup {
     let width = |value: f64| (value / longest * LONGEST).max(1.0);
     let foot = LINE * bars.len() as f64;
     html! {
-        svg.latency viewBox=(format!("0 0 {WIDTH} {}", foot + 18.0)) role="img"
-            aria-label={ "latency of " (measured.endpoint) } {
+        svg.latency viewBox=(format!("0 0 {WIDTH} {}", foot + 26.0)) role="img"
+            aria-label={ "latency of " (shown(&measured.endpoint)) } {
             @for (line, (name, value)) in bars.into_iter().enumerate() {
                 @let top = line as f64 * LINE;
-                text x="0" y=(top + 13.0) { (name) }
-                rect x=(LEFT) y=(top) width=(format!("{:.1}", width(value))) height="16" fill="var(--bar)" {}
-                text x=(format!("{:.1}", LEFT + width(value) + 6.0)) y=(top + 13.0) {
+                text x="0" y=(top + 16.0) { (name) }
+                rect x=(LEFT) y=(top) width=(format!("{:.1}", width(value))) height="20" fill="var(--bar)" {}
+                text x=(format!("{:.1}", LEFT + width(value) + 6.0)) y=(top + 16.0) {
                     (text_of_ms(value))
                 }
             }
@@ -47,10 +48,16 @@ pub(super) fn latency(measured: &Performance) -> Markup {
                     stroke-dasharray="4 3" {}
             }
             @if let Some(limit) = limit {
-                text x=(LEFT) y=(foot + 12.0) { (format!("limit {limit:.0} ms")) }
+                text x=(LEFT) y=(foot + 18.0) { (limit_in_words(limit, measured)) }
             }
         }
     }
+}
+
+/// `limit 50.0ms; p95 is 50 % of it`
+fn limit_in_words(limit: f64, measured: &Performance) -> String {
+    let share = 100.0 * measured.p95_ms / limit.max(f64::MIN_POSITIVE);
+    format!("limit {}; p95 is {share:.0} % of it", text_of_ms(limit))
 }
 
 /// The last runs as columns: as high as the share that passed, red where a gate failed.
@@ -60,16 +67,16 @@ pub(super) fn history(runs: &[Run]) -> Markup {
     html! {
         @if shown.len() > 1 {
             h2 { "Last runs" }
-            svg.history viewBox=(format!("0 0 {WIDTH} 84")) role="img" {
+            svg.history viewBox=(format!("0 0 {WIDTH} 90")) role="img" aria-label="the last runs" {
                 @for (place, run) in shown.iter().enumerate() {
                     @let height = (run.success_rate * HIGHEST).max(2.0);
                     @let colour = if run.all_gates_passed { "var(--ok)" } else { "var(--bad)" };
                     rect x=(place * 21) y=(format!("{:.1}", HIGHEST - height)) width="16"
                         height=(format!("{height:.1}")) fill=(colour) {
-                        title { (run.passed) " of " (run.tests) " tests passed" }
+                        title { (passed_of(run.passed, run.tests)) }
                     }
                 }
-                text x="0" y="78" { "oldest to newest, by the share of tests that passed" }
+                text x="0" y="84" { "oldest to newest, by the share that passed" }
             }
         }
     }
