@@ -99,6 +99,8 @@ pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     base_url(spawn_app().await),            // or the variable MMF_BASE_URL_USER_SERVICE
 ///     health_check_endpoints("/health"),      // asked first
 ///     wait_ready = "10s",
+///     timeout = "30s",                        // of one request; the default
+///     max_body = "64MiB",                     // of an answer; the default
 ///     endpoint = "GET /users/1",
 ///     status = 200,                           // default: any of success
 ///     header("content-type" = "application/json"),
@@ -117,8 +119,9 @@ pub fn chaos(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `endpoint = "GET /users/1"` | | one | the response |
 /// | `endpoints("/users" = "2s")` | | one for each, which the body asks itself | the endpoint |
 /// | `schema = "user.json"` | `schema` | with any that takes the response | |
-/// | `openapi = "openapi.yaml"` | `openapi` | one for each operation with examples; with `operation` or `endpoint` one | the response |
+/// | `openapi = "openapi.yaml"` | `openapi` | one for each operation with examples, or with `generate = true` for each; with `operation` or `endpoint` one | the response |
 /// | `pact = "pacts/web-users.json"`, `provider_states(function)` | `pact` | one for each interaction | the response |
+/// | `pacts("pacts/*.json")` | `pact` | those of each file of the folder | the response |
 /// | `grpc_services("users.v1.Users")` | `grpc` | one; beside another of these, none of its own | nothing |
 /// | `consumer = "web", provider = "users", writes = "pacts/"` | `pact` | one, of the consumer | a `ConsumerPact` |
 ///
@@ -138,6 +141,7 @@ pub fn contract_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     warm_up = 50,                           // default: 10
 ///     concurrency = 8,                        // default: 1
 ///     rate = 500.0,                           // starts a second, in the open model
+///     allow_missed_rate = true,               // default: fewer than nine tenths of them fail the test
 ///     max_response_time = "1s",               // at the percentile, 95 by default
 ///     max_memory = "512MiB",                  // resident, above the start
 ///     max_cpu = 80.0,                         // per cent of one processor
