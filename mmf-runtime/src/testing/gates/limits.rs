@@ -41,7 +41,8 @@ pub struct QualityGates {
     pub max_stale: usize,
     /// How many Pact files may lie beside those that tests name, and be named by none. Default: none.
     pub max_uncovered_pacts: usize,
-    /// The gates, by their keys, that hold where there is nothing to look at. Default: none does.
+    /// The gates, by their keys, that hold where there is nothing to look at. Default: `max_failed_contracts` alone, which
+    /// nobody has to ask for; where `mmf.toml` or an option sets that, it does not.
     pub allow_no_data: Vec<String>,
     /// For contracts alone.
     pub contract: KindGates,
@@ -52,6 +53,9 @@ pub struct QualityGates {
     /// For plain tests alone.
     pub test: KindGates,
 }
+
+/// The gate that holds without a word where there are no contracts.
+const CONTRACTS: &str = "max_failed_contracts";
 
 /// The gates over all tests.
 const GATES: [&str; 11] = [
@@ -97,7 +101,7 @@ impl Default for QualityGates {
             max_flaky: None,
             max_stale: 0,
             max_uncovered_pacts: 0,
-            allow_no_data: Vec::new(),
+            allow_no_data: vec![CONTRACTS.into()],
             contract: KindGates::default(),
             performance: KindGates::default(),
             chaos: KindGates::default(),

@@ -8,6 +8,9 @@ use toml::{Table, Value};
 
 use crate::results;
 
+/// The gate that holds where there are no contracts, unless it is set.
+const CONTRACTS: &str = "max_failed_contracts";
+
 /// Which results, and which limits.
 #[derive(Args)]
 pub(crate) struct Limits {
@@ -130,11 +133,12 @@ impl Limits {
                 gates.insert(gate.into(), value);
             }
         }
-        if !self.allow_no_data.is_empty() {
-            let allowed = gates.entry("allow_no_data").or_insert_with(|| Value::Array(Vec::new()));
-            if let Value::Array(allowed) = allowed {
-                allowed.extend(self.allow_no_data.iter().map(|gate| Value::from(gate.as_str())));
-            }
+        // Who sets it means it.
+        let is_set = gates.contains_key(CONTRACTS);
+        let allowed = gates.entry("allow_no_data").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(allowed) = allowed {
+            allowed.extend(self.allow_no_data.iter().map(|gate| Value::from(gate.as_str())));
+            allowed.extend((!is_set).then(|| Value::from(CONTRACTS)));
         }
         Ok(())
     }
