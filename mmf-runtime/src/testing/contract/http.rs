@@ -127,6 +127,7 @@ impl Client {
         for (name, value) in &request.headers {
             built = built.header(name, value);
         }
+        let has_body = request.body.is_some();
         let built = built.body(request.body.unwrap_or_default());
         let built = built.map_err(|error| Unanswered::new(error.to_string()))?;
         let host = built.uri().host().unwrap_or_default();
@@ -144,7 +145,6 @@ impl Client {
                 .build(),
         );
         let start = std::time::Instant::now();
-        let has_body = !built.body().is_empty();
         let answer = match has_body {
             true => agent.run(built),
             false => agent.run(built.map(|_| ())),

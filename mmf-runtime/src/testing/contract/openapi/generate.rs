@@ -14,8 +14,6 @@ use super::schema::Judge;
 
 /// So many seeds are tried.
 const SEEDS: u64 = 24;
-/// So deep a value may be.
-const DEEPEST: usize = 24;
 
 /// A valid value; the empty text where there is no schema.
 ///
@@ -26,7 +24,7 @@ pub(super) fn generated(schema: Option<&Place<'_>>, judge: &Judge<'_>) -> Result
     let Some(schema) = schema else { return Ok(json!("a")) };
     let mut first = None;
     for seed in 0..SEEDS {
-        let made = Generator { seed, deepest: DEEPEST }.of(schema, 0);
+        let made = Generator { seed }.at(schema, 0, &Vec::new());
         let checked = made.and_then(|value| judge.check(schema, &value).map(|()| value));
         match checked {
             Ok(value) => return Ok(value),
@@ -38,8 +36,10 @@ pub(super) fn generated(schema: Option<&Place<'_>>, judge: &Judge<'_>) -> Result
 
 struct Generator {
     seed: u64,
-    deepest: usize,
 }
+
+/// The schemas that a value is within: one that is within itself would be again, without end.
+type Within = Vec<(usize, String)>;
 
 /// A schema, and where it says several things of a key, the strictest.
 struct Merged<'d> {
@@ -67,6 +67,10 @@ impl Merged<'_> {
         self.parts.iter().find_map(|part| part.value[key].as_str())
     }
 
+    fn has(&self, key: &str) -> bool {
+        self.parts.iter().any(|part| part.value.get(key).is_some())
+    }
+
     fn is(&self, key: &str) -> bool {
         self.parts.iter().any(|part| part.is(key))
     }
@@ -74,14 +78,13 @@ impl Merged<'_> {
 
 impl Generator {
     /// By the seed and a place among equals, so that items can differ.
-    fn of(&self, schema: &Place<'_>, salt: u64) -> Result<Value, String> {
-        self.at(schema, salt, 0)
-    }
-
-    fn at(&self, schema: &Place<'_>, salt: u64, depth: usize) -> Result<Value, String> {
-        if depth > self.deepest {
+    fn at(&self, schema: &Place<'_>, salt: u64, within: &Within) -> Result<Value, String> {
+        let schema = &schema.clone().followed()?;
+        let here = (schema.file, schema.pointer.clone());
+        if within.contains(&here) {
             return Err("it holds itself without end".into());
         }
+        let within = &[within.as_slice(), &[here]].concat();
         let merged = Merged { parts: parts(schema) };
         let turn = self.seed + salt;
         if let Some(value) = merged.parts.iter().find_map(|part| part.value.get("const")) {
@@ -97,19 +100,21 @@ impl Generator {
             for part in &merged.parts {
                 let branches = part.child(key).map(|all| all.elements()).unwrap_or_default();
                 if let Some(branch) = branches.get(turn as usize % branches.len().max(1)) {
-                    choices.push(self.at(branch, salt, depth + 1)?);
+                    choices.push(self.at(branch, salt, within)?);
                 }
             }
         }
         let kinds = kinds(schema);
         let is = |kind: &str| kinds.as_ref().is_some_and(|kinds| kinds.contains(kind));
-        if kinds.is_none() && !choices.is_empty() {
+        let says_itself =
+            ["type", "properties", "items"].iter().any(|key| merged.has(key)) && kinds.is_some();
+        if !says_itself && !choices.is_empty() {
             return Ok(choices.swap_remove(0));
         }
         let mut value = if is("object") {
-            self.object(schema, &merged, salt, depth)?
+            self.object(schema, &merged, salt, within)?
         } else if is("array") {
-            self.array(schema, &merged, depth)?
+            self.array(schema, &merged, within)?
         } else if is("string") || kinds.is_none() {
             self.string(&merged, turn)?.into()
         } else if is("integer") || is("number") {
@@ -138,7 +143,7 @@ impl Generator {
         schema: &Place<'_>,
         merged: &Merged<'_>,
         salt: u64,
-        depth: usize,
+        within: &Within,
     ) -> Result<Value, String> {
         let is_read_only = |name: &str| {
             property(schema, name)
@@ -157,7 +162,7 @@ impl Generator {
         let mut object = Map::new();
         for name in names {
             let value = match property(schema, name) {
-                Some(property) => self.at(&property, salt, depth + 1)?,
+                Some(property) => self.at(&property, salt, within)?,
                 None => json!("a"),
             };
             object.insert(name.to_owned(), value);
@@ -165,7 +170,7 @@ impl Generator {
         for number in object.len()..least {
             let name = format!("a{number}");
             let value = match property(schema, &name) {
-                Some(more) => self.at(&more, salt, depth + 1)?,
+                Some(more) => self.at(&more, salt, within)?,
                 None => json!("a"),
             };
             object.insert(name, value);
@@ -177,7 +182,7 @@ impl Generator {
         &self,
         schema: &Place<'_>,
         merged: &Merged<'_>,
-        depth: usize,
+        within: &Within,
     ) -> Result<Value, String> {
         let has_contains = merged.parts.iter().find_map(|part| part.child("contains"));
         let least = merged.count("minItems").max(usize::from(has_contains.is_some()));
@@ -185,8 +190,8 @@ impl Generator {
             .map(|number| {
                 let salt = if merged.is("uniqueItems") { number as u64 } else { 0 };
                 match (&has_contains, item(schema, number)) {
-                    (Some(contains), _) if number == 0 => self.at(contains, salt, depth + 1),
-                    (_, Some(item)) => self.at(&item, salt, depth + 1),
+                    (Some(contains), _) if number == 0 => self.at(contains, salt, within),
+                    (_, Some(item)) => self.at(&item, salt, within),
                     (_, None) => Ok(json!(format!("a{number}"))),
                 }
             })
@@ -453,7 +458,9 @@ mod tests {
     fn made(schema: &Value) -> Result<Value, String> {
         let root = json!({ "openapi": "3.1.1", "paths": { "/a": { "get": { "schema": schema } } }, "components": { "schemas": {
             "Tree": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/Tree" } } },
+            "Choice": { "oneOf": [{ "type": "object", "required": ["a"], "properties": { "a": { "$ref": "#/components/schemas/Choice" } } }, { "type": "string" }] },
             "Endless": { "type": "object", "properties": { "next": { "$ref": "#/components/schemas/Endless" } }, "required": ["next"] },
+            "Broad": { "type": "object", "required": ["l", "r"], "properties": { "l": { "$ref": "#/components/schemas/Broad" }, "r": { "$ref": "#/components/schemas/Broad" } } },
         } } });
         let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
         let operation = checker.document.operation("GET /a").unwrap();
@@ -475,6 +482,7 @@ mod tests {
             (json!({ "type": "array", "contains": { "const": 7 } }), json!([7])),
             (json!({ "type": "object", "minProperties": 1 }), json!({ "a0": "a" })),
             (json!({ "$ref": "#/components/schemas/Tree" }), json!({})),
+            (json!({ "$ref": "#/components/schemas/Choice" }), json!("b")),
             (
                 json!({ "oneOf": [{ "type": "integer" }, { "type": "string" }], "not": { "type": "integer" } }),
                 json!("b"),
@@ -493,6 +501,7 @@ mod tests {
         }
         for never in [
             json!({ "$ref": "#/components/schemas/Endless" }),
+            json!({ "$ref": "#/components/schemas/Broad" }),
             json!({ "type": "string", "minLength": 2, "maxLength": 1 }),
         ] {
             assert!(

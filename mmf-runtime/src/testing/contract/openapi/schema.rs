@@ -15,6 +15,8 @@ use super::translate::{Foreign, LATER, bundle};
 thread_local! {
     /// What is not checked of the schemas that a value has come to.
     static NOTES: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+    /// The schemas that a value is held against, each with the place of the value.
+    static OPEN: RefCell<Vec<(usize, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Who sends the value.
@@ -110,18 +112,46 @@ impl Later {
     }
 }
 
+/// A schema that a value is held against.
+struct Open;
+
+impl Open {
+    /// Nothing where it is held against it already: a schema that comes back to itself by `allOf` and `oneOf`, as those with
+    /// a discriminator do, says nothing new the second time.
+    fn new(schema: &Schema, value: &Value) -> Option<Self> {
+        let here = (std::ptr::from_ref(schema).addr(), std::ptr::from_ref(value).addr());
+        OPEN.with_borrow_mut(|open| {
+            let is_new = !open.contains(&here);
+            is_new.then(|| open.push(here))
+        })?;
+        Some(Self)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(Vec::pop);
+    }
+}
+
 impl<'i> jsonschema::Keyword<'i> for Later {
     fn validate(&self, value: &'i Value) -> Result<(), ValidationError<'i>> {
         self.iter_errors(value).next().map_or(Ok(()), Err)
     }
 
     fn is_valid(&self, value: &'i Value) -> bool {
-        self.schema().is_ok_and(|schema| schema.is_valid(value))
+        self.schema().is_ok_and(|schema| match Open::new(schema, value) {
+            Some(_open) => schema.is_valid(value),
+            None => true,
+        })
     }
 
     fn iter_errors(&self, value: &'i Value) -> Box<dyn Iterator<Item = ValidationError<'i>> + 'i> {
         let wrong: Vec<_> = match self.schema() {
-            Ok(schema) => schema.wrong(value).map(Wrong::into_message).collect(),
+            Ok(schema) => match Open::new(schema, value) {
+                Some(_open) => schema.wrong(value).map(Wrong::into_message).collect(),
+                None => Vec::new(),
+            },
             Err(why) => vec![why],
         };
         let errors: Vec<ValidationError<'i>> =
@@ -315,6 +345,41 @@ mod tests {
         } });
         assert!(accepts("3.1.0", &mapped, &json!({ "kind": "tom", "lives": "x" })).is_err());
         assert_eq!(accepts("3.1.0", &mapped, &json!({ "kind": "rex", "lives": "x" })), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_that_comes_back_to_itself_ends() {
+        let root = json!({
+            "openapi": "3.0.4",
+            "paths": { "/a": { "get": {
+                "schema": { "$ref": "#/components/schemas/Pet" },
+                "x": { "schema": { "$ref": "#/components/schemas/Round" } },
+            } } },
+            "components": { "schemas": {
+                "Pet": {
+                    "required": ["kind"],
+                    "oneOf": [{ "$ref": "#/components/schemas/Cat" }],
+                    "discriminator": { "propertyName": "kind" },
+                },
+                "Cat": { "allOf": [
+                    { "$ref": "#/components/schemas/Pet" },
+                    { "properties": { "lives": { "type": "integer" } } },
+                ] },
+                "Round": { "$ref": "#/components/schemas/Trip" },
+                "Trip": { "$ref": "#/components/schemas/Round" },
+            } },
+        });
+        let checker = Checker::new(Document::parse(&root.to_string()).unwrap());
+        let operation = checker.document.operation("GET /a").unwrap();
+        let judge = Judge::new(&checker, Direction::Response);
+        let check = |value| judge.check(&operation.place.schema().unwrap(), &value);
+        assert_eq!(check(json!({ "kind": "Cat", "lives": 9 })), Ok(()));
+        assert!(
+            check(json!({ "kind": "Cat", "lives": "x" })).unwrap_err().starts_with("at /lives: ")
+        );
+        assert!(check(json!({})).is_err());
+        let round = operation.place.child("x").unwrap().schema().unwrap();
+        assert!(judge.check(&round, &json!(1)).unwrap_err().ends_with("its references go round"));
     }
 
     #[test]

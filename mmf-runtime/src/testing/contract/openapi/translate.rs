@@ -143,6 +143,8 @@ impl<'d> Translation<'d> {
         let mut result = Map::new();
         if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
             let target = schema.resolved(reference)?;
+            // One that leads nowhere but to itself says nothing.
+            schema.clone().followed()?;
             self.refer(&mut result, &target, &above);
             if schema.document.version == Version::V3_0 {
                 return Ok(result.into());
