@@ -193,7 +193,9 @@ pub(crate) fn masked(text: &str) -> std::borrow::Cow<'_, str> {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, key, after)) = next_key(rest) {
-        if key.len() > LONGEST_KEY || KNOWN.named_in(key).is_none() {
+        // The name of a file is none.
+        let is_file = before.ends_with(['/', '\\']) && key.contains('.');
+        if is_file || key.len() > LONGEST_KEY || KNOWN.named_in(key).is_none() {
             shown.push_str(before);
             shown.push_str(key);
             rest = after;
@@ -429,6 +431,8 @@ mod tests {
             ("the password is \"open", "the password is \"[redacted]"),
             ("{\"session\":{\"id\":7}}", "{\"session\":{\"id\":7}}"),
             ("at /tokenizer: 'x' is wrong", "at /tokenizer: 'x' is wrong"),
+            ("/api/cookies.json: no path is /x", "/api/cookies.json: no path is /x"),
+            ("at /token: \"abc\" is wrong", "at /token: \"[redacted]\" is wrong"),
             ("nothing", "nothing"),
             ("", ""),
             ("token", "token"),
