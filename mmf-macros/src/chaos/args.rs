@@ -136,7 +136,7 @@ impl Args {
         let (known, unknown): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|item| Keys::KEYS.contains(&item.name().as_str()));
         for item in unknown {
-            let name = crate::common::value::source(&item.path);
+            let name = crate::common::source::source(&item.path);
             let hint = suggestion(&name, &names);
             errors.push(item.span(), format!("unknown kind or key `{name}`{hint}"));
         }

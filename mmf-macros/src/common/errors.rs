@@ -54,13 +54,9 @@ impl Errors {
 
 /// ", did you mean `x`?" for the nearest of the names that are allowed, else the list of them.
 pub(crate) fn suggestion(wrong: &str, allowed: &[&str]) -> String {
-    let nearest = allowed
-        .iter()
-        .map(|name| (strsim::jaro_winkler(wrong, name), name))
-        .filter(|(similarity, _)| *similarity > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let nearest = mmf_rules::names::nearest(wrong, allowed.iter().copied());
     match nearest {
-        Some((_, name)) => format!(", did you mean `{name}`?"),
+        Some(name) => format!(", did you mean `{name}`?"),
         None => format!(", expected one of {}", listed(allowed)),
     }
 }

@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, Lit, Meta, Path, Token};
 
 use super::errors::{Errors, error, suggestion};
-use super::value::source;
+use super::source::source;
 
 /// One element of a meta list.
 #[derive(Clone, Debug)]

@@ -46,7 +46,7 @@ impl Patterns {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.patterns.iter().map(super::value::source).collect::<Vec<_>>().join(", ")
+        self.patterns.iter().map(super::source::source).collect::<Vec<_>>().join(", ")
     }
 }
 

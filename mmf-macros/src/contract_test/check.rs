@@ -7,7 +7,8 @@ use syn::LitStr;
 use syn::spanned::Spanned;
 
 use super::args::{Args, Pair, pairs};
-use super::parts::{self, Part};
+use super::part::Part;
+use super::parts;
 use crate::common::errors::Errors;
 use crate::common::keys::Text;
 use crate::common::value::Value;
@@ -155,7 +156,7 @@ fn path(endpoint: &str, span: Span, errors: &mut Errors) {
         errors.push(span, format!("an endpoint begins with `/`: `\"/{path}\"`"));
     }
     // Others exist, so that only what looks like a slip is one.
-    let slip = METHODS.iter().find(|known| strsim::osa_distance(known, method) == 1);
+    let slip = METHODS.iter().find(|known| mmf_rules::names::distance(known, method) == 1);
     if let Some(known) = slip.filter(|_| !METHODS.contains(&method)) {
         errors.push(span, format!("unknown method `{method}`, did you mean `{known}`?"));
     }

@@ -9,7 +9,7 @@ use syn::spanned::Spanned as _;
 use super::args::{Args, Pair, pairs};
 use super::check::Plan;
 use super::name;
-use super::parts::Part;
+use super::part::Part;
 use crate::common::function::Function;
 use crate::common::keys::Text;
 use crate::common::test::should_panic;

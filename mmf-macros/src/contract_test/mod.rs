@@ -11,6 +11,7 @@ mod name;
 mod openapi;
 #[cfg(feature = "pact")]
 mod pact;
+mod part;
 mod parts;
 #[cfg(test)]
 mod snapshots;

@@ -9,7 +9,7 @@ use mmf_rules::openapi::{Document, in_folder, needed};
 
 use super::args::{Args, pairs};
 use super::files::path;
-use super::parts::Part;
+use super::part::Part;
 use crate::common::errors::{Errors, suggestion};
 use crate::common::keys::Text;
 

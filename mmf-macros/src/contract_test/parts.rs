@@ -1,20 +1,9 @@
 //! What is in the files that an attribute names: the operations or interactions that tests are made of.
 
 use super::args::Args;
+use super::part::Part;
 use crate::common::errors::Errors;
 use crate::common::keys::Text;
-
-/// An operation or an interaction.
-#[derive(Debug)]
-pub(super) struct Part {
-    pub(super) name: String,
-    /// Its place in the file.
-    pub(super) number: usize,
-    /// Why its test cannot be run.
-    pub(super) ignored: Option<String>,
-    /// The Pact file that it is of.
-    pub(super) pact: Option<Text>,
-}
 
 /// Looks into the files that are named; the parts of one of them that tests are made of.
 pub(super) fn of_files(args: &Args, errors: &mut Errors) -> Option<Vec<Part>> {

@@ -6,14 +6,15 @@ use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit};
 
-use super::words::{Place, is_key, unknown};
+use super::words::{Place, Vocabulary};
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::keys::{
     Callee, Code, Element, Flag, FromItem, Item, ItemBody, Name, Names, PathValue, Text, elements,
     items, keys, runtime, ungrouped,
 };
 use crate::common::pattern::Patterns;
-use crate::common::value::{Literal, Value, source};
+use crate::common::source::source;
+use crate::common::value::{Literal, Value};
 
 type Integer = Value<u32>;
 type Share = Value<f64>;
@@ -259,8 +260,22 @@ pub(crate) struct RefusalName {
     pub(crate) is_text: bool,
 }
 
+/// Every key of the attribute.
+const VOCABULARY: Vocabulary = Vocabulary {
+    top: Args::KEYS,
+    groups: [
+        ("retry", Retry::KEYS),
+        ("breaker", Breaker::KEYS),
+        ("rate_limit", RateLimit::KEYS),
+        ("bulkhead", Bulkhead::KEYS),
+        ("hedge", Hedge::KEYS),
+        ("fallback", FallbackKeys::KEYS),
+        ("stale", Stale::KEYS),
+    ],
+};
+
 impl Args {
-    pub(super) const KEYS: [&str; 15] = [
+    pub(super) const KEYS: &[&str] = &[
         "name",
         "deadline",
         "timeout",
@@ -322,7 +337,7 @@ impl Args {
             "hedge" => group(&mut self.hedge, item, errors, "delay", |keys, value| {
                 keys.delay = Some(value);
             }),
-            _ => errors.push(item.span(), unknown(item, Place::Top, &Self::KEYS)),
+            _ => errors.push(item.span(), VOCABULARY.unknown(item, Place::Top, Self::KEYS)),
         }
     }
 
@@ -463,7 +478,7 @@ macro_rules! group_keys {
     ($($keys:ident: $group:literal),*) => {
         $(impl GroupKeys for $keys {
             fn read(items: Vec<Item>, errors: &mut Errors) -> Self {
-                Self::read(items, errors, |item, keys| unknown(item, Place::Group($group), keys))
+                Self::read(items, errors, |item, keys| VOCABULARY.unknown(item, Place::Group($group), keys))
             }
         })*
     };
@@ -499,7 +514,7 @@ impl Fallback {
                 }
                 // No key of any place: a call.
                 Element::Item(Item { path, body: ItemBody::List(arguments) })
-                    if !is_key(&source(&path)) =>
+                    if !VOCABULARY.has(&source(&path)) =>
                 {
                     let call = syn::parse2(quote::quote!(#path(#arguments)));
                     let words = match call.map(|call| function_of(&call)) {

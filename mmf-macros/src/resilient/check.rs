@@ -12,12 +12,12 @@ use super::args::{Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusal
 use crate::chaos::Kind;
 use crate::common::anatomy::Anatomy;
 use crate::common::arguments::{Access, Binding, Receiver, SelfKind};
-use crate::common::duration;
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::function::Function;
 use crate::common::keys::Name;
 use crate::common::names::first_use;
 use crate::common::value::Value;
+use mmf_rules::duration;
 
 /// A function and its policies, free of contradictions.
 #[derive(Clone, Debug)]

@@ -3,10 +3,11 @@
 use quote::ToTokens;
 
 use super::args::{Args, Backoff, Breaker, Fallback, Group, LastGood, Refusals, Retry, Window};
-use crate::common::duration;
 use crate::common::keys::{Callee, Code};
 use crate::common::pattern::Patterns;
-use crate::common::value::{Literal, Value, source};
+use crate::common::source::source;
+use crate::common::value::{Literal, Value};
+use mmf_rules::duration;
 
 pub(crate) fn describe(args: &Args) -> String {
     let Args { deadline, timeout, retry, breaker, rate_limit, bulkhead, hedge, fallback, .. } =

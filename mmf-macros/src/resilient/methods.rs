@@ -6,7 +6,7 @@ use syn::Visibility;
 use syn::ext::IdentExt;
 
 use super::args::Args;
-use super::function_tokens;
+use super::function::function_tokens;
 use crate::common::block::Block;
 use crate::common::errors::Errors;
 use crate::common::function::Function;

@@ -1,25 +1,25 @@
 //! `#[resilient]`: [`args`] is what was written, [`check`] what it means and all that is wrong with
-//! it, [`expand`] the code, [`describe`] the configuration as text, [`methods`] the attribute on an
-//! `impl` block, [`words`] what is said of a key that is none.
+//! it, [`expand`] the code, [`describe`] the configuration as text, `function` all of that for one, [`methods`] the attribute
+//! on an `impl` block, [`words`] what is said of a key that is none.
 
 mod args;
 mod check;
 mod describe;
 mod expand;
+mod function;
 mod methods;
 #[cfg(test)]
 mod snapshots;
 mod words;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 
-use crate::chaos;
 use crate::common::block::Block;
 use crate::common::errors::{Errors, error};
 use crate::common::function::Function;
 use args::Args;
-use check::Model;
+use function::function_tokens;
 
 /// Expands the attribute. With any error, the item is emitted as it was beside the errors, so that
 /// callers and editors still find it.
@@ -60,19 +60,4 @@ fn expand_function(args: Args, function: Function, mut errors: Errors) -> TokenS
         }
     }
     function_tokens(args, function, errors)
-}
-
-/// The function with its policies, or as it was with all errors.
-fn function_tokens(args: Args, mut function: Function, mut errors: Errors) -> TokenStream {
-    function.expect_nothing_of_clippy();
-    let point = chaos::of_resilient(&mut function, &mut errors);
-    let model = check::check(args, &function, &mut errors);
-    match model {
-        Some(model) if errors.is_empty() => expand::expand(&Model { point, ..model }, function),
-        _ => {
-            let errors = errors.into_tokens();
-            let function = function.into_token_stream();
-            quote!(#function #errors)
-        }
-    }
 }

@@ -2,10 +2,9 @@
 
 use syn::{Expr, ExprLit, Lit};
 
-use super::args::{Args, Breaker, Bulkhead, FallbackKeys, Hedge, RateLimit, Retry, Stale};
 use crate::common::errors::suggestion;
 use crate::common::keys::{Item, ItemBody};
-use crate::common::value::source;
+use crate::common::source::source;
 
 /// Where a key stands: beside the groups, or in one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +13,11 @@ pub(super) enum Place {
     Group(&'static str),
 }
 
-/// The groups, and the keys of each.
-fn groups() -> [(&'static str, &'static [&'static str]); 7] {
-    [
-        ("retry", Retry::KEYS),
-        ("breaker", Breaker::KEYS),
-        ("rate_limit", RateLimit::KEYS),
-        ("bulkhead", Bulkhead::KEYS),
-        ("hedge", Hedge::KEYS),
-        ("fallback", FallbackKeys::KEYS),
-        ("stale", Stale::KEYS),
-    ]
+/// Every key, by where it stands.
+pub(super) struct Vocabulary {
+    pub(super) top: &'static [&'static str],
+    /// The groups, and the keys of each.
+    pub(super) groups: [(&'static str, &'static [&'static str]); 7],
 }
 
 /// What others call it, the group it is a key of, and its name; without a group it is one itself.
@@ -55,19 +48,49 @@ const SYNONYMS: [(&str, &str, &str); 24] = [
     ("max_concurrent_calls", "bulkhead", "max_concurrent"),
 ];
 
-/// Whether it is a key of any place.
-pub(super) fn is_key(word: &str) -> bool {
-    Args::KEYS.contains(&word) || groups().iter().any(|(_, keys)| keys.contains(&word))
-}
+impl Vocabulary {
+    /// Whether it is a key of any place.
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.top.contains(&word) || self.groups.iter().any(|(_, keys)| keys.contains(&word))
+    }
 
-/// What to say of a key that is none of `keys` here.
-pub(super) fn unknown(item: &Item, place: Place, keys: &[&str]) -> String {
-    let wrong = source(&item.path);
-    let known = retries(&wrong, item, place)
-        .or_else(|| cache(&wrong))
-        .or_else(|| synonym(&wrong, place))
-        .or_else(|| elsewhere(&wrong, place));
-    known.unwrap_or_else(|| format!("unknown key `{wrong}`{}", suggestion(&wrong, keys)))
+    /// What to say of a key that is none of `keys` here.
+    pub(super) fn unknown(&self, item: &Item, place: Place, keys: &[&str]) -> String {
+        let wrong = source(&item.path);
+        let known = retries(&wrong, item, place)
+            .or_else(|| cache(&wrong))
+            .or_else(|| synonym(&wrong, place))
+            .or_else(|| self.elsewhere(&wrong, place));
+        known.unwrap_or_else(|| format!("unknown key `{wrong}`{}", suggestion(&wrong, keys)))
+    }
+
+    /// A key that stands in another place.
+    fn elsewhere(&self, wrong: &str, place: Place) -> Option<String> {
+        if let Place::Group(here) = place
+            && self.top.contains(&wrong)
+        {
+            return Some(if self.groups.iter().any(|(group, _)| *group == wrong) {
+                format!("`{wrong}` is a group of its own, beside `{here}`")
+            } else {
+                format!("`{wrong}` stands beside `{here}`, not in it")
+            });
+        }
+        let homes: Vec<_> = self
+            .groups
+            .into_iter()
+            .filter(|(_, keys)| keys.contains(&wrong))
+            .map(|(group, _)| match group {
+                "stale" => "`fallback(stale(…))`".to_owned(),
+                group => format!("`{group}(…)`"),
+            })
+            .collect();
+        let (last, others) = homes.split_last()?;
+        Some(if others.is_empty() {
+            format!("`{wrong}` belongs into {last}")
+        } else {
+            format!("`{wrong}` belongs into {} or {last}", others.join(", "))
+        })
+    }
 }
 
 /// `max_retries` counts without the first attempt.
@@ -114,36 +137,9 @@ fn synonym(wrong: &str, place: Place) -> Option<String> {
     Some(format!("unknown key `{wrong}`, did you mean `{write}`?"))
 }
 
-/// A key that stands in another place.
-fn elsewhere(wrong: &str, place: Place) -> Option<String> {
-    if let Place::Group(here) = place
-        && Args::KEYS.contains(&wrong)
-    {
-        return Some(if groups().iter().any(|(group, _)| *group == wrong) {
-            format!("`{wrong}` is a group of its own, beside `{here}`")
-        } else {
-            format!("`{wrong}` stands beside `{here}`, not in it")
-        });
-    }
-    let homes: Vec<_> = groups()
-        .into_iter()
-        .filter(|(_, keys)| keys.contains(&wrong))
-        .map(|(group, _)| match group {
-            "stale" => "`fallback(stale(…))`".to_owned(),
-            group => format!("`{group}(…)`"),
-        })
-        .collect();
-    let (last, others) = homes.split_last()?;
-    Some(if others.is_empty() {
-        format!("`{wrong}` belongs into {last}")
-    } else {
-        format!("`{wrong}` belongs into {} or {last}", others.join(", "))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::args::Args;
     use crate::common::errors::Errors;
     use proc_macro2::TokenStream;
     use quote::quote;

@@ -1,34 +1,20 @@
 //! A document, and the operations in it.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
-use serde_json::Value;
-
-use super::files::{File, Files};
-use super::operation::Operation;
-use super::place::{Names, Place};
-use super::references;
+use super::files::Files;
+use super::names::Version;
+use super::operation::{Operation, captures, without_names};
+use super::place::Place;
+use super::sources::Sources;
 
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 /// A document of version 3.0 or 3.1, with the files that it refers to.
 #[derive(Debug)]
 pub struct Document {
-    pub(super) files: Files,
-    /// Which schemas its schemas are.
-    pub version: Version,
-    names: OnceLock<Names>,
+    sources: Sources,
     operations: Vec<Entry>,
-}
-
-/// Which JSON Schema the schemas of a document are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// A dialect of its own, near to draft 4.
-    V3_0,
-    /// 2020-12.
-    V3_1,
 }
 
 /// An operation, where it is.
@@ -86,43 +72,26 @@ impl Document {
             }
             None => return Err("it says no version: `openapi: 3.1.0`".into()),
         };
-        let document = Self { files, version, names: OnceLock::new(), operations: Vec::new() };
-        let operations = document.found()?;
+        let sources = Sources::new(files, version);
+        let operations = found(&sources)?;
         each_stands_once(&operations)?;
-        Ok(Self { operations, ..document })
+        Ok(Self { sources, operations })
     }
 
     /// The names of its files, its own first.
     pub fn file_names(&self) -> impl Iterator<Item = &str> {
-        let read = self.files.all.iter().filter(|file| file.root.is_ok());
+        let read = self.sources.files.all.iter().filter(|file| file.root.is_ok());
         read.map(|file| file.name.as_str())
-    }
-
-    /// Looks whether every reference that its operations come to leads somewhere.
-    ///
-    /// # Errors
-    ///
-    /// Where one does not.
-    pub fn check_references(&self) -> Result<(), String> {
-        references::check(self)
     }
 
     /// The root of the document.
     pub fn root(&self) -> Place<'_> {
-        // A document that could not be read is none.
-        let value = self.files.all[0].root.as_ref().unwrap_or(&Value::Null);
-        Place { document: self, file: 0, pointer: String::new(), value }
+        Place::root_of(&self.sources)
     }
 
     /// What is at a pointer of a file; nothing where there is nothing.
     pub(super) fn at(&self, file: usize, pointer: String) -> Result<Option<Place<'_>>, String> {
-        let File { name, root } = &self.files.all[file];
-        let root = root.as_ref().map_err(|why| match why.contains(name.as_str()) {
-            true => why.clone(),
-            false => format!("{name}: {why}"),
-        })?;
-        let found = root.pointer(&pointer);
-        Ok(found.map(|value| Place { document: self, file, pointer, value }))
+        Place::at_pointer(&self.sources, file, pointer)
     }
 
     /// What is at a JSON pointer of one of its files, by its number.
@@ -132,15 +101,6 @@ impl Document {
     /// Where there is nothing.
     pub fn place(&self, file: usize, pointer: &str) -> Result<Place<'_>, String> {
         self.at(file, pointer.to_owned())?.ok_or_else(|| format!("there is nothing at {pointer}"))
-    }
-
-    /// Whether its schemas choose one another while they are looked at, by `$dynamicRef`.
-    pub fn is_dynamic(&self) -> bool {
-        self.names().is_dynamic
-    }
-
-    pub(super) fn names(&self) -> &Names {
-        self.names.get_or_init(|| Names::of(self))
     }
 
     /// Every operation, in the order of the document.
@@ -201,7 +161,7 @@ impl Document {
         let mut at_path: Vec<_> = self
             .operations
             .iter()
-            .filter(|entry| super::operation::captures(&entry.template, path).is_some())
+            .filter(|entry| captures(&entry.template, path).is_some())
             .collect();
         let parameters = |entry: &&Entry| entry.template.matches('{').count();
         let least = at_path.iter().map(parameters).min();
@@ -238,29 +198,30 @@ impl Document {
             place: at(&entry.place)?,
         })
     }
+}
 
-    fn found(&self) -> Result<Vec<Entry>, String> {
-        let paths = self.root().get("paths")?.ok_or("it has no `paths`")?;
-        let mut operations = Vec::new();
-        for (template, item) in paths.children() {
-            if template.starts_with("x-") {
-                continue;
-            }
-            let item = item.followed()?;
-            for method in METHODS {
-                if let Some(place) = item.get(method)? {
-                    operations.push(Entry {
-                        method,
-                        template: template.to_owned(),
-                        id: place.value["operationId"].as_str().map(str::to_owned),
-                        item: (item.file, item.pointer.clone()),
-                        place: (place.file, place.pointer),
-                    });
-                }
+/// The operations of a document.
+fn found(sources: &Sources) -> Result<Vec<Entry>, String> {
+    let paths = Place::root_of(sources).get("paths")?.ok_or("it has no `paths`")?;
+    let mut operations = Vec::new();
+    for (template, item) in paths.children() {
+        if template.starts_with("x-") {
+            continue;
+        }
+        let item = item.followed()?;
+        for method in METHODS {
+            if let Some(place) = item.get(method)? {
+                operations.push(Entry {
+                    method,
+                    template: template.to_owned(),
+                    id: place.value["operationId"].as_str().map(str::to_owned),
+                    item: (item.file, item.pointer.clone()),
+                    place: (place.file, place.pointer),
+                });
             }
         }
-        Ok(operations)
     }
+    Ok(operations)
 }
 
 /// Of an `operationId` there is one, and of a path that differs in the names of its parameters alone.
@@ -275,7 +236,7 @@ fn each_stands_once(operations: &[Entry]) -> Result<(), String> {
                 "two operations have the `operationId` {id:?}: {first} and {title}"
             ));
         }
-        let shape = (entry.method, super::operation::without_names(&entry.template));
+        let shape = (entry.method, without_names(&entry.template));
         if let Some(first) = paths.insert(shape, title.clone()) {
             return Err(format!(
                 "two paths differ in the names of their parameters alone: {first} and {title}"

@@ -70,7 +70,7 @@ impl<'d> Operation<'d> {
     /// The path that its own lies below: that of its first server, or else of those of its path, or of the document.
     /// It has no slash at its end.
     pub fn server_path(&self) -> String {
-        let root = self.place.document.root();
+        let root = self.place.root();
         let servers = [&self.place, &self.item, &root].map(|owner| &owner.value["servers"][0]);
         let Some(server) = servers.into_iter().find(|server| server.is_object()) else {
             return String::new();
@@ -96,7 +96,7 @@ impl<'d> Operation<'d> {
     ///
     /// Where a reference leads nowhere.
     pub fn keys_in_query(&self) -> Result<Vec<&'d str>, String> {
-        let components = self.place.document.root().get("components")?;
+        let components = self.place.root().get("components")?;
         let schemes = components.map(|all| all.get("securitySchemes")).transpose()?.flatten();
         let schemes = schemes.map(|schemes| schemes.entries()).transpose()?.unwrap_or_default();
         let in_query = schemes.iter().filter(|(_, scheme)| scheme.text("in") == "query");

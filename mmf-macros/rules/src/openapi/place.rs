@@ -1,12 +1,12 @@
 //! The way through a document: places by file and JSON pointer, references followed.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::Value;
 
-use super::document::{Document, Version};
 use super::files::{file_of, has_scheme};
+use super::names::joined;
+use super::sources::Sources;
 
 /// So many references in a row are followed.
 const MOST_REFERENCES: usize = 32;
@@ -14,8 +14,8 @@ const MOST_REFERENCES: usize = 32;
 /// A value of a document, and where it is.
 #[derive(Clone)]
 pub struct Place<'d> {
-    /// The document.
-    pub document: &'d Document,
+    /// The files of the document.
+    pub sources: &'d Sources,
     /// Which of its files.
     pub file: usize,
     /// The JSON pointer in it.
@@ -34,13 +34,35 @@ impl fmt::Debug for Place<'_> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.file > 0 {
-            write!(f, "{}#", self.document.files.all[self.file].name)?;
+            write!(f, "{}#", self.sources.files.all[self.file].name)?;
         }
         f.write_str(&self.pointer)
     }
 }
 
 impl<'d> Place<'d> {
+    /// The root of a document.
+    pub(super) fn root_of(sources: &'d Sources) -> Self {
+        // A document that could not be read is none.
+        let value = sources.files.all[0].root.as_ref().unwrap_or(&Value::Null);
+        Self { sources, file: 0, pointer: String::new(), value }
+    }
+
+    /// What is at a pointer of a file; nothing where there is nothing.
+    pub(super) fn at_pointer(
+        sources: &'d Sources,
+        file: usize,
+        pointer: String,
+    ) -> Result<Option<Self>, String> {
+        let found = sources.at(file, &pointer)?;
+        Ok(found.map(|value| Self { sources, file, pointer, value }))
+    }
+
+    /// The root of its document.
+    pub fn root(&self) -> Self {
+        Self::root_of(self.sources)
+    }
+
     /// What is behind a key, references followed.
     ///
     /// # Errors
@@ -108,7 +130,7 @@ impl<'d> Place<'d> {
     fn at(&self, key: &str, value: &'d Value) -> Self {
         let key = key.replace('~', "~0").replace('/', "~1");
         let pointer = format!("{}/{key}", self.pointer);
-        Self { document: self.document, file: self.file, pointer, value }
+        Self { sources: self.sources, file: self.file, pointer, value }
     }
 
     /// Where its references lead to, or itself where it is none.
@@ -135,8 +157,8 @@ impl<'d> Place<'d> {
     pub fn resolved(&self, reference: &str) -> Result<Self, String> {
         let told = |why: String| format!("at {self}: {why}");
         let (target, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let names = self.document.names();
-        let base = names.base_of(self.file, &self.pointer, self.document);
+        let names = self.sources.names();
+        let base = names.base_of(self.file, &self.pointer, &self.sources.files);
         let resource = match target {
             "" => names.resources.get(&base),
             target => names.resources.get(&joined(&base, target)),
@@ -152,20 +174,22 @@ impl<'d> Place<'d> {
             (None, Some(name)) => {
                 let name = name.map_err(told)?;
                 let absent = || told(format!("there is no {reference:?}"));
-                (self.document.files.by_name(&name).ok_or_else(absent)?, "")
+                (self.sources.files.by_name(&name).ok_or_else(absent)?, "")
             }
         };
-        let at_root = |pointer: String| self.document.at(file, pointer);
+        let at_root = |pointer: String| Self::at_pointer(self.sources, file, pointer);
         let fragment = percent_encoding::percent_decode_str(fragment).decode_utf8_lossy();
         if !fragment.is_empty() && !fragment.starts_with('/') {
             let base = match target {
                 "" => base,
-                _ => names.base_of(file, root, self.document),
+                _ => names.base_of(file, root, &self.sources.files),
             };
             let anchor = names.anchors.get(&(base, fragment.into_owned()));
             let absent = || told(format!("there is no {reference:?}"));
             let (file, pointer) = anchor.ok_or_else(absent)?;
-            return self.document.at(*file, pointer.clone()).map_err(told)?.ok_or_else(absent);
+            return Self::at_pointer(self.sources, *file, pointer.clone())
+                .map_err(told)?
+                .ok_or_else(absent);
         }
         let mut found = at_root(format!("{root}{fragment}")).map_err(told)?;
         if found.is_none() && !root.is_empty() {
@@ -176,107 +200,13 @@ impl<'d> Place<'d> {
     }
 
     fn file_name(&self) -> &'d str {
-        &self.document.files.all[self.file].name
-    }
-}
-
-/// What schemas name themselves by: `$id`, `$anchor`, `$dynamicAnchor`.
-#[derive(Debug, Default)]
-pub(super) struct Names {
-    /// By their absolute `$id`.
-    resources: HashMap<String, (usize, String)>,
-    /// By the `$id` that they are below, or their file.
-    anchors: HashMap<(String, String), (usize, String)>,
-    /// Those places that have an `$id`, with it.
-    bases: HashMap<(usize, String), String>,
-    /// Whether there is a `$dynamicRef`.
-    pub(super) is_dynamic: bool,
-}
-
-impl Names {
-    pub(super) fn of(document: &Document) -> Self {
-        let mut names = Self::default();
-        if document.version != Version::V3_0 {
-            for (file, known) in document.files.all.iter().enumerate() {
-                if let Ok(root) = &known.root {
-                    names.collect(root, (file, String::new()), &known.name);
-                }
-            }
-        }
-        names
-    }
-
-    fn collect(&mut self, value: &Value, (file, pointer): (usize, String), base: &str) {
-        match value {
-            Value::Object(fields) => {
-                let text = |key: &str| fields.get(key).and_then(Value::as_str);
-                self.is_dynamic |= text("$dynamicRef").is_some();
-                let mut base = base.to_owned();
-                if let Some(id) = text("$id") {
-                    base = joined(&base, id.trim_end_matches('#'));
-                    self.resources.insert(base.clone(), (file, pointer.clone()));
-                    self.bases.insert((file, pointer.clone()), base.clone());
-                }
-                for key in ["$anchor", "$dynamicAnchor"] {
-                    if let Some(anchor) = text(key) {
-                        let key = (base.clone(), anchor.to_owned());
-                        self.anchors.insert(key, (file, pointer.clone()));
-                    }
-                }
-                for (key, value) in fields {
-                    if ["example", "examples", "default", "enum", "const"].contains(&&**key) {
-                        continue;
-                    }
-                    let key = key.replace('~', "~0").replace('/', "~1");
-                    self.collect(value, (file, format!("{pointer}/{key}")), &base);
-                }
-            }
-            Value::Array(items) => {
-                for (number, item) in items.iter().enumerate() {
-                    self.collect(item, (file, format!("{pointer}/{number}")), base);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The `$id` that a place is below, or its file.
-    fn base_of(&self, file: usize, pointer: &str, document: &Document) -> String {
-        if !self.bases.is_empty() {
-            let mut pointer = pointer;
-            loop {
-                if let Some(base) = self.bases.get(&(file, pointer.to_owned())) {
-                    return base.clone();
-                }
-                match pointer.rfind('/') {
-                    Some(end) => pointer = &pointer[..end],
-                    None => break,
-                }
-            }
-        }
-        document.files.all[file].name.clone()
-    }
-}
-
-/// A reference by the base it stands below (RFC 3986, 5.2, without dots).
-fn joined(base: &str, reference: &str) -> String {
-    if has_scheme(reference) || reference.starts_with("urn:") {
-        return reference.to_owned();
-    }
-    let host = base.find("://").map_or(0, |start| start + 3);
-    let path = base[host..].find('/').map_or(base.len(), |start| host + start);
-    match reference.strip_prefix('/') {
-        Some(_) => format!("{}{reference}", &base[..if host > 0 { path } else { 0 }]),
-        None => {
-            let folder = base[host..].rfind('/').map_or(host, |end| host + end + 1);
-            let reference = reference.strip_prefix("./").unwrap_or(reference);
-            format!("{}{reference}", &base[..folder])
-        }
+        &self.sources.files.all[self.file].name
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::Document;
     use super::*;
 
     fn resolved(text: &str, from: &str, reference: &str) -> Result<String, String> {

@@ -9,25 +9,31 @@ use super::document::Document;
 use super::place::Place;
 use super::schema::subschemas;
 
-/// Looks at every operation.
-pub(super) fn check(document: &Document) -> Result<(), String> {
-    let mut seen = Seen::default();
-    for operation in document.operations()? {
-        for parameter in operation.parameters()? {
-            seen.described(&parameter)?;
-        }
-        if let Some(body) = operation.place.get("requestBody")? {
-            seen.contents(&body)?;
-        }
-        let responses = operation.place.get("responses")?;
-        for (_, response) in entries(responses)? {
-            seen.contents(&response)?;
-            for (_, header) in entries(response.get("headers")?)? {
-                seen.described(&header)?;
+impl Document {
+    /// Looks whether every reference that its operations come to leads somewhere.
+    ///
+    /// # Errors
+    ///
+    /// Where one does not.
+    pub fn check_references(&self) -> Result<(), String> {
+        let mut seen = Seen::default();
+        for operation in self.operations()? {
+            for parameter in operation.parameters()? {
+                seen.described(&parameter)?;
+            }
+            if let Some(body) = operation.place.get("requestBody")? {
+                seen.contents(&body)?;
+            }
+            let responses = operation.place.get("responses")?;
+            for (_, response) in entries(responses)? {
+                seen.contents(&response)?;
+                for (_, header) in entries(response.get("headers")?)? {
+                    seen.described(&header)?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Extensions left out.

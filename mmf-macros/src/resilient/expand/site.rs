@@ -11,6 +11,13 @@ use crate::common::value::{Literal, Value};
 use crate::resilient::args::{Backoff, Breaker, Group, Hedge, Retry, Window};
 use crate::resilient::describe::{describe, shared_configuration};
 
+/// The keys that a builder takes as they are written: `.key(value)` for each that is.
+macro_rules! set {
+    ($builder:ident, $keys:ident: $($key:ident),*) => {
+        $(set(&mut $builder, stringify!($key), $keys.$key.as_ref());)*
+    };
+}
+
 impl Expansion<'_> {
     /// The static that holds configuration and state, on the list of all from link time on.
     pub(super) fn site(&self) -> TokenStream {
@@ -91,17 +98,12 @@ impl Expansion<'_> {
         }
         if let Some(Group::Keys(keys, _)) = &args.rate_limit {
             let mut builder = quote!(#rt::RateLimiter::builder(__mmf_name));
-            set(&mut builder, "permits", keys.permits.as_ref());
-            set(&mut builder, "period", keys.period.as_ref());
-            set(&mut builder, "burst", keys.burst.as_ref());
-            set(&mut builder, "max_wait", keys.max_wait.as_ref());
+            set!(builder, keys: permits, period, burst, max_wait);
             parts.extend(some("rate_limit", kept(quote!(#builder.build()))));
         }
         if let Some(Group::Keys(keys, _)) = &args.bulkhead {
             let mut builder = quote!(#rt::Bulkhead::builder(__mmf_name));
-            set(&mut builder, "max_concurrent", keys.max_concurrent.as_ref());
-            set(&mut builder, "max_queue", keys.max_queue.as_ref());
-            set(&mut builder, "max_wait", keys.max_wait.as_ref());
+            set!(builder, keys: max_concurrent, max_queue, max_wait);
             parts.extend(some("bulkhead", kept(quote!(#builder.build()))));
         }
         if let Some(Group::Keys(keys, _)) = &args.hedge {
@@ -128,9 +130,7 @@ impl Expansion<'_> {
         let rt = &self.rt;
         let name = if keys.shared.is_some() { quote!(__mmf_shared) } else { quote!(__mmf_name) };
         let mut builder = quote!(#rt::CircuitBreaker::builder(#name));
-        set(&mut builder, "failure_threshold", keys.failure_threshold.as_ref());
-        set(&mut builder, "failure_rate_threshold", keys.failure_rate_threshold.as_ref());
-        set(&mut builder, "minimum_throughput", keys.minimum_throughput.as_ref());
+        set!(builder, keys: failure_threshold, failure_rate_threshold, minimum_throughput);
         match &keys.window {
             None => {}
             Some(Window::Calls(calls, span)) => {
@@ -144,13 +144,7 @@ impl Expansion<'_> {
                 builder.extend(quote_spanned!(expr.span()=> .window(#expr)));
             }
         }
-        set(&mut builder, "slow_call_threshold", keys.slow_call_threshold.as_ref());
-        set(&mut builder, "slow_call_rate_threshold", keys.slow_call_rate_threshold.as_ref());
-        set(&mut builder, "recovery_timeout", keys.recovery_timeout.as_ref());
-        set(&mut builder, "recovery_multiplier", keys.recovery_multiplier.as_ref());
-        set(&mut builder, "max_recovery_timeout", keys.max_recovery_timeout.as_ref());
-        set(&mut builder, "half_open_max_calls", keys.half_open_max_calls.as_ref());
-        set(&mut builder, "success_threshold", keys.success_threshold.as_ref());
+        set!(builder, keys: slow_call_threshold, slow_call_rate_threshold, recovery_timeout, recovery_multiplier, max_recovery_timeout, half_open_max_calls, success_threshold);
 
         let some = quote!(::core::option::Option::Some);
         if let Some(shared) = &keys.shared {
@@ -209,7 +203,7 @@ impl Expansion<'_> {
     pub(super) fn retry_policy(&self, keys: &Retry) -> TokenStream {
         let rt = &self.rt;
         let mut builder = quote!(#rt::RetryPolicy::builder());
-        set(&mut builder, "max_attempts", keys.max_attempts.as_ref());
+        set!(builder, keys: max_attempts);
         match &keys.backoff {
             None => {}
             Some(Backoff::Named(_, variant, span)) => {
@@ -220,11 +214,7 @@ impl Expansion<'_> {
                 builder.extend(quote_spanned!(expr.span()=> .backoff(#expr)));
             }
         }
-        set(&mut builder, "base_delay", keys.base_delay.as_ref());
-        set(&mut builder, "max_delay", keys.max_delay.as_ref());
-        set(&mut builder, "multiplier", keys.multiplier.as_ref());
-        set(&mut builder, "jitter", keys.jitter.as_ref());
-        set(&mut builder, "max_duration", keys.max_duration.as_ref());
+        set!(builder, keys: base_delay, max_delay, multiplier, jitter, max_duration);
         if self.retry_is_local(keys) {
             // The policy is made anew for each call, and its budget is not.
             if keys.budget.is_some() {
@@ -233,7 +223,7 @@ impl Expansion<'_> {
                     .extend(quote!(.shared_budget(::std::sync::Arc::clone(#parts.retry_budget()))));
             }
         } else {
-            set(&mut builder, "budget", keys.budget.as_ref());
+            set!(builder, keys: budget);
         }
         quote!(#builder.build())
     }
@@ -247,11 +237,9 @@ impl Expansion<'_> {
         let rt = &self.rt;
         let mut builder = quote!(#rt::HedgePolicy::builder());
         if !self.hedge_is_local(keys) {
-            set(&mut builder, "delay", keys.delay.as_ref());
+            set!(builder, keys: delay);
         }
-        set(&mut builder, "percentile", keys.percentile.as_ref());
-        set(&mut builder, "max_hedges", keys.max_hedges.as_ref());
-        set(&mut builder, "budget", keys.budget.as_ref());
+        set!(builder, keys: percentile, max_hedges, budget);
         quote!(#builder.build())
     }
 }

@@ -1,8 +1,6 @@
-//! `"1h30m"`: a duration as it is written.
+//! `"1h30m"`: a duration as it is written, in attributes, files and variables alike.
 
 use std::time::Duration;
-
-pub(crate) use mmf_rules::duration_text as text;
 
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
@@ -15,8 +13,19 @@ const UNITS: [(&str, u64); 8] = [
     ("d", 86_400 * 1_000_000_000),
 ];
 
-/// Parses numbers with units, largest first by habit: `"250us"`, `"2s"`, `"1h30m"`.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// Whole numbers with units, largest first by habit: `"250us"`, `"2s"`, `"1h30m"`. The units are `ns`, `us` or `µs`, `ms`,
+/// `s`, `m`, `h` and `d`.
+///
+/// # Errors
+///
+/// Where it is none: what is wrong, and what to write.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(mmf_rules::duration::parse("1m30s"), Ok(Duration::from_secs(90)));
+/// assert!(mmf_rules::duration::parse("5").unwrap_err().contains("`\"5s\"`"));
+/// ```
+pub fn parse(text: &str) -> Result<Duration, String> {
     let mut total = 0_u64;
     let mut is_whole = true;
     let mut rest = text.trim();
@@ -60,6 +69,31 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         return Err(format!("whole numbers only: write `\"{}\"`", self::text(total)));
     }
     Ok(total)
+}
+
+/// The shortest text for a duration, as one would write it: `1h30m`.
+pub fn text(duration: Duration) -> String {
+    const UNITS: [(&str, u128); 7] = [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+        ("ns", 1),
+    ];
+    let mut nanos = duration.as_nanos();
+    if nanos == 0 {
+        return "0s".into();
+    }
+    let mut text = String::new();
+    for (unit, size) in UNITS {
+        if nanos >= size {
+            text.push_str(&format!("{}{unit}", nanos / size));
+            nanos %= size;
+        }
+    }
+    text
 }
 
 /// A number of units in nanoseconds, what is smaller left out; nothing where it is too large.
@@ -116,5 +150,18 @@ mod tests {
         for written in ["1h30m", "250us", "2s", "1d1ns", "0s"] {
             assert_eq!(text(parse(written).unwrap()), written);
         }
+    }
+
+    #[test]
+    fn a_duration_is_told_as_one_would_write_it() {
+        for (duration, written) in [
+            (Duration::ZERO, "0s"),
+            (Duration::from_secs(5400), "1h30m"),
+            (Duration::from_micros(250), "250us"),
+            (Duration::new(86_400, 1), "1d1ns"),
+        ] {
+            assert_eq!(text(duration), written);
+        }
+        assert!(text(Duration::MAX).ends_with("ns"));
     }
 }
