@@ -137,7 +137,7 @@ pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
 }
 
 /// `instant + duration`, or about thirty years ahead where that is out of range.
-pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
+pub fn later(instant: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
     instant.checked_add(duration.min(FAR)).unwrap_or(instant)
 }

@@ -1,3 +1,4 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! The runtime of MMF: what the attributes expand into.
 //!
 //! Use it through the `mmf` facade. [`resilience`] holds the policies, their state and the pipeline
@@ -7,38 +8,45 @@
 
 #[cfg(feature = "chaos")]
 pub mod chaos;
-mod clock;
+#[doc(hidden)]
+pub mod clock;
 #[cfg(feature = "logging")]
 pub mod correlation;
-#[cfg(feature = "pact")]
-mod crypto;
-#[cfg(any(feature = "chaos", feature = "testing"))]
-mod duration;
+#[cfg(feature = "logging")]
+mod hash;
 #[cfg(feature = "logging")]
 pub mod logging;
 #[cfg(feature = "logging")]
 #[doc(hidden)]
 pub mod operation;
 #[cfg(feature = "otel")]
-mod otel;
+#[doc(hidden)]
+pub mod otel;
 pub mod resilience;
+#[doc(hidden)]
+pub mod returned;
 #[cfg(feature = "logging")]
 pub mod service;
 #[cfg(feature = "logging")]
-mod stderr;
+#[doc(hidden)]
+pub mod stderr;
 mod sync;
 mod tally;
 #[cfg(feature = "logging")]
 pub mod task;
-#[cfg(any(feature = "chaos", feature = "testing"))]
-pub mod testing;
-mod text;
+#[doc(hidden)]
+pub mod text;
 mod timer;
-mod url;
-#[cfg(any(feature = "chaos", feature = "logging", feature = "testing"))]
-mod words;
+#[doc(hidden)]
+pub mod url;
+#[doc(hidden)]
+pub mod words;
 #[cfg(all(feature = "logging", unix))]
 mod writable;
 
 #[doc(hidden)]
 pub mod expansion;
+
+#[cfg(feature = "logging")]
+#[doc(hidden)]
+pub use tracing;

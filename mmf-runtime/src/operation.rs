@@ -160,7 +160,7 @@ impl Drop for Run<'_> {
 }
 
 /// An error, printed with its causes, before the ways of
-/// [`Printed`](crate::expansion::Printed) that know less.
+/// [`Printed`](crate::returned::Printed) that know less.
 pub trait ByCauses {
     /// Writes the error and its causes.
     ///
@@ -170,7 +170,7 @@ pub trait ByCauses {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-impl<E: Error> ByCauses for &&&&crate::expansion::Printed<'_, E> {
+impl<E: Error> ByCauses for &&&&crate::returned::Printed<'_, E> {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Chain(self.0))
     }
@@ -186,7 +186,7 @@ pub trait ByCausesInside {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
-impl<E: Deref<Target: AnyError>> ByCausesInside for &&&crate::expansion::Printed<'_, E> {
+impl<E: Deref<Target: AnyError>> ByCausesInside for &&&crate::returned::Printed<'_, E> {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Chain(self.0.deref().any_error()))
     }
@@ -226,8 +226,8 @@ pub fn text(write: impl Fn(&mut Formatter<'_>) -> fmt::Result) -> String {
 #[macro_export]
 macro_rules! failure {
     ($output:expr) => {{
-        use $crate::expansion::operation::{ByCauses as _, ByCausesInside as _, text};
-        use $crate::expansion::{
+        use $crate::operation::{ByCauses as _, ByCausesInside as _, text};
+        use $crate::returned::{
             ByDebug as _, ByDisplay as _, ByName as _, MayFail as _, NeverFails as _, Printed,
             Returned,
         };

@@ -9,7 +9,7 @@ const LONGEST: usize = 4000;
 /// Writes a line to standard error. It never panics, whatever that is by now, and hardly waits: a reader that
 /// does not read loses the message. The duplicate of the descriptor is ours alone, so that no lock which
 /// somebody holds on the stream can keep us.
-pub(crate) fn tell(message: Arguments<'_>) {
+pub fn tell(message: Arguments<'_>) {
     let mut text = message.to_string();
     let mut end = text.len().min(LONGEST);
     while !text.is_char_boundary(end) {

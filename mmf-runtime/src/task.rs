@@ -4,7 +4,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::correlation;
-use crate::resilience::deadline;
+use crate::resilience::time_left;
 
 /// [`tokio::spawn`] that carries the correlation id, the trace, the span and the deadline over to the new task.
 ///
@@ -29,7 +29,7 @@ pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let future = deadline::carrying(future.in_current_span());
+    let future = time_left::carrying(future.in_current_span());
     #[cfg(feature = "chaos")]
     let future = crate::chaos::carrying(future);
     match correlation::current_context() {
@@ -45,7 +45,7 @@ where
     W: FnOnce() -> T + Send + 'static,
 {
     let (context, span) = (correlation::current_context(), tracing::Span::current());
-    let work = deadline::carrying_sync(work);
+    let work = time_left::carrying_sync(work);
     tokio::task::spawn_blocking(move || {
         let work = || span.in_scope(work);
         match context {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const LONGEST_HOST: usize = 253 + 6;
 
 /// A text with the credentials of each URL in it cut out: `https://[redacted]@host/path`.
-pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(place) = rest.find("://") {

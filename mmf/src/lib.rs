@@ -1,3 +1,4 @@
+#![cfg_attr(docsrs, feature(doc_cfg))]
 //! MMF lets a call survive its dependencies: write `#[resilient(…)]` on a function and it retries,
 //! times out, stops calling what is broken, queues, hedges and falls back, checked by the compiler.
 //!
@@ -33,18 +34,19 @@
 //!   [`resilience::policies`], breaker control, snapshots.
 //! - [`ResilienceError`] is what a policy says when it refuses a call.
 //!
-//! | feature | what it is for |
-//! | --- | --- |
-//! | `logging`, on by default | `#[service]`, `mmf::logging`, `mmf::correlation` |
-//! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
-//! | `chaos` | faults on demand, for tests: `#[chaos]`, `mmf::chaos` |
-//! | `testing` | `#[contract_test]`, `#[performance_test]`, quality gates |
-//! | `schema`, `openapi`, `pact`, `grpc`, `tls` | contracts of a JSON Schema, of an OpenAPI document, of a Pact file, of gRPC services, over TLS |
-//! | `cli` | the command `cargo mmf` |
+//! Everything else is a feature, none of which is on by default:
 //!
-//! What follows is the guide: all keys, the order of the policies, errors, tests, and what to look at
-//! when something is wrong.
-#![doc = include_str!("../../README.md")]
+//! | feature | what it brings |
+//! | --- | --- |
+//! | `logging` | [`service`](macro@service), [`operation`](macro@operation), [`logging`], [`correlation`], [`spawn`] |
+//! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
+//! | `full` | all of these: whatever is not for tests |
+//! | `chaos` | faults on demand: what `#[chaos]` marks, [`chaos`](mod@chaos) |
+//! | `testing` | [`contract_test`], [`performance_test`], quality gates: [`testing`] |
+//! | `schema`, `openapi`, `pact`, `grpc`, `tls` | contracts of a JSON Schema, of an OpenAPI document, of a Pact file, of gRPC services, over TLS |
+//!
+//! The [`guide`] says how all of it is used, page by page. The command that runs tests and checks gates is a crate of its
+//! own, `cargo-mmf`.
 
 #[doc(inline)]
 pub use mmf_macros::resilient;
@@ -52,17 +54,20 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[cfg(feature = "chaos")]
+pub mod chaos;
+#[cfg(doc)]
+pub mod guide;
+#[cfg(feature = "otel")]
+mod otel;
+#[cfg(any(feature = "chaos", feature = "testing"))]
+pub mod testing;
+
 #[doc(inline)]
 pub use mmf_macros::chaos;
 #[cfg(feature = "testing")]
 #[doc(inline)]
 pub use mmf_macros::{contract_test, performance_test};
-#[cfg(feature = "chaos")]
-#[doc(inline)]
-pub use mmf_runtime::chaos;
-#[cfg(any(feature = "chaos", feature = "testing"))]
-#[doc(inline)]
-pub use mmf_runtime::testing;
 
 #[cfg(feature = "logging")]
 #[doc(inline)]
@@ -77,5 +82,12 @@ pub use mmf_runtime::{
     task::{spawn, spawn_blocking},
 };
 
+/// What attributes expand into: the runtime's part, and that of tests.
 #[doc(hidden)]
-pub use mmf_runtime::expansion as __private;
+pub mod __private {
+    #[cfg(feature = "chaos")]
+    pub use crate::chaos;
+    #[cfg(feature = "testing")]
+    pub use crate::testing;
+    pub use mmf_runtime::expansion::*;
+}

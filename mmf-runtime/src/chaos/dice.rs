@@ -2,30 +2,32 @@
 
 use std::time::Duration;
 
+use crate::hash::fnv1a;
+
 /// The draws of one call. Counter-based: each is the mixed sum of what it belongs to, so that there is no
 /// state to share. `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014)
 /// with the stream of the point.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dice {
+pub struct Dice {
     state: u64,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Dice {
-    pub(super) fn new(seed: u64, point: u64, call: u64) -> Self {
+    pub fn new(seed: u64, point: u64, call: u64) -> Self {
         let stream = mix(seed ^ mix(point.wrapping_add(GOLDEN)));
         Self { state: mix(stream.wrapping_add(call.wrapping_mul(GOLDEN))) }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         mix(self.state)
     }
 
     /// Uniform in 0..1.
-    pub(super) fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    pub fn unit(&mut self) -> f64 {
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -37,16 +39,14 @@ fn mix(mut value: u64) -> u64 {
 
 /// A share, 0 to 1, of a duration: of the longest as well, which floating point rounds up to more than there
 /// is.
-pub(super) fn share_of(duration: Duration, share: f64) -> Duration {
+pub fn share_of(duration: Duration, share: f64) -> Duration {
     let part = Duration::try_from_secs_f64(duration.as_secs_f64() * share);
     part.unwrap_or(duration).min(duration)
 }
 
-/// The stream of a name: FNV-1a, the same in every build.
-pub(super) fn stream(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+/// The stream of a name.
+pub fn stream(name: &str) -> u64 {
+    fnv1a(name)
 }
 
 #[cfg(test)]
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_draw_belongs_to_its_seed_point_and_call() {
-        let draw = |seed, point, call| Dice::new(seed, point, call).next();
+        let draw = |seed, point, call| Dice::new(seed, point, call).draw();
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         assert_ne!(draw(1, 2, 3), draw(2, 2, 3));
         assert_ne!(draw(1, 2, 3), draw(1, 3, 3));

@@ -246,10 +246,9 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
     let number =
         || value.parse::<f64>().or_else(|_| mistake(at, format!("{} is no number", quoted(value))));
     let time = || {
-        crate::duration::parse(value).map_or_else(
-            || mistake(at, format!("{} is no duration such as 250ms or 2s", quoted(value))),
-            Ok,
-        )
+        mmf_rules::duration::parse(value).or_else(|_| {
+            mistake(at, format!("{} is no duration such as 250ms or 2s", quoted(value)))
+        })
     };
     Ok(match key {
         "p" | "probability" => fault.probability(number()?),
@@ -300,6 +299,21 @@ mod tests {
             ChaosConfig::annotated().target("*.x"),
         ];
         assert_eq!(parse(text), Ok(wanted));
+    }
+
+    #[test]
+    fn durations_have_the_units_of_the_attributes() {
+        for (text, nanos) in [
+            ("1d", 86_400_000_000_000),
+            ("5µs", 5_000),
+            ("5us", 5_000),
+            ("7ns", 7),
+            ("1m 30s", 90_000_000_000),
+        ] {
+            let wanted = Fault::new(ChaosKind::Hang).duration(Duration::from_nanos(nanos));
+            let parsed = parse(&format!("a: hang(duration={text})")).unwrap();
+            assert_eq!(parsed, [ChaosConfig::new().target("a").fault(wanted)], "{text}");
+        }
     }
 
     #[test]

@@ -149,7 +149,8 @@ impl Fault {
     }
 
     /// Armed for as long as it takes, where nothing is said.
-    pub(super) fn staying_armed(mut self) -> Self {
+    #[doc(hidden)]
+    pub fn staying_armed(mut self) -> Self {
         self.duration = self.duration.or(Some(Duration::from_secs(u32::MAX.into())));
         self
     }

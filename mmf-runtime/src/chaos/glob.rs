@@ -1,7 +1,7 @@
 //! `users.*`: which names are meant.
 
 /// Whether a glob matches a name: `*` is any text, `?` one character.
-pub(super) fn matches(glob: &str, name: &str) -> bool {
+pub fn matches(glob: &str, name: &str) -> bool {
     let (glob, name): (Vec<_>, Vec<_>) = (glob.chars().collect(), name.chars().collect());
     // The last `*` seen and what it stands for so far: the only place to come back to.
     let (mut g, mut n, mut star) = (0, 0, None);

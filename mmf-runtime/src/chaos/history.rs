@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::kind::ChaosKind;
-use super::scope;
 
 /// One injection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,18 +53,4 @@ impl History {
         *unable += 1;
         *unable == 1
     }
-}
-
-/// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the
-/// order of points and calls.
-///
-/// ```
-/// # use mmf_runtime as mmf;
-/// assert!(mmf::chaos::history().is_empty());
-/// ```
-pub fn history() -> Vec<Injection> {
-    let mut injections: Vec<_> =
-        scope::active().iter().flat_map(super::injector::ChaosInjector::history).collect();
-    injections.sort();
-    injections
 }

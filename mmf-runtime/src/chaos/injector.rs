@@ -350,7 +350,7 @@ impl Strike {
         call: u64,
         dice: &mut Dice,
     ) -> Option<Duration> {
-        let injected = InjectedFault::new(fault.kind, point, call, dice.next());
+        let injected = InjectedFault::new(fault.kind, point, call, dice.draw());
         match fault.kind {
             ChaosKind::NetworkDelay | ChaosKind::HighLatency => {
                 let delay = fault.delay_by(dice);
@@ -371,7 +371,7 @@ impl Strike {
 }
 
 /// Why a point cannot carry a fault, and what to do.
-pub(super) fn why_unable(kind: &str) -> &'static str {
+pub fn why_unable(kind: &str) -> &'static str {
     if kind == ChaosKind::Hang.name() {
         "a blocking function cannot be taken out of it; make it an `async fn`"
     } else {

@@ -5,47 +5,45 @@
 //! process, `MMF_CHAOS` for a running binary. Decisions depend on the seed, the point and the number of the
 //! call at that point, never on timing: the same seed gives the same faults at the same calls.
 //!
-//! `point` is the place, `dice` decides, `injector` holds what is armed, `load` takes memory and processors,
-//! `history` is what was injected, and `experiment` makes a test of it, from `scenario` to `report`. `environment`
-//! reads `MMF_CHAOS`, `release` says whether a whole process may be armed, and `excerpt` shows text that came from
-//! outside. [`proxy`] is a network that really fails.
+//! `point` is the place, `strike` a call at it, `carry` how a fault becomes its error; `dice` decides, `injector` holds
+//! what is armed, `scope` for whom, `load` takes memory and processors,
+//! `history` is what was injected. `environment` reads `MMF_CHAOS`, `release` says whether a whole process may be armed,
+//! and `excerpt` shows text that came from outside. Experiments and a network that really fails are the facade's.
 
+mod carry;
 mod config;
-mod dice;
-mod disk;
+#[doc(hidden)]
+pub mod dice;
 mod environment;
 mod excerpt;
-pub(crate) mod experiment;
 mod fault;
-mod glob;
+#[doc(hidden)]
+pub mod glob;
 mod history;
 mod injector;
 mod kind;
 mod load;
 mod point;
-pub mod proxy;
 mod release;
-mod report;
-mod scenario;
 mod scope;
+mod strike;
 
 pub use config::{ChaosConfig, InvalidChaos};
-pub use disk::SmallDisk;
-pub use experiment::ResilienceTestSuite;
 pub use fault::{Distribution, Fault};
-pub use history::{Injection, history};
+pub use history::Injection;
 pub use injector::ChaosInjector;
 pub use kind::{ChaosKind, ChaosKind as ChaosType, InjectedFault};
 pub use point::{PointInfo, points};
-pub use report::ChaosReport;
-pub use scenario::{Expectation, Scenario};
-pub use scope::{Armed, Scope, arm, scope};
+pub use scope::{Armed, Scope, arm, history, scope};
 
 pub(crate) use environment::read as read_environment;
 pub(crate) use scope::carrying;
 
 #[doc(hidden)]
-pub use point::{
-    Annotated, ByFault, ByIo, ByNothing, CanFail, CarriesFault, Convert, Point, Registration,
-    carried, failing, is_armed,
-};
+pub use carry::{ByFault, ByIo, ByNothing, CanFail, CarriesFault, Convert, carried, failing};
+#[doc(hidden)]
+pub use injector::why_unable;
+#[doc(hidden)]
+pub use point::{Annotated, Point, Registration, is_armed};
+#[doc(hidden)]
+pub use scope::seed;

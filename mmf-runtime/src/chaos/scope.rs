@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::config::{ChaosConfig, InvalidChaos};
+use super::history::Injection;
 use super::injector::ChaosInjector;
 use super::point::Counted;
 use super::{excerpt, release};
@@ -32,6 +33,19 @@ pub(super) fn active() -> Vec<ChaosInjector> {
 /// The scope that this runs in, while it lives: a task may outlive the one that it was spawned in.
 fn current() -> Option<ChaosInjector> {
     CURRENT.try_with(Clone::clone).ok().filter(|injector| !injector.is_over())
+}
+
+/// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the
+/// order of points and calls.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// assert!(mmf::chaos::history().is_empty());
+/// ```
+pub fn history() -> Vec<Injection> {
+    let mut injections: Vec<_> = active().iter().flat_map(ChaosInjector::history).collect();
+    injections.sort();
+    injections
 }
 
 /// Arms a config for one future, and until that ends for the tasks that it starts by `mmf::spawn`.
@@ -68,7 +82,8 @@ impl Scope {
     }
 
     /// Without a word about the seed, for whoever tells it otherwise.
-    pub(super) fn quiet(mut self) -> Self {
+    #[doc(hidden)]
+    pub fn quiet(mut self) -> Self {
         self.quiet = true;
         self
     }
@@ -103,7 +118,7 @@ impl Scope {
 }
 
 /// The seed of the environment, else the given one, else a new one.
-pub(super) fn seed(given: Option<u64>) -> u64 {
+pub fn seed(given: Option<u64>) -> u64 {
     let variable = std::env::var("MMF_CHAOS_SEED").ok();
     let variable = variable.and_then(|text| match text.parse() {
         Ok(seed) => Some(seed),

@@ -121,18 +121,24 @@ impl LoggingConfig {
         }
     }
 
+    /// Its name.
     #[cfg(feature = "otel")]
-    pub(crate) fn service(&self) -> &str {
+    #[doc(hidden)]
+    pub fn service(&self) -> &str {
         &self.service
     }
 
+    /// Its version.
     #[cfg(feature = "otel")]
-    pub(crate) fn service_version(&self) -> Option<&str> {
+    #[doc(hidden)]
+    pub fn service_version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
+    /// Its environment.
     #[cfg(feature = "otel")]
-    pub(crate) fn service_environment(&self) -> Option<&str> {
+    #[doc(hidden)]
+    pub fn service_environment(&self) -> Option<&str> {
         self.environment.as_deref()
     }
 

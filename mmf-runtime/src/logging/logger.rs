@@ -126,7 +126,7 @@ macro_rules! service_startup {
         let logger: &$crate::logging::ServiceLogger = &$logger;
         let (version, environment): (&str, &str) = ($version, $environment);
         let (host, pid) = ($crate::logging::host(), ::std::process::id());
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", status = "starting", version, environment, host, pid,
             $($($field)*,)? "{} is starting", logger.name()
         );
@@ -145,7 +145,7 @@ macro_rules! service_ready {
     ($logger:expr, $port:expr $(, $($field:tt)*)?) => {{
         let logger: &$crate::logging::ServiceLogger = &$logger;
         let port: u16 = $port;
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", status = "ready", port, $($($field)*,)?
             "{} is ready", logger.name()
         );
@@ -164,7 +164,7 @@ macro_rules! service_shutdown {
     ($logger:expr, $reason:expr $(, $($field:tt)*)?) => {{
         let logger: &$crate::logging::ServiceLogger = &$logger;
         let reason: &str = $reason;
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", status = "shutting_down", reason, $($($field)*,)?
             "{} is shutting down", logger.name()
         );
@@ -183,7 +183,7 @@ macro_rules! request_start {
     ($logger:expr, $operation:expr, $request_id:expr $(, $($field:tt)*)?) => {{
         let _: &$crate::logging::ServiceLogger = &$logger;
         let (operation, request_id): (&str, &str) = ($operation, $request_id);
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", phase = "start", operation, request_id, $($($field)*,)?
             "{operation} started"
         );
@@ -208,12 +208,12 @@ macro_rules! request_end {
         let duration_ms = duration.as_secs_f64() * 1000.0;
         let success: bool = $success;
         if success {
-            $crate::expansion::tracing::info!(
+            $crate::tracing::info!(
                 target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
                 $($($field)*,)? "{operation} succeeded"
             );
         } else {
-            $crate::expansion::tracing::warn!(
+            $crate::tracing::warn!(
                 target: "mmf::service", phase = "end", operation, request_id, duration_ms, success,
                 $($($field)*,)? "{operation} failed"
             );
@@ -234,7 +234,7 @@ macro_rules! performance_metric {
         let _: &$crate::logging::ServiceLogger = &$logger;
         let (metric_name, value, unit, metric_type): (&str, f64, &str, &str) =
             ($name, $value, $unit, $kind);
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", metric_name, value, unit, metric_type, $($($field)*,)?
             "{metric_name} is {value} {unit}"
         );
@@ -254,7 +254,7 @@ macro_rules! business_event {
     ($logger:expr, $event:expr $(, $($field:tt)*)?) => {{
         let _: &$crate::logging::ServiceLogger = &$logger;
         let event_type: &str = $event;
-        $crate::expansion::tracing::info!(
+        $crate::tracing::info!(
             target: "mmf::service", event_type, event_category = "business", $($($field)*,)?
             "{event_type}"
         );
@@ -280,7 +280,7 @@ macro_rules! security_event {
         // An event has its level at compile time.
         macro_rules! tell {
             ($level:ident) => {
-                $crate::expansion::tracing::$level!(
+                $crate::tracing::$level!(
                     target: "mmf::service", event_type, event_category = "security", severity,
                     $($($field)*,)? "{event_type}"
                 )

@@ -7,6 +7,7 @@
 //! same, `queue` writes lines from a thread of its own to `output`, and `logger` has the events that every service tells of itself.
 
 mod config;
+mod error;
 mod escape;
 mod fields;
 mod gather;
@@ -26,9 +27,12 @@ pub(crate) use line::ActiveSpan;
 pub(crate) use setup::end_waits_at;
 
 pub use config::{Format, LoggingConfig, WhenFull};
+pub use error::InitError;
 pub use layer::{JsonLayer, json_layer};
 pub use logger::{ServiceLogger, Severity};
 #[doc(hidden)]
 pub use logger::{host, measured};
+#[cfg(feature = "otel")]
+pub(crate) use queue::Queue;
 pub use redaction::Redacted;
-pub use setup::{InitError, Logging, flush_within, init};
+pub use setup::{Logging, flush_within, init};

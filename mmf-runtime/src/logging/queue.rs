@@ -27,7 +27,7 @@ const KEPT: usize = 64 * 1024;
 
 /// Lines on their way to a writer. Clones share the queue.
 #[derive(Clone)]
-pub(super) struct Queue(Arc<Shared>);
+pub struct Queue(Arc<Shared>);
 
 struct Shared {
     sink: Box<dyn Sink>,

@@ -15,35 +15,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::config::{Directives, LoggingConfig};
+use super::error::InitError;
 use super::gather::Gathering;
 use super::layer::json_layer;
 use super::output::Stdout;
 use super::queue::{Queue, with_patience_until};
 use crate::stderr;
-
-/// Logging could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InitError {
-    /// A level that is none.
-    #[error("the level {directives:?} is not understood: {reason}")]
-    Level {
-        /// What was given.
-        directives: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Something else logs in this process already.
-    #[error("another subscriber is set up in this process already")]
-    AlreadySet,
-    /// A thread that writes or exports could not be started.
-    #[error("a thread for logging cannot be started")]
-    Thread(#[from] std::io::Error),
-    /// The variables of OTLP do not say where spans and metrics can go.
-    #[cfg(feature = "otel")]
-    #[error("spans and metrics cannot be exported by OTLP")]
-    Export(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
 
 /// Logging of this process; see [`init`]. Dropped, it flushes, for at most five seconds: a reader that does not
 /// read keeps no process from its end.
@@ -52,7 +29,7 @@ pub struct Logging {
     queue: Queue,
     level: reload::Handle<EnvFilter, Registry>,
     #[cfg(feature = "otel")]
-    telemetry: Option<crate::otel::Telemetry>,
+    telemetry: Option<Box<dyn crate::otel::Telemetry>>,
     has_ended: bool,
 }
 
@@ -85,18 +62,20 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let lines = json_layer(&config, queue.clone()).gathering();
     #[cfg(feature = "otel")]
     let telemetry = {
-        let (telemetry, tracer) = crate::otel::start(&config)?.unzip();
-        match tracer {
+        match crate::otel::export(&config)? {
             // Each output has a filter of its own, where there are two.
-            Some(tracer) => {
+            Some(crate::otel::Export { spans, telemetry }) => {
                 let exported = exported.and(filter_fn(|_| !crate::otel::is_exporting()));
-                let spans = tracing_opentelemetry::layer().with_tracer(tracer);
-                let registry = tracing_subscriber::registry().with(lines.with_filter(filter));
-                set(registry.with(spans.with_filter(exported)))?;
+                let lines: crate::otel::Lines =
+                    tracing_subscriber::registry().with(lines.with_filter(filter));
+                set(lines.with(spans.with_filter(exported)))?;
+                Some(telemetry)
             }
-            None => set(tracing_subscriber::registry().with(filter).with(lines))?,
+            None => {
+                set(tracing_subscriber::registry().with(filter).with(lines))?;
+                None
+            }
         }
-        telemetry
     };
     #[cfg(not(feature = "otel"))]
     set(tracing_subscriber::registry().with(filter).with(lines))?;

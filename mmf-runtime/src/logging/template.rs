@@ -10,6 +10,7 @@ use tracing::field::Field;
 use super::config::{Format, LoggingConfig};
 use super::escape::{Notation, escape};
 use super::redaction::{Named, Patterns, Words};
+use crate::hash::fnv1a;
 
 /// The fields of one event or span of the code, as one layer writes them.
 #[derive(Debug)]
@@ -149,12 +150,9 @@ impl Style {
     }
 }
 
-/// FNV-1a, of which the top six bits choose.
+/// The top six bits of its hash choose.
 fn bit(name: &str) -> u64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    1 << (hash >> 58)
+    1 << (fnv1a(name) >> 58)
 }
 
 /// Places in the code are few and static, so a thread finds their templates by address: two that fall

@@ -1,13 +1,9 @@
-//! OpenTelemetry: the ids of its spans in log lines and outgoing headers, and spans and metrics sent out by
-//! OTLP.
-//!
-//! `context` is about the span that is active, `export` sets up what goes out, and `metrics` has what is
-//! measured.
+//! What logs and headers need of OpenTelemetry: the span that is active (`context`), and where spans and metrics go
+//! (`exporter`), which is the facade's.
 
 mod context;
-mod export;
-mod metrics;
+mod exporter;
 
 pub(crate) use context::{active_span, enter_trace, in_trace, is_exporting, outgoing_trace};
-pub(crate) use export::{Telemetry, start};
-pub(crate) use metrics::{measure, operation_ended};
+pub use exporter::{Export, Exporter, Lines, Spans, Telemetry};
+pub(crate) use exporter::{export, measure, operation_ended};

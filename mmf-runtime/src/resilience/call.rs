@@ -16,7 +16,8 @@ use super::events::type_name_only;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::CallName;
-use super::policy::{Identity, Invocation, Outcome};
+use super::outcome::{Identity, Outcome};
+use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::breaker::{BreakerState, Change};
 use super::error::ResilienceError;
-use super::policy::Outcome;
+use super::outcome::Outcome;
 
 const TARGET: &str = "mmf::resilience";
 

@@ -12,7 +12,8 @@ use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events::{self, ErrorText};
 use super::invalid::Check;
 use super::key_id::KeyIds;
-use super::policy::{Invocation, Outcome, unrefused};
+use super::outcome::{Outcome, unrefused};
+use super::policy::Invocation;
 use crate::clock;
 
 /// Whether the fallback answers this outcome: refusals by the list of refusals, the function's

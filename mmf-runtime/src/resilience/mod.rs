@@ -25,6 +25,8 @@ mod invalid;
 mod key_id;
 mod name;
 #[doc(hidden)]
+pub mod outcome;
+#[doc(hidden)]
 pub mod policy;
 pub mod rate_limit;
 #[doc(hidden)]
@@ -32,6 +34,7 @@ pub mod registry;
 pub mod retry;
 #[doc(hidden)]
 pub mod snapshot;
+pub(crate) mod time_left;
 #[doc(hidden)]
 pub mod timeout;
 

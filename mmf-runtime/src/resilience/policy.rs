@@ -20,37 +20,15 @@ use std::time::Duration;
 use super::breaker::{CircuitBreaker, Counted, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
-use super::deadline;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
-use super::name::{CallName, PolicyName};
+use super::name::PolicyName;
+use super::outcome::{Identity, Outcome, unrefused};
 use super::rate_limit::{self, RateLimiter};
+use super::time_left::time_left;
 use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
 use crate::clock;
 use crate::timer::Timer;
-
-/// What came of an attempt or a call: the function's own result, or the refusal of a policy.
-pub type Outcome<T, E> = Result<Result<T, E>, ResilienceError>;
-
-/// Under which name a call runs, and where it is counted.
-#[derive(Clone, Copy, Debug)]
-pub struct Identity<'a> {
-    pub(crate) name: &'a CallName,
-    pub(crate) counters: Option<&'a Counters>,
-}
-
-impl<'a> Identity<'a> {
-    pub(crate) fn uncounted(name: &'a CallName) -> Self {
-        Self { name, counters: None }
-    }
-
-    pub(crate) fn count(self, counter: impl FnOnce(&Counters) -> &AtomicU64) {
-        if let Some(counters) = self.counters {
-            // Relaxed: a statistic.
-            counter(counters).fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
 
 /// One call from its begin to its end. Dropped before that, the call counts as cancelled, or as
 /// failed where a panic ended it.
@@ -182,7 +160,7 @@ impl<'a> Invocation<'a> {
 
     /// How long a wait may be that comes before an attempt, exclusive, and what limits it.
     pub(crate) fn time_left(&self) -> (Duration, &'static str) {
-        let deadline = deadline::time_left();
+        let deadline = time_left();
         let last_start = match self.last_start.load(Ordering::Relaxed) {
             u64::MAX => Duration::MAX,
             end => Duration::from_nanos(end.saturating_sub(clock::nanos())),
@@ -349,10 +327,6 @@ impl Drop for Invocation<'_> {
 #[inline(never)]
 fn refused<T, E: FromRefusal>(refusal: ResilienceError) -> Result<T, E> {
     Err(E::from_refusal(refusal))
-}
-
-pub(crate) fn unrefused<T, E>(outcome: Outcome<T, E>) -> Result<T, E> {
-    outcome.unwrap_or_else(|refusal| unreachable!("none of these policies refuses: {refusal}"))
 }
 
 /// An attempt at the door of a breaker, and within it.

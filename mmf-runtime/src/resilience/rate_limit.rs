@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::error::ResilienceError;
 use super::invalid::{Check, InvalidPolicy};
 use super::name::PolicyName;
+use super::time_left::time_left;
 use crate::clock::{self, Ticker};
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 use crate::timer::Timer;
@@ -130,7 +131,7 @@ impl RateLimiter {
     #[inline]
     pub async fn acquire(&self) -> Result<(), ResilienceError> {
         if !self.take_now() {
-            self.queue_up(super::deadline::time_left)?.await?;
+            self.queue_up(time_left)?.await?;
         }
         Ok(())
     }
@@ -142,7 +143,7 @@ impl RateLimiter {
     /// As [`acquire`](Self::acquire).
     pub fn acquire_blocking(&self) -> Result<(), ResilienceError> {
         if !self.take_now() {
-            self.queue_up(super::deadline::time_left)?.wait_blocking()?;
+            self.queue_up(time_left)?.wait_blocking()?;
         }
         Ok(())
     }

@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 use mmf::testing::results::Outcome;
 use mmf::testing::{BaselineRun, PerformanceBaseline};
 
-use crate::{End, results, say};
+use crate::end::End;
+use crate::results;
+use crate::say::say;
 
 #[derive(Args)]
 pub(crate) struct Command {

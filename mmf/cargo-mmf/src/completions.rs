@@ -1,9 +1,10 @@
 //! `cargo mmf completions`
 
-use clap::{Args, CommandFactory as _, Parser};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::{Command, End, say};
+use crate::end::End;
+use crate::say::say;
 
 #[derive(Args)]
 pub(crate) struct Completions {
@@ -11,17 +12,9 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-/// The command by the name of its program, as shells look it up.
-#[derive(Parser)]
-#[command(name = "cargo-mmf")]
-struct Program {
-    #[command(subcommand)]
-    command: Command,
-}
-
 impl Completions {
-    pub(crate) fn run(self) -> End {
-        let mut command = Program::command();
+    /// Prints them of this command.
+    pub(crate) fn run(self, mut command: clap::Command) -> End {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "cargo-mmf", &mut script);
         say(format_args!("{}", String::from_utf8_lossy(&script)));

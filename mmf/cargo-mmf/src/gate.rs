@@ -1,13 +1,14 @@
 //! `cargo mmf gate`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use mmf::testing::QualityReport;
 
+use crate::end::End;
 use crate::limits::Limits;
-use crate::report::page;
-use crate::{End, say};
+use crate::say::say;
+use crate::write::{page, write};
 
 #[derive(Args)]
 pub(crate) struct Gate {
@@ -57,9 +58,4 @@ fn end(report: &QualityReport) -> End {
         (true, true) => End::Passed,
         (true, false) => End::Undecided(format!("not readable: {}", report.unreadable.join("; "))),
     }
-}
-
-pub(crate) fn write(file: &Path, text: &str) -> Result<(), String> {
-    mmf::testing::file::replace(file, text)
-        .map_err(|error| format!("{} cannot be written: {error}", file.display()))
 }

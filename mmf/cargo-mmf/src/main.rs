@@ -2,18 +2,24 @@
 
 mod baseline;
 mod completions;
+mod end;
 mod gate;
 mod junit;
 mod limits;
 mod progress;
 mod report;
 mod results;
+mod say;
 mod suite;
 mod test;
+mod write;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use end::End;
+use say::say;
 
 /// The command as cargo starts it: `cargo-mmf mmf …`.
 #[derive(Parser)]
@@ -21,6 +27,14 @@ use clap::{Parser, Subcommand};
 enum Cargo {
     #[command(subcommand, about = "Tests, gates and reports of MMF", version)]
     Mmf(Command),
+}
+
+/// The same by the name of its program, as shells look it up.
+#[derive(Parser)]
+#[command(name = "cargo-mmf")]
+struct Program {
+    #[command(subcommand)]
+    _command: Command,
 }
 
 #[derive(Subcommand)]
@@ -55,14 +69,6 @@ enum Command {
     Completions(completions::Completions),
 }
 
-/// What a command comes to.
-enum End {
-    Passed,
-    Failed,
-    /// It could not be decided.
-    Undecided(String),
-}
-
 fn main() -> ExitCode {
     // Started as `cargo mmf` or as itself.
     let mut arguments: Vec<_> = std::env::args_os().collect();
@@ -79,31 +85,7 @@ fn main() -> ExitCode {
             say(format_args!("{}", mmf::testing::results::JSON_SCHEMA));
             End::Passed
         }
-        Command::Completions(completions) => completions.run(),
+        Command::Completions(completions) => completions.run(Program::command()),
     };
-    match end {
-        End::Passed => ExitCode::SUCCESS,
-        End::Failed => ExitCode::from(1),
-        End::Undecided(why) => {
-            eprintln!("cargo mmf cannot decide: {why}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// Prints to standard output. Whoever has stopped listening is told nothing more; any other failure is told once.
-fn say(text: std::fmt::Arguments<'_>) {
-    use std::io::Write as _;
-    let mut output = std::io::stdout().lock();
-    let written = output.write_fmt(text).and_then(|()| output.flush());
-    if let Err(error) = written
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        static TOLD: std::sync::Once = std::sync::Once::new();
-        TOLD.call_once(|| {
-            // Where that fails too, there is nobody to tell.
-            let _ =
-                writeln!(std::io::stderr(), "cargo mmf: what it says cannot be printed: {error}");
-        });
-    }
+    end.code()
 }

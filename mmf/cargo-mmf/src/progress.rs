@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::say;
+use crate::say::say;
 
 /// A bar under the lines that are printed, where there is a terminal.
 pub(crate) struct Progress(Option<ProgressBar>);

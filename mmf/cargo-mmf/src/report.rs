@@ -1,13 +1,13 @@
 //! `cargo mmf report`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use mmf::testing::{QualityReport, Run};
 
-use crate::gate::write;
+use crate::end::End;
 use crate::limits::Limits;
-use crate::{End, say};
+use crate::say::say;
+use crate::write::page;
 
 #[derive(Args)]
 pub(crate) struct Report {
@@ -29,20 +29,4 @@ impl Report {
         say(format_args!("{}\n", file.display()));
         Ok(End::Passed)
     }
-}
-
-/// Writes the page with the runs before this one, where it is said or beside the results, which are cleared.
-pub(crate) fn page(
-    report: &QualityReport,
-    folder: &Path,
-    file: Option<PathBuf>,
-) -> Result<PathBuf, String> {
-    let beside = folder.parent().unwrap_or(folder);
-    let history = beside.join("history.jsonl");
-    let unreadable = |error: std::io::Error| format!("{}: {error}", history.display());
-    report.as_run().append(&history).map_err(unreadable)?;
-    let runs = Run::history(&history).map_err(unreadable)?;
-    let file = file.unwrap_or_else(|| beside.join("report.html"));
-    write(&file, &report.html(&runs))?;
-    Ok(file)
 }

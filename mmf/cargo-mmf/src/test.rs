@@ -10,9 +10,11 @@ use clap::Args;
 use mmf::testing::file;
 use mmf::testing::results::{Provenance, Record, Results};
 
+use crate::end::End;
 use crate::progress::Progress;
+use crate::results;
+use crate::say::say;
 use crate::suite::{Libtest, joined, of_junit};
-use crate::{End, results, say};
 
 /// What nextest is told and tells, beside the results.
 const CONFIG: &str = "mmf-nextest.toml";

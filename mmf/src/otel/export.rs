@@ -10,15 +10,16 @@ use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Runtime;
 
 use super::metrics::observe_policies;
-use crate::logging::{InitError, LoggingConfig};
-use crate::stderr;
+use mmf_runtime::logging::{InitError, LoggingConfig};
+use mmf_runtime::otel::{Export, Telemetry};
+use mmf_runtime::stderr;
 
 /// What exports, for as long as the process logs.
-pub(crate) struct Telemetry {
+struct Otlp {
     spans: SdkTracerProvider,
     metrics: SdkMeterProvider,
     /// Where connections live: exporting goes on until the very end, when the runtime of `main` is gone.
@@ -26,7 +27,7 @@ pub(crate) struct Telemetry {
 }
 
 /// Begins to export where `OTEL_EXPORTER_OTLP_ENDPOINT` says where to, unless `OTEL_SDK_DISABLED`.
-pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTracer)>, InitError> {
+pub(super) fn start(config: &LoggingConfig) -> Result<Option<Export>, InitError> {
     let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let disabled =
         env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
@@ -39,7 +40,7 @@ pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTrac
         return Ok(None);
     }
     #[cfg(feature = "pact")]
-    crate::crypto::provide();
+    crate::testing::crypto::provide();
     let connections = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("mmf-otlp")
@@ -56,7 +57,10 @@ pub(crate) fn start(config: &LoggingConfig) -> Result<Option<(Telemetry, SdkTrac
     global::set_meter_provider(metrics.clone());
     observe_policies();
     let tracer = spans.tracer("mmf");
-    Ok(Some((Telemetry { spans, metrics, connections: Some(connections) }, tracer)))
+    Ok(Some(Export {
+        spans: Box::new(tracing_opentelemetry::layer().with_tracer(tracer)),
+        telemetry: Box::new(Otlp { spans, metrics, connections: Some(connections) }),
+    }))
 }
 
 fn providers(
@@ -92,10 +96,10 @@ fn resource(config: &LoggingConfig) -> Resource {
     Resource::builder().with_attributes(attributes).build()
 }
 
-impl Telemetry {
-    /// Sends out what has gathered, waiting at most until `end`. Nothing is returned: what cannot be sent is told
-    /// by the diagnostics of OpenTelemetry, and never holds the service up.
-    pub(crate) fn flush(&self, end: Option<Instant>) {
+impl Telemetry for Otlp {
+    /// Nothing is returned: what cannot be sent is told by the diagnostics of OpenTelemetry, and never holds the
+    /// service up.
+    fn flush(&self, end: Option<Instant>) {
         let (spans, metrics) = (self.spans.clone(), self.metrics.clone());
         bounded(
             end,
@@ -106,11 +110,12 @@ impl Telemetry {
         );
     }
 
-    /// Sends out the last of it and ends, waiting at most until `end`.
-    pub(crate) fn end(mut self, end: Option<Instant>) {
+    fn end(mut self: Box<Self>, end: Option<Instant>) {
         self.shut_down(end);
     }
+}
 
+impl Otlp {
     fn shut_down(&mut self, end: Option<Instant>) {
         let Some(connections) = self.connections.take() else { return };
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -118,7 +123,7 @@ impl Telemetry {
         let tell = |ended: OTelSdkResult| {
             if let Err(error) = ended {
                 let error = error.to_string();
-                let error = crate::url::without_credentials(&error);
+                let error = mmf_runtime::url::without_credentials(&error);
                 stderr::tell(format_args!(
                     "the last spans or metrics could not be exported: {error}"
                 ));
@@ -141,7 +146,7 @@ impl Telemetry {
     }
 }
 
-impl Drop for Telemetry {
+impl Drop for Otlp {
     fn drop(&mut self) {
         const LONGEST_END: Duration = Duration::from_secs(5);
         self.shut_down(Instant::now().checked_add(LONGEST_END));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 
-use crate::resilience::{self, PolicySnapshot};
+use mmf_runtime::resilience::{self, PolicySnapshot};
 
 fn meter() -> Meter {
     global::meter("mmf")
@@ -44,7 +44,7 @@ impl Instrument {
 
 /// Takes the value of a `performance_metric`: a `counter` adds, a `histogram` or `timer` collects, anything
 /// else is a gauge.
-pub(crate) fn measure(name: &str, value: f64, unit: &str, kind: &str) {
+pub(super) fn measure(name: &str, value: f64, unit: &str, kind: &str) {
     /// Under its lock: the map alone. What makes an instrument and measures by it may log.
     static KNOWN: LazyLock<Mutex<HashMap<String, Instrument>>> = LazyLock::new(Mutex::default);
     let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ pub(crate) fn measure(name: &str, value: f64, unit: &str, kind: &str) {
 }
 
 /// Takes the duration of an operation.
-pub(crate) fn operation_ended(operation: &'static str, taken: Duration, success: bool) {
+pub(super) fn operation_ended(operation: &'static str, taken: Duration, success: bool) {
     static DURATIONS: OnceLock<Histogram<f64>> = OnceLock::new();
     let durations = DURATIONS
         .get_or_init(|| meter().f64_histogram("mmf.operation.duration").with_unit("s").build());

@@ -9,10 +9,15 @@
 mod body;
 #[cfg(feature = "testing")]
 mod contract;
+#[cfg(feature = "pact")]
+pub(crate) mod crypto;
+#[cfg(feature = "chaos")]
+pub(crate) mod experiment;
 #[doc(hidden)]
 pub mod file;
 #[cfg(feature = "testing")]
 mod gates;
+mod masked;
 mod names;
 #[cfg(feature = "testing")]
 mod performance;
@@ -20,11 +25,12 @@ mod performance;
 mod report;
 pub mod results;
 #[cfg(feature = "testing")]
+mod run;
+#[cfg(feature = "testing")]
 mod runner;
+pub(crate) mod text;
 
 pub use body::Verdict;
-#[cfg(feature = "chaos")]
-pub(crate) use body::{Failure, attempt};
 #[cfg(feature = "pact")]
 pub use contract::pact;
 #[cfg(feature = "testing")]
@@ -38,29 +44,11 @@ pub use performance::{
 };
 #[cfg(feature = "testing")]
 pub use report::{QualityReport, Run, Sums};
+#[doc(hidden)]
+#[cfg(feature = "testing")]
+pub use run::run;
 #[cfg(feature = "testing")]
 pub use runner::TestRunner;
-
-/// A text of somebody else's as it may be shown.
 #[doc(hidden)]
 #[cfg(feature = "testing")]
-pub fn visible(text: &str) -> std::borrow::Cow<'_, str> {
-    crate::text::visible(text)
-}
-
-/// Runs a test's future on a runtime of its own, with a worker for each core.
-///
-/// # Panics
-///
-/// Where that cannot be made, and where the test fails.
-#[doc(hidden)]
-#[cfg(feature = "testing")]
-pub fn run<T>(test: impl Future<Output = T>) -> T {
-    #[cfg(feature = "pact")]
-    crate::crypto::provide();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap_or_else(|error| panic!("no runtime for the test: {error}"));
-    runtime.block_on(test)
-}
+pub use text::visible;

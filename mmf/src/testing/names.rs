@@ -1,13 +1,12 @@
 //! Names of policies, as a test.
 
 use super::results::{Outcome, Record};
-use crate::resilience::{NameConflict, try_policies};
+use mmf_runtime::resilience::{NameConflict, try_policies};
 
 /// Fails where two functions of this program carry one name, or configure one shared breaker differently, and says
 /// where both stand. Worth a test of its own; `cargo mmf test` has it for every program that records a result.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// // in a #[test] fn names_are_unique()
 /// mmf::testing::names_are_unique();
 /// ```

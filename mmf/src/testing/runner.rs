@@ -14,7 +14,6 @@ type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Record>>>>;
 /// Runs contracts, experiments and measurements, and judges them by gates.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use mmf::testing::{PerformanceTest, QualityGates, TestRunner};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -7,8 +7,10 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::config::{CircuitBreakerBuilder, Config};
-use super::machine::{BreakerState, CircuitBreaker};
+use super::builder::CircuitBreakerBuilder;
+use super::config::Config;
+use super::machine::CircuitBreaker;
+use super::state::BreakerState;
 use crate::resilience::events;
 use crate::resilience::invalid::Check;
 use crate::resilience::key_id::KeyIds;

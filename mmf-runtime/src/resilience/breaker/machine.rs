@@ -1,4 +1,4 @@
-//! The states of a breaker, and what moves it from one to another.
+//! The breaker itself: what moves it from one state to another.
 //!
 //! While the breaker is closed, a plain success must be cheap: it is added to a [`Tally`] and looked
 //! at only when something else happens. That loses nothing: a success can open a breaker only by
@@ -10,140 +10,20 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::{Deref, DerefMut};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::config;
-use super::config::{CircuitBreakerBuilder, Config};
-use super::ticket::{Admission, Counted, Ticket};
+use super::admission::{Admission, Counted};
+use super::config::{self, Config};
+use super::state::{BreakerState, Cause, Change, Word};
 use super::window::{BUCKETS, Seen, Window};
 use crate::clock;
-use crate::resilience::error::{FromRefusal, Refusals, ResilienceError};
+use crate::resilience::error::ResilienceError;
 use crate::resilience::events;
-use crate::resilience::name::{CallName, KeyLabel, PolicyName};
-use crate::resilience::policy::{Identity, Invocation};
+use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::snapshot::{BreakerSnapshot, OpenedBy};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
-
-/// The state of a breaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum BreakerState {
-    /// Calls go through and are counted.
-    Closed,
-    /// Calls are refused until `recovery_timeout` is over.
-    Open,
-    /// A few trial calls decide what comes next.
-    HalfOpen,
-    /// Calls are refused until somebody says otherwise.
-    ForcedOpen,
-    /// Calls go through and are not counted.
-    Disabled,
-}
-
-impl fmt::Display for BreakerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-            Self::ForcedOpen => "forced_open",
-            Self::Disabled => "disabled",
-        })
-    }
-}
-
-/// Why a breaker changed its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// `failure_threshold` failures in a row.
-    Failures,
-    /// `failure_rate_threshold` in the window.
-    FailureRate,
-    /// `slow_call_rate_threshold` in the window.
-    SlowCalls,
-    /// Its time is over: trials decide.
-    TimeIsOver,
-    /// A trial failed.
-    FailedTrial,
-    /// A trial did not end in time.
-    HungTrial,
-    /// The trials succeeded.
-    Recovered,
-    /// Somebody said so.
-    Forced,
-}
-
-impl Cause {
-    /// As events tell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Failures => "failure_threshold",
-            Self::FailureRate => "failure_rate_threshold",
-            Self::SlowCalls => "slow_call_rate_threshold",
-            Self::TimeIsOver => "recovery_timeout",
-            Self::FailedTrial => "failed_trial",
-            Self::HungTrial => "hung_trial",
-            Self::Recovered => "success_threshold",
-            Self::Forced => "forced",
-        }
-    }
-}
-
-/// A change of state that is to be told.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Change {
-    pub(crate) from: BreakerState,
-    pub(crate) to: BreakerState,
-    pub(crate) cause: Cause,
-}
-
-/// The state word: bits 0 to 2 are the state, bit 3 says `exact`, bit 4 that the clock matters to a
-/// closed breaker, and the upper half is the generation, which every change of state increments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Word(u64);
-
-impl Word {
-    const EXACT: u64 = 1 << 3;
-    const TIMED: u64 = 1 << 4;
-
-    fn new(generation: u32, state: BreakerState) -> Self {
-        Self(u64::from(generation) << 32 | state as u64)
-    }
-
-    fn with(self, bit: u64, set: bool) -> Self {
-        if set { Self(self.0 | bit) } else { Self(self.0 & !bit) }
-    }
-
-    /// Whether a call goes through, and its success is only added up: closed, and no other bit set.
-    #[inline]
-    fn is_plain(self) -> bool {
-        self.0 as u32 == 0
-    }
-
-    fn state(self) -> BreakerState {
-        match self.0 & 0b111 {
-            0 => BreakerState::Closed,
-            1 => BreakerState::Open,
-            2 => BreakerState::HalfOpen,
-            3 => BreakerState::ForcedOpen,
-            _ => BreakerState::Disabled,
-        }
-    }
-
-    fn is_exact(self) -> bool {
-        self.0 & Self::EXACT != 0
-    }
-
-    fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
 
 /// Stops calling what fails: closed, open for `recovery_timeout`, half-open for a few trials, and
 /// closed again.
@@ -167,7 +47,7 @@ impl Word {
 /// }
 /// ```
 pub struct CircuitBreaker {
-    name: PolicyName,
+    pub(super) name: PolicyName,
     /// The label of its key, where it is one of several.
     key: Option<KeyLabel>,
     config: Arc<Config>,
@@ -248,12 +128,6 @@ impl Drop for Locked<'_> {
 }
 
 impl CircuitBreaker {
-    /// Starts from the defaults: opens after 5 failures in a row or at half of the last 100 calls,
-    /// recovers after 60 s by 3 trials.
-    pub fn builder(name: impl Into<PolicyName>) -> CircuitBreakerBuilder {
-        CircuitBreakerBuilder::new(name)
-    }
-
     pub(crate) fn new(name: PolicyName, key: Option<KeyLabel>, config: Arc<Config>) -> Self {
         let books = Books {
             window: Window::new(config.window),
@@ -323,28 +197,6 @@ impl CircuitBreaker {
         }
     }
 
-    /// Runs a future through the breaker; each `Err` counts as a failure.
-    ///
-    /// # Errors
-    ///
-    /// The future's own error, or [`ResilienceError::CircuitOpen`] as one.
-    pub async fn call<T, E: FromRefusal>(
-        &self,
-        future: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        let name = CallName::from(&self.name);
-        let invocation = Invocation::begin(Identity::uncounted(&name));
-        let mut admission = invocation.admission();
-        admission.ask(self).map_err(E::from_refusal)?;
-        let outcome = invocation.body(pin!(future)).await;
-        let judge = |result: &Result<T, E>| match result {
-            Ok(_) => Counted::Success,
-            Err(_) => Counted::Failure,
-        };
-        admission.settle(&outcome, Refusals::NONE, judge);
-        outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
-    }
-
     /// Refuses all calls from now on, until another of these methods is called.
     pub fn force_open(&self) {
         self.force(BreakerState::ForcedOpen);
@@ -400,7 +252,7 @@ impl CircuitBreaker {
     }
 
     #[inline]
-    fn word(&self) -> Word {
+    pub(super) fn word(&self) -> Word {
         // Acquire, with the release in `store`: who sees a generation sees `until` of it.
         Word(self.word.load(Ordering::Acquire))
     }
@@ -410,21 +262,8 @@ impl CircuitBreaker {
         self.word.store(word.0, Ordering::Release);
     }
 
-    /// Admits a call, or refuses it: the ticket is filled or stays empty.
-    #[inline]
-    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<'b>) -> Result<(), Refused> {
-        let word = self.word();
-        let admission = if word.is_plain() {
-            Admission { word, started: None }
-        } else {
-            self.admit_by_state(word)?
-        };
-        ticket.fill(self, admission);
-        Ok(())
-    }
-
     #[inline(never)]
-    fn admit_by_state(&self, word: Word) -> Result<Admission, Refused> {
+    pub(super) fn admit_by_state(&self, word: Word) -> Result<Admission, Refused> {
         match word.state() {
             BreakerState::Closed | BreakerState::Disabled => {
                 Ok(Admission { word, started: self.slow_clock() })

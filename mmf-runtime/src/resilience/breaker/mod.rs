@@ -1,11 +1,16 @@
 //! The circuit breaker: stops calling what fails, and tries again carefully.
 //!
-//! `config` is what the user sets, `window` counts recent calls, `machine` is the breaker
-//! itself with its states, `ticket` is one call's admission, `keyed` keeps one breaker per key.
+//! `config` is what the user sets, by `builder`; `state` is what a breaker may be, `window` counts recent calls,
+//! `machine` is the breaker itself, `admission` what it remembers of a call and `ticket` that call, `call` runs one,
+//! and `keyed` keeps one breaker per key.
 
+mod admission;
+mod builder;
+mod call;
 mod config;
 mod keyed;
 mod machine;
+mod state;
 mod ticket;
 mod window;
 
@@ -14,10 +19,12 @@ mod models;
 #[cfg(all(test, not(mmf_loom)))]
 mod reference;
 
-pub use config::{CircuitBreakerBuilder, Window};
-pub use keyed::KeyedBreakers;
-pub use machine::{BreakerState, CircuitBreaker};
-pub(crate) use machine::{Cause, Change};
 #[doc(hidden)]
-pub use ticket::Counted;
+pub use admission::Counted;
+pub use builder::CircuitBreakerBuilder;
+pub use config::Window;
+pub use keyed::KeyedBreakers;
+pub use machine::CircuitBreaker;
+pub use state::BreakerState;
+pub(crate) use state::{Cause, Change};
 pub(crate) use ticket::Ticket;

@@ -1,5 +1,5 @@
 //! The page of `cargo mmf report` in a real browser, by ChromeDriver. Ignored where nobody asks for it:
-//! `cargo test -p mmf --features cli --test browser -- --ignored`, with `chromedriver` and `chromium` on the path.
+//! `cargo test -p cargo-mmf --test it -- --ignored browser`, with `chromedriver` and `chromium` on the path.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

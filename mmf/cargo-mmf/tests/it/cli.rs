@@ -134,7 +134,8 @@ fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
         ("--min-success-rate", "95", "min_success_rate lies between 0 and 1, and is 95"),
         ("--min-success-rate", "contracts=1", "unknown field `contracts`"),
         ("--min-success-rate", "contract=all", "--min-success-rate contract=all: invalid float"),
-        ("--max-p99", "11", "expected a duration with its unit, such as"),
+        ("--max-p99", "11", "`11` has no unit, write `\"11s\"` or `\"11ms\"`"),
+        ("--max-p99", "1.5s", "whole numbers only: write `\"1s500ms\"`"),
         ("--min-tests", "5", "of which kind? contract=5"),
     ] {
         let (code, text) = folder.gate(&[option, value]);

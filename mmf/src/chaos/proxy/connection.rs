@@ -7,7 +7,8 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::pump::{End, Pump};
-use super::{Direction, Shared};
+use super::shared::Shared;
+use super::toxic::Direction;
 
 pub(super) struct Connection {
     shared: Arc<Shared>,

@@ -10,10 +10,10 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
+use super::shared::Shared;
 use super::toxic::{Direction, Entry, Toxic};
-use crate::chaos::dice::{Dice, share_of};
-use crate::clock::later;
+use mmf_runtime::chaos::dice::{Dice, share_of};
+use mmf_runtime::clock::later;
 
 /// How a direction has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chaos::dice::{Dice, stream};
+use mmf_runtime::chaos::dice::{Dice, stream};
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,8 +12,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::ready::until_ready;
 use super::report::Checked;
-use super::run::until_ready;
 
 /// Checks each service (`users.v1.Users`), and each method (`users.v1.Users/Get`).
 pub(super) async fn check(

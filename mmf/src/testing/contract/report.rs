@@ -66,7 +66,7 @@ impl Checked {
 
     /// A check with what was found and expected, or nothing: without secrets, and cut where it is long.
     pub(crate) fn add(&mut self, name: impl Into<String>, passed: bool, detail: impl Into<String>) {
-        let detail = crate::text::told(&detail.into());
+        let detail = crate::testing::text::told(&detail.into());
         self.contract.checks.push(Check { name: name.into(), passed, detail });
     }
 

@@ -1,19 +1,13 @@
 //! The check of one endpoint, from where it is to what it answers.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::http::{ContractResponse, Request};
+use super::ready::until_ready;
 use super::report::{Checked, ContractReport};
 use super::test::ContractTest;
 use crate::testing::body::{Verdict, attempt};
 use crate::testing::results::Contract;
-
-/// Between two attempts to reach a service that is not ready yet.
-const PAUSE: Duration = Duration::from_millis(50);
-/// An attempt is given at least so long.
-const LEAST: Duration = Duration::from_millis(1);
 
 impl ContractTest {
     /// Asks the endpoint, checks what it answers, hands the last answer to the body, and records the result.
@@ -316,28 +310,6 @@ impl ContractTest {
     }
 }
 
-/// Tries again until it succeeds, for so long; without a limit once. Each attempt is told how long it may take, so
-/// that none outlasts the limit.
-pub(super) async fn until_ready<T, E, F>(
-    limit: Option<Duration>,
-    timeout: Duration,
-    mut attempt: impl FnMut(Duration) -> F,
-) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    let start = Instant::now();
-    loop {
-        let left = limit.map_or(timeout, |limit| limit.saturating_sub(start.elapsed()));
-        let ended = attempt(left.min(timeout).max(LEAST)).await;
-        let left = limit.map_or(Duration::ZERO, |limit| limit.saturating_sub(start.elapsed()));
-        if ended.is_ok() || left <= PAUSE {
-            return ended;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
 /// A redirect is an answer of its own, and none of success.
 fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
@@ -346,6 +318,6 @@ fn is_success(status: u16) -> bool {
 /// What is wrong with a URL that has no scheme. With one, its credentials are found, and not shown.
 fn without_scheme(url: &str) -> String {
     let url = format!("http://{url}");
-    let url = crate::url::without_credentials(&url);
+    let url = mmf_runtime::url::without_credentials(&url);
     format!("the base_url {:?} has no scheme: {url:?}", url.trim_start_matches("http://"))
 }

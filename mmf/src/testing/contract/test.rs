@@ -11,7 +11,6 @@ use super::schema::Schema;
 /// A contract of one endpoint; `#[contract_test(…)]` in code.
 ///
 /// ```no_run
-/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
 /// use mmf::testing::ContractTest;
 ///

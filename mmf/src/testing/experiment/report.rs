@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::stderr::tell;
 use crate::testing::results::{ChaosCase, Record};
+use mmf_runtime::stderr::tell;
 
 /// How an experiment went.
 #[derive(Clone, Debug)]

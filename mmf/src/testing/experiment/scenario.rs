@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::Fault;
-use super::kind::ChaosKind;
+use mmf_runtime::chaos::{ChaosKind, Fault};
 
 /// Faults that belong together, case by case.
 #[derive(Clone, Debug)]

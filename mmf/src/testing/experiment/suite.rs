@@ -5,22 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::config::ChaosConfig;
-use super::fault::Fault;
-use super::injector::why_unable;
-use super::kind::ChaosKind;
+use mmf_runtime::chaos::{ChaosConfig, ChaosKind, Fault, glob, points, scope, seed, why_unable};
+use mmf_runtime::resilience;
+
 use super::report::ChaosReport;
 use super::scenario::{Expectation, Scenario};
-use super::scope::{scope, seed};
-use super::{glob, point};
-use crate::resilience;
+use crate::testing::body::{Failure, Verdict, attempt};
 use crate::testing::results::{Chaos, ChaosCase, Outcome, Record};
-use crate::testing::{Failure, Verdict, attempt};
 
 /// An experiment in code; `#[chaos(…)]` on a test is the same.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use mmf::chaos::{ResilienceTestSuite, Scenario};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
@@ -120,7 +115,7 @@ impl ResilienceTestSuite {
             cases: Vec::new(),
             record: Record::start(&self.name, "chaos"),
         };
-        let points = point::points();
+        let points = points();
         if !points.iter().any(|point| glob::matches(&self.target, point.name)) {
             let known: Vec<_> = points.iter().map(|point| point.name).collect();
             report.fail(format!(
@@ -174,8 +169,9 @@ impl ResilienceTestSuite {
         F: Future<Output = R>,
         R: Verdict,
     {
-        let faults = faults.iter().cloned().map(Fault::staying_armed).collect();
-        let config = ChaosConfig { faults, ..ChaosConfig::new() }
+        let faults = faults.iter().cloned().map(Fault::staying_armed);
+        let config = faults
+            .fold(ChaosConfig::new(), ChaosConfig::fault)
             .target(&self.target)
             .blast_radius(self.max_share, u64::MAX);
         if let Err(error) = config.check() {
@@ -255,7 +251,7 @@ impl ResilienceTestSuite {
             target: self.target.clone(),
             seed: report.seed,
             cases: report.cases.clone(),
-            points: point::points().iter().map(|point| point.name.to_owned()).collect(),
+            points: points().iter().map(|point| point.name.to_owned()).collect(),
         };
         let taken = taken.as_secs_f64() * 1000.0;
         Record::new(&self.name, report.passed, taken, Outcome::Chaos(chaos))

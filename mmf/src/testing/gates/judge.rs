@@ -4,38 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::limits::{KindGates, QualityGates};
-use crate::duration::text_of_ms;
+use super::verdict::GateVerdict;
 use crate::testing::report::{QualityReport, Sums};
 use crate::testing::results::{Outcome, Record, Results};
-
-/// What a gate says.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct GateVerdict {
-    /// The gate, by its key; with the kind of tests before it where it is for one alone.
-    pub gate: String,
-    /// Its limit, as text.
-    pub limit: String,
-    /// What was measured, as text.
-    pub measured: String,
-    /// Whether it holds.
-    pub passed: bool,
-    /// Whether there was nothing to look at. It holds only where `allow_no_data` names the gate.
-    pub no_data: bool,
-    /// What to do where it does not hold.
-    pub recommendation: Option<String>,
-}
-
-impl GateVerdict {
-    /// The verdict in words.
-    pub fn verdict(&self) -> &'static str {
-        match (self.no_data, self.passed) {
-            (true, true) => "no data (allowed)",
-            (true, false) => "no data",
-            (false, true) => "ok",
-            (false, false) => "FAILED",
-        }
-    }
-}
+use crate::testing::text::text_of_ms;
 
 impl QualityGates {
     /// Decides over results.

@@ -8,7 +8,6 @@ use serde::de::Visitor;
 /// The limits, with the defaults of the framework that this one follows.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use mmf::testing::QualityGates;
 ///
 /// let gates = QualityGates { min_success_rate: 1.0, ..QualityGates::default() };
@@ -121,8 +120,7 @@ fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duratio
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
-            crate::duration::parse(text)
-                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            mmf_rules::duration::parse(text).map_err(E::custom)
         }
     }
 
@@ -187,6 +185,25 @@ impl QualityGates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_have_the_units_of_the_attributes() {
+        let read = |text: &str| {
+            let limits = serde_json::json!({ "max_average_duration": text, "max_p99": text });
+            serde_json::from_value::<QualityGates>(limits)
+        };
+        for (text, duration) in [
+            ("1d", Duration::from_secs(86_400)),
+            ("5µs", Duration::from_micros(5)),
+            ("7ns", Duration::from_nanos(7)),
+            ("1m30s", Duration::from_secs(90)),
+        ] {
+            let gates = read(text).unwrap();
+            assert_eq!((gates.max_average_duration, gates.max_p99), (duration, Some(duration)));
+        }
+        let why = read("10").unwrap_err().to_string();
+        assert!(why.contains("`10` has no unit, write `\"10s\"`"), "{why}");
+    }
 
     #[test]
     fn a_share_lies_between_nothing_and_all() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::load::Worked;
 use super::report::PerformanceReport;
+use crate::testing::text::text_of_bytes;
 
 /// What must not be exceeded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,8 +64,8 @@ impl Limits {
             match measured.peak_memory_bytes {
                 Some(peak) if peak > limit => report.fail(&format!(
                     "memory rose by {}, at most {} was allowed",
-                    size(peak),
-                    size(limit)
+                    text_of_bytes(peak),
+                    text_of_bytes(limit)
                 )),
                 Some(_) => {}
                 None => {
@@ -84,15 +85,5 @@ impl Limits {
                 measured.throughput
             ));
         }
-    }
-}
-
-/// Bytes as people read them.
-pub(super) fn size(bytes: u64) -> String {
-    const KIB: f64 = 1024.0;
-    match bytes as f64 {
-        bytes if bytes >= KIB * KIB => format!("{:.1} MiB", bytes / KIB / KIB),
-        bytes if bytes >= KIB => format!("{:.1} KiB", bytes / KIB),
-        bytes => format!("{bytes} bytes"),
     }
 }

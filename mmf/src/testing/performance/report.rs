@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::limits::size;
-use crate::duration::text_of_ms;
 use crate::testing::results::{Performance, Record};
+use crate::testing::text::{text_of_bytes, text_of_ms, told};
 
 /// How a measurement went.
 #[derive(Clone, Debug)]
@@ -35,7 +34,7 @@ impl PerformanceReport {
 
     pub(super) fn fail(&mut self, reason: &str) {
         self.passed = false;
-        self.reasons.push(crate::text::told(reason));
+        self.reasons.push(told(reason));
     }
 
     /// Prints it, and fails the test where a limit was exceeded.
@@ -70,7 +69,7 @@ impl fmt::Display for PerformanceReport {
             writeln!(
                 f,
                 "  memory +{}, processor {:.0} %",
-                size(memory),
+                text_of_bytes(memory),
                 self.measured.cpu_percent
             )?;
         }

@@ -23,7 +23,6 @@ const NANOS_A_MS: f64 = 1e6;
 /// A body that is run many times and measured; `#[performance_test(…)]` in code.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use std::time::Duration;
 /// use mmf::testing::{Limits, PerformanceTest};
 ///
@@ -159,7 +158,7 @@ impl PerformanceTest {
         F: Future<Output = R> + Send + 'static,
         R: Verdict + 'static,
     {
-        crate::testing::run(self.run(body))
+        crate::testing::run::run(self.run(body))
     }
 
     /// Runs the body, measures, and records the result.

@@ -263,7 +263,7 @@ impl Record {
     /// With the reasons: without secrets, and cut where they are long.
     #[must_use]
     pub fn because(mut self, reasons: &[String]) -> Self {
-        self.reasons.extend(reasons.iter().map(|reason| crate::text::told(reason)));
+        self.reasons.extend(reasons.iter().map(|reason| crate::testing::text::told(reason)));
         self
     }
 
@@ -345,12 +345,12 @@ impl Record {
 fn tame(value: &mut serde_json::Value) {
     use serde_json::Value;
     match value {
-        Value::String(text) => *text = crate::text::told(text),
+        Value::String(text) => *text = crate::testing::text::told(text),
         Value::Array(items) => items.iter_mut().for_each(tame),
         Value::Object(fields) => {
             let tamed = std::mem::take(fields).into_iter().map(|(name, mut value)| {
                 tame(&mut value);
-                (crate::text::told(&name), value)
+                (crate::testing::text::told(&name), value)
             });
             *fields = tamed.collect();
         }

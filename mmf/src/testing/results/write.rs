@@ -12,7 +12,7 @@ impl Record {
     /// Notes that a test of a kind begins, so that one which is killed is missed. What it returns is that note.
     pub fn start(test: impl Into<String>, kind: &str) -> Self {
         #[cfg(feature = "pact")]
-        crate::crypto::provide();
+        crate::testing::crypto::provide();
         let record = Self::new(test, false, 0.0, Outcome::started(kind));
         record.write_or_say();
         record

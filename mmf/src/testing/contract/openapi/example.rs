@@ -83,8 +83,9 @@ pub(super) fn request(
 mod tests {
     use mmf_rules::openapi::Document;
 
+    use super::super::key::Direction;
     use super::super::request::check;
-    use super::super::schema::{Checker, Direction};
+    use super::super::schema::Checker;
     use super::*;
 
     fn made(operation: &str, parts: &str, generates: bool) -> Result<Request, String> {

@@ -321,7 +321,8 @@ mod tests {
     use mmf_rules::openapi::Document;
     use proptest::prelude::*;
 
-    use super::super::schema::{Checker, Direction};
+    use super::super::key::Direction;
+    use super::super::schema::Checker;
     use super::*;
 
     /// A schema, with values that break one of its constraints each.

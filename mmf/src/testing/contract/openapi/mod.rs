@@ -7,6 +7,7 @@
 
 mod example;
 mod generate;
+mod key;
 mod media;
 mod parameter;
 mod pattern;
@@ -23,7 +24,8 @@ use mmf_rules::openapi::{Document, Operation, in_folder};
 
 use super::http::{ContractResponse, Request};
 use super::report::Checked;
-use schema::{Checker, Direction, Judge};
+use key::Direction;
+use schema::{Checker, Judge};
 
 /// A document and the files it refers to, each by its name below the folder of the document, its own first.
 pub(super) type Files = &'static [(&'static str, &'static [u8])];

@@ -352,7 +352,8 @@ fn of_fields(
 mod tests {
     use mmf_rules::openapi::Document;
 
-    use super::super::schema::{Checker, Direction};
+    use super::super::key::Direction;
+    use super::super::schema::Checker;
     use super::*;
 
     fn told(owner: &Value, texts: &[&str]) -> Result<(), String> {

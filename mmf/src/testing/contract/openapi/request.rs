@@ -217,7 +217,8 @@ mod tests {
 
     use mmf_rules::openapi::Document;
 
-    use super::super::schema::{Checker, Direction};
+    use super::super::key::Direction;
+    use super::super::schema::Checker;
     use super::*;
 
     fn wrong(checker: &Arc<Checker>, operation: &str, request: &Request) -> String {

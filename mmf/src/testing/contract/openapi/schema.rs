@@ -10,41 +10,14 @@ use mmf_rules::openapi::{Document, Place};
 use serde_json::Value;
 
 use super::super::schema::{Schema, Wrong};
-use super::translate::{Foreign, LATER, bundle};
+use super::key::{Direction, Foreign, Key};
+use super::translate::{LATER, bundle};
 
 thread_local! {
     /// What is not checked of the schemas that a value has come to.
     static NOTES: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
     /// The schemas that a value is held against, each with the place of the value.
     static OPEN: RefCell<Vec<(usize, usize)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Who sends the value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub(super) enum Direction {
-    /// `readOnly` properties are not required.
-    Request,
-    /// `writeOnly` properties are not required, nor allowed.
-    Response,
-}
-
-impl Direction {
-    /// What marks a property of the other direction.
-    pub(super) fn foreign(self) -> &'static str {
-        match self {
-            Self::Request => "readOnly",
-            Self::Response => "writeOnly",
-        }
-    }
-}
-
-/// Which schema: the file and the place in it, who sends the value, and which properties need not be there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-pub(super) struct Key {
-    pub(super) file: usize,
-    pub(super) pointer: String,
-    pub(super) direction: Direction,
-    pub(super) foreign: Foreign,
 }
 
 /// A schema that is compiled, or why it cannot be.

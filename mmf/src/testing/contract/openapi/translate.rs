@@ -7,13 +7,13 @@
 //! `true`, and keys beside a `$ref`, which mean nothing there. References are resolved in the document as it is written,
 //! so that no translation moves what one leads to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use mmf_rules::openapi::{Place, Version, parts};
 use serde_json::{Map, Value, json};
 
+use super::key::{Direction, Foreign, Key};
 use super::pattern::translated;
-use super::schema::{Direction, Key};
 
 /// The keyword that another schema stands behind, by its [`Key`].
 pub(super) const LATER: &str = "mmf-ref";
@@ -49,9 +49,6 @@ pub(super) struct Bundle {
     pub(super) notes: Vec<String>,
 }
 
-/// Names of properties that only the other side sends.
-pub(super) type Foreign = BTreeSet<String>;
-
 /// What goes down from a schema to those that a value has to hold in the same place.
 #[derive(Clone, Debug, Default)]
 struct Above {
@@ -83,7 +80,7 @@ pub(super) fn bundle(schema: &Place<'_>, key: &Key) -> Result<Bundle, String> {
         open: Vec::new(),
         notes: Vec::new(),
         resource: (0, String::new()),
-        is_dynamic: schema.document.is_dynamic(),
+        is_dynamic: schema.sources.is_dynamic(),
     };
     let above = Above { foreign: key.foreign.clone(), asks: translation.is_dynamic };
     let root = translation.definition(schema, &above);
@@ -103,7 +100,7 @@ pub(super) fn bundle(schema: &Place<'_>, key: &Key) -> Result<Bundle, String> {
 }
 
 fn has_id(place: &Place<'_>) -> bool {
-    place.document.version == Version::V3_1 && place.value["$id"].is_string()
+    place.sources.version == Version::V3_1 && place.value["$id"].is_string()
 }
 
 impl<'d> Translation<'d> {
@@ -146,7 +143,7 @@ impl<'d> Translation<'d> {
             // One that leads nowhere but to itself says nothing.
             schema.clone().followed()?;
             self.refer(&mut result, &target, &above);
-            if schema.document.version == Version::V3_0 {
+            if schema.sources.version == Version::V3_0 {
                 return Ok(result.into());
             }
         }
@@ -211,7 +208,7 @@ impl<'d> Translation<'d> {
         exclude_bounds(&mut result);
         bound_integers(&mut result);
         self.decide_by_discriminator(schema, &mut result)?;
-        if schema.document.version == Version::V3_0 && schema.is("nullable") {
+        if schema.sources.version == Version::V3_0 && schema.is("nullable") {
             allow_null(&mut result);
         }
         Ok(result.into())

@@ -38,7 +38,6 @@ impl ConsumerPact {
 /// `#[contract_test(consumer = …, provider = …, writes = …)]` in code.
 ///
 /// ```no_run
-/// # use mmf_runtime as mmf;
 /// use mmf::testing::pact::{ConsumerTest, Interaction, like};
 ///
 /// # async fn fetch(_: &str) -> Result<String, std::io::Error> { Ok(String::new()) }

@@ -19,7 +19,6 @@ use super::pattern::{Rules, example};
 /// A request of the consumer, and the answer that it expects.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use mmf::testing::pact::{Interaction, integer, like};
 /// use serde_json::json;
 ///

@@ -15,7 +15,6 @@ const GENERATOR: &str = "pact:generator:type";
 /// A value of the same type, and for objects and lists the same all the way down.
 ///
 /// ```
-/// # use mmf_runtime as mmf;
 /// use mmf::testing::pact::like;
 ///
 /// let user = like(serde_json::json!({ "id": 1, "name": "Ada" }));

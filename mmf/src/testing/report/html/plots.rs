@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::super::{Run, passed_of};
-use super::shown;
-use crate::duration::text_of_ms;
+use super::parts::shown;
+use crate::testing::report::history::Run;
+use crate::testing::report::sums::passed_of;
 use crate::testing::results::Performance;
+use crate::testing::text::text_of_ms;
 
 const WIDTH: f64 = 640.0;
 /// Where bars begin, behind their names.

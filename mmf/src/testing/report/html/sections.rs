@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::super::{QualityReport, counted};
-use super::{mark, plots, shown};
-use crate::duration::text_of_ms;
+use super::parts::{mark, shown};
+use super::plots;
 use crate::testing::gates::GateVerdict;
+use crate::testing::report::quality::QualityReport;
+use crate::testing::report::sums::counted;
 use crate::testing::results::{Chaos, Check, Contract, Outcome, Performance, Record};
+use crate::testing::text::text_of_ms;
 
 /// So many of the slowest tests are shown.
 const SLOWEST: usize = 10;

@@ -1,0 +1,5 @@
+//! The command as users run it: as a process.
+
+mod browser;
+mod cli;
+mod gates;
