@@ -1,0 +1,38 @@
+//! The guide: how MMF is used, page by page.
+//!
+//! - [`getting_started`]: ten minutes, from an empty program to a function that survives.
+//! - [`resilient`](mod@resilient): the attribute, policy by policy, with the table of its keys and recipes; and the same
+//!   without it.
+//! - [`order`]: what stands inside what, and what follows of it.
+//! - [`errors`]: how a refusal becomes your error.
+//! - [`testing`]: tests that do not sleep.
+//! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
+//! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
+//! - [`contracts`]: what an endpoint has to answer, by hand, JSON Schema, OpenAPI, Pact, gRPC.
+//! - [`measurements`]: limits of time, memory and processor, and baselines.
+//! - [`gates`]: what has to hold of all tests, and the report.
+//! - [`cost`]: what a call costs, beside the peers.
+
+/// A page, which is a file of `guide/`. Its code is tested where the features that the guide shows are on.
+macro_rules! pages {
+    ($($page:ident),* $(,)?) => {
+        $(
+            #[cfg(any(
+                not(doctest),
+                all(
+                    feature = "chaos",
+                    feature = "grpc",
+                    feature = "openapi",
+                    feature = "otel",
+                    feature = "pact",
+                ),
+            ))]
+            #[doc = include_str!(concat!("../guide/", stringify!($page), ".md"))]
+            pub mod $page {}
+        )*
+    };
+}
+
+pages! {
+    getting_started, resilient, order, errors, testing, service, chaos, contracts, measurements, gates, cost,
+}
