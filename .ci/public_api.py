@@ -58,7 +58,7 @@ class Page(HTMLParser):
     def handle_data(self, data):
         # The marks of folded fields and of links to the source are none of the declaration.
         if self.text is not None and not any(
-            {"src", "toggle", "since", "tooltip"} & set(classes) or tag == "summary" for tag, _, classes in self.open
+            {"src", "since", "tooltip"} & set(classes) or tag == "summary" for tag, _, classes in self.open[self.depth :]
         ):
             self.text += data
 
@@ -72,8 +72,12 @@ def lines(folder):
         ):
             continue
         page = Page(file.read_text())
+        if not page.declaration:
+            continue  # It only leads to another page.
         path = "::".join([folder.name, *file.parent.relative_to(folder).parts, name])
-        yield f"{kind} {path}: {page.declaration}"
+        # Of a constant the type: its value may be a whole document.
+        declaration = page.declaration.partition(" = ")[0] if kind in ("constant", "static") else page.declaration
+        yield f"{kind} {path}: {declaration}"
         # What others implement for a trait is listed with the type.
         members = page.methods + ([] if kind == "trait" else page.traits)
         yield from sorted(f"{kind} {path}: {member}" for member in set(members))

@@ -1,10 +1,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 //! The runtime of MMF: what the attributes expand into.
 //!
-//! Use it through the `mmf` facade. [`resilience`] holds the policies, their state and the pipeline
-//! that joins them; the private modules beneath it are the clock (`tokio::time`, so that tests may
-//! pause it), the counters that cost one plain store a call, and the primitives that model checking
-//! replaces.
+//! Use it through the `mmf` facade. [`resilience`] holds the policies, their state and the pipeline that joins them;
+//! `logging`, `correlation` and `service` are behind the feature `logging`, the places where faults strike behind `chaos`,
+//! the ids of OpenTelemetry behind `otel`. Beneath them are the clock (`tokio::time`, so that tests may pause it), the
+//! counters that cost one plain store a call, and the primitives that model checking replaces. What is hidden is for
+//! `mmf` and the expansions of attributes alone.
 
 #[cfg(feature = "chaos")]
 pub mod chaos;

@@ -48,7 +48,7 @@ fn write(name: &str, attribute: &str) -> std::io::Result<PathBuf> {
         folder.join("Cargo.toml"),
         format!(
             "[package]\nname = \"{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n\
-             [dependencies]\nmmf = {{ path = {mmf:?} }}\ntracing = \"0.1\"\n\
+             [dependencies]\nmmf = {{ path = {mmf:?}, features = [\"logging\"] }}\ntracing = \"0.1\"\n\
              tokio = {{ version = \"1\", features = [\"rt\", \"time\", \"net\", \"io-util\"] }}\n",
             crate_name(name)
         ),

@@ -1,4 +1,4 @@
-//! The interactions of a Pact file, as far as tests are made of them. What they expect is the runtime's to say.
+//! The interactions of a Pact file, as far as tests are made of them. What they expect is said by `mmf::testing`.
 
 use std::path::Path;
 

@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::part::Part;
 use crate::common::errors::Errors;
+#[cfg(feature = "pact")]
 use crate::common::keys::Text;
 
 /// Looks into the files that are named; the parts of one of them that tests are made of.

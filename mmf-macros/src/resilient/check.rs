@@ -1,6 +1,6 @@
 //! What the attribute means on its function, and everything that is wrong with it.
 //!
-//! Each rule is a function that yields errors; [`check`] chains them once.
+//! Each rule is a function that adds its errors; [`check`] asks all of them, so that every mistake is told at once.
 
 use std::time::Duration;
 

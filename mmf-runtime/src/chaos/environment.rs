@@ -245,6 +245,11 @@ fn fault(text: &str, at: usize) -> Result<Fault, Mistake> {
 fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake> {
     let number =
         || value.parse::<f64>().or_else(|_| mistake(at, format!("{} is no number", quoted(value))));
+    let whole = || {
+        value
+            .parse::<u64>()
+            .or_else(|_| mistake(at, format!("{} is no whole number", quoted(value))))
+    };
     let time = || {
         mmf_rules::duration::parse(value).or_else(|_| {
             mistake(at, format!("{} is no duration such as 250ms or 2s", quoted(value)))
@@ -257,8 +262,8 @@ fn set(fault: Fault, key: &str, value: &str, at: usize) -> Result<Fault, Mistake
         "min" => fault.min(time()?),
         "max" => fault.max(time()?),
         "mean_burst" => fault.mean_burst(number()?),
-        "size" => fault.size(number()? as u64),
-        "threads" => fault.threads(number()? as usize),
+        "size" => fault.size(whole()?),
+        "threads" => fault.threads(usize::try_from(whole()?).unwrap_or(usize::MAX)),
         "distribution" => match value {
             "uniform" => fault.distribution(Distribution::Uniform),
             "normal" => fault.distribution(Distribution::Normal),
@@ -324,6 +329,8 @@ mod tests {
             ("a: hang(q=1)", 8, "unknown key"),
             ("a: hang(p)", 8, "no key=value"),
             ("a: network_delay(max=2)", 17, "no duration"),
+            ("a: cpu_spike(threads=-3)", 13, "no whole number"),
+            ("a: memory_pressure(size=1.5)", 19, "no whole number"),
             ("a: hang(p=0.1", 13, "not closed"),
             ("a: hang)", 7, "nothing was opened"),
             ("a: hang,,hang", 8, "nothing stands"),

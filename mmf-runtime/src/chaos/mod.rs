@@ -5,7 +5,7 @@
 //! process, `MMF_CHAOS` for a running binary. Decisions depend on the seed, the point and the number of the
 //! call at that point, never on timing: the same seed gives the same faults at the same calls.
 //!
-//! `point` is the place, `strike` a call at it, `carry` how a fault becomes its error; `dice` decides, `injector` holds
+//! `point` is the place, `strike` a call at it, `carry` how a fault becomes its error; `dice` draws, `injector` decides and holds
 //! what is armed, `scope` for whom, `load` takes memory and processors,
 //! `history` is what was injected. `environment` reads `MMF_CHAOS`, `release` says whether a whole process may be armed,
 //! and `excerpt` shows text that came from outside. Experiments and a network that really fails are the facade's.

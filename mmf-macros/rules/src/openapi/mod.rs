@@ -1,5 +1,5 @@
 //! OpenAPI 3.0 and 3.1, read: by the attribute when tests are compiled, and by the tests when they run. What requests
-//! and answers have to be is the runtime's to say.
+//! and answers have to be is said by the tests, in `mmf::testing`.
 //!
 //! `text` makes values of JSON and YAML, `files` those of one document, `names` what its schemas name themselves by,
 //! `sources` both; `place` is the way through it, references followed. `document` knows its operations, `operation` what is said of one, `schema` looks through what schemas

@@ -14,7 +14,7 @@ impl CircuitBreaker {
     ///
     /// # Errors
     ///
-    /// The future's own error, or [`ResilienceError::CircuitOpen`] as one.
+    /// The future's own error, or [`ResilienceError::CircuitOpen`](crate::resilience::ResilienceError::CircuitOpen) as one.
     pub async fn call<T, E: FromRefusal>(
         &self,
         future: impl Future<Output = Result<T, E>>,
