@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+/// The shortest first; of two names for one, that by which it is told comes last.
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
-    ("us", 1_000),
     ("µs", 1_000),
+    ("us", 1_000),
     ("ms", 1_000_000),
     ("s", 1_000_000_000),
     ("m", 60 * 1_000_000_000),
@@ -73,21 +74,13 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 
 /// The shortest text for a duration, as one would write it: `1h30m`.
 pub fn text(duration: Duration) -> String {
-    const UNITS: [(&str, u128); 7] = [
-        ("d", 86_400_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("ms", 1_000_000),
-        ("us", 1_000),
-        ("ns", 1),
-    ];
     let mut nanos = duration.as_nanos();
     if nanos == 0 {
         return "0s".into();
     }
     let mut text = String::new();
-    for (unit, size) in UNITS {
+    for (unit, size) in UNITS.into_iter().rev() {
+        let size = u128::from(size);
         if nanos >= size {
             text.push_str(&format!("{}{unit}", nanos / size));
             nanos %= size;

@@ -22,7 +22,7 @@ pub fn nearest<'n>(wrong: &str, allowed: impl IntoIterator<Item = &'n str>) -> O
 pub fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     // Three rows of the table of distances between all beginnings of the two.
-    let mut before_last = Vec::new();
+    let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     let mut previous = None;
     for (row, letter) in one.chars().enumerate() {
@@ -33,8 +33,7 @@ pub fn distance(one: &str, other: &str) -> usize {
             let is_swapped =
                 column > 0 && previous == Some(*counterpart) && other[column - 1] == letter;
             if is_swapped {
-                let before: &Vec<usize> = &before_last;
-                least = least.min(before[column - 1] + 1);
+                least = least.min(before_last[column - 1] + 1);
             }
             current.push(least);
         }

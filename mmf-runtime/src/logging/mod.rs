@@ -3,8 +3,8 @@
 //!
 //! [`init`] sets the process up; [`json_layer`] is the layer alone, for those who compose their own
 //! subscriber. Beneath them, `template` knows of each place in the code how its keys are written, `fields` renders what was
-//! recorded by `escape`, `redaction` says what of it is not printed, `line` puts a line together in the order of its format, `gather` makes one line of many that say the
-//! same, `queue` writes lines from a thread of its own to `output`, and `logger` has the events that every service tells of itself.
+//! recorded by `escape`, `redaction` says what of it is not printed, `line` puts a line together in the order of its
+//! format, `gather` makes one line of many that say the same, `queue` writes lines from a thread of its own to `output`, and `logger` has the events that every service tells of itself.
 
 mod config;
 mod error;

@@ -2,8 +2,8 @@
 //! and answers have to be is said by the tests, in `mmf::testing`.
 //!
 //! `text` makes values of JSON and YAML, `files` those of one document, `names` what its schemas name themselves by,
-//! `sources` both; `place` is the way through it, references followed. `document` knows its operations, `operation` what is said of one, `schema` looks through what schemas
-//! are composed of, `example` finds what a request is made of, and `references` looks whether all lead somewhere.
+//! `sources` both; `place` is the way through it, references followed. `document` knows its operations, `operation`
+//! what is said of one, `schema` looks through what schemas are composed of, `example` finds what a request is made of, and `references` looks whether all lead somewhere.
 
 mod document;
 mod example;
