@@ -27,10 +27,6 @@ const KEPT: usize = 64 * 1024;
 
 /// Lines on their way to a writer. Clones share the queue.
 #[derive(Clone)]
-#[cfg_attr(
-    not(feature = "otel"),
-    expect(unreachable_pub, reason = "part of a type that exporters name")
-)]
 pub struct Queue(Arc<Shared>);
 
 struct Shared {
