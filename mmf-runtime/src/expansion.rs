@@ -14,15 +14,16 @@ pub use tracing;
 #[cfg(feature = "logging")]
 pub use crate::{failure, logging::ServiceLogger, operation, service};
 
-pub use crate::resilience::breaker::Counted;
+pub use crate::resilience::bulkhead::learn;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::error::{IsNoResult, ResultProbe, ValueOf};
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
+pub use crate::resilience::outcome::Counted;
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
 pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
 pub use crate::resilience::{
-    Backoff, Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, RateLimiter, Refusal, Refusals,
-    RetryBudget, RetryPolicy,
+    AdaptiveLimit, Backoff, Bulkhead, CircuitBreaker, HedgePolicy, KeyedBreakers, KeyedBulkheads,
+    KeyedRateLimiters, LimitAlgorithm, RateLimiter, Refusal, Refusals, RetryBudget, RetryPolicy,
 };
 pub use crate::returned::{ByDebug, ByDisplay, ByName, MayFail, NeverFails, Printed, Returned};
 pub use crate::{error_text, failed, joined};

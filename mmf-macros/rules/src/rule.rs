@@ -106,6 +106,25 @@ pub fn not_below(
     broken(least, format!("`{key}` of {value} is below `{least_key}` of {text}{hint}"))
 }
 
+/// A deadline of calls whose attempts have a timeout.
+///
+/// # Errors
+///
+/// Where it is shorter; the nearest is the timeout.
+pub fn deadline(deadline: Duration, timeout: Duration) -> Rule<Duration> {
+    if deadline >= timeout {
+        return Ok(());
+    }
+    broken(
+        timeout,
+        format!(
+            "a `deadline` of {} is shorter than one `timeout` of {}: no attempt could use its timeout",
+            duration::text(deadline),
+            duration::text(timeout)
+        ),
+    )
+}
+
 /// The calls that a window holds.
 ///
 /// # Errors
@@ -198,6 +217,36 @@ pub fn rate(permits: u32, period: Duration) -> Rule<u32> {
     )
 }
 
+/// The greatest limit that an adaptive bulkhead may find, where the least is given.
+///
+/// # Errors
+///
+/// Where it is less; the nearest is the least.
+pub fn limits(min: u32, max: u32) -> Rule<u32> {
+    if max >= min {
+        return Ok(());
+    }
+    broken(min, format!("`max` of {max} is below `min` of {min}"))
+}
+
+/// Where an adaptive bulkhead begins.
+///
+/// # Errors
+///
+/// Where that is outside of what it may find; the nearest is the nearer end.
+pub fn begin(calls: u32, min: u32, max: u32) -> Rule<u32> {
+    if (min..=max).contains(&calls) {
+        return Ok(());
+    }
+    broken(
+        calls.clamp(min, max.max(min)),
+        format!(
+            "an adaptive bulkhead begins at its `max_concurrent`, here {calls}, which is not between `min` of {min} \
+             and `max` of {max}"
+        ),
+    )
+}
+
 /// The longest time from one permit to the next.
 pub const LONGEST_INTERVAL: Duration = Duration::from_secs(30 * 86_400);
 
@@ -259,6 +308,11 @@ mod tests {
         assert!(interval(2, LONGEST_INTERVAL * 2).is_ok());
         let longer = LONGEST_INTERVAL * 2 + Duration::from_nanos(1);
         assert_eq!(nearest(interval(2, longer)), LONGEST_INTERVAL * 2);
+        assert!(limits(2, 2).is_ok());
+        assert_eq!(nearest(limits(3, 2)), 3);
+        assert!(begin(2, 2, 4).is_ok() && begin(4, 2, 4).is_ok());
+        assert_eq!([1, 5].map(|calls| nearest(begin(calls, 2, 4))), [2, 4]);
+        assert_eq!(nearest(begin(1, 3, 2)), 3);
         assert!(never_opens(0, 0.0, false).is_some());
         for (failures, rate, slow) in [(1, 0.0, false), (0, 0.1, false), (0, 0.0, true)] {
             assert_eq!(never_opens(failures, rate, slow), None);
@@ -266,6 +320,8 @@ mod tests {
         let (one, two) = (Duration::from_secs(1), Duration::from_secs(2));
         assert!(not_below(("a", two), ("b", two), "").is_ok());
         assert_eq!(nearest(not_below(("a", one), ("b", two), "")), two);
+        assert!(deadline(two, two).is_ok());
+        assert_eq!(nearest(deadline(one, two)), two);
     }
 
     #[test]

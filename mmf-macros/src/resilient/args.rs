@@ -153,6 +153,8 @@ keys! {
         period: Time,
         burst: Integer,
         max_wait: Time,
+        key: Code,
+        max_keys: Integer,
     }
 }
 
@@ -162,7 +164,35 @@ keys! {
         max_concurrent: Integer,
         max_queue: Integer,
         max_wait: Time,
+        adaptive: Found,
+        key: Code,
+        max_keys: Integer,
     }
+}
+
+keys! {
+    /// `adaptive(…)`
+    struct Adaptive {
+        min: Integer,
+        max: Integer,
+        algorithm: Algorithm,
+    }
+}
+
+/// `adaptive` or `adaptive(…)`, and where the word stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) keys: Adaptive,
+    pub(crate) span: Span,
+}
+
+/// `algorithm = "gradient"`
+#[derive(Clone, Debug)]
+pub(crate) struct Algorithm {
+    /// As written, and the variant it stands for.
+    pub(crate) name: &'static str,
+    pub(crate) variant: &'static str,
+    pub(crate) span: Span,
 }
 
 keys! {
@@ -268,6 +298,7 @@ const VOCABULARY: Vocabulary = Vocabulary {
         ("breaker", Breaker::KEYS),
         ("rate_limit", RateLimit::KEYS),
         ("bulkhead", Bulkhead::KEYS),
+        ("adaptive", Adaptive::KEYS),
         ("hedge", Hedge::KEYS),
         ("fallback", FallbackKeys::KEYS),
         ("stale", Stale::KEYS),
@@ -380,6 +411,27 @@ impl Args {
         groups.into_iter().filter_map(|(group, ty, policy)| Some((group, ty, policy?)))
     }
 
+    /// What is by key: the part that holds it, and the key.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (&'static str, &Code)> {
+        let breaker = self.breaker.as_ref().and_then(Group::keys);
+        let rate_limit = self.rate_limit.as_ref().and_then(Group::keys);
+        let bulkhead = self.bulkhead.as_ref().and_then(Group::keys);
+        let keys = [
+            ("keyed", breaker.and_then(|keys| keys.key.as_ref())),
+            ("keyed_limits", rate_limit.and_then(|keys| keys.key.as_ref())),
+            ("keyed_bulkheads", bulkhead.and_then(|keys| keys.key.as_ref())),
+        ];
+        keys.into_iter().filter_map(|(part, key)| Some((part, key?)))
+    }
+
+    /// Whether the bulkhead may learn how a call ended: it finds its limit, or is a ready one, of which nobody knows
+    /// here.
+    pub(crate) fn bulkhead_learns(&self) -> bool {
+        self.bulkhead.as_ref().is_some_and(|bulkhead| {
+            bulkhead.keys().is_none_or(|keys| keys.adaptive.is_some())
+        })
+    }
+
     /// Whether a fallback function takes the arguments over.
     pub(crate) fn hands_over(&self) -> bool {
         self.fallback.as_ref().is_some_and(|fallback| fallback.path.is_some())
@@ -489,6 +541,7 @@ group_keys! {
     Breaker: "breaker",
     RateLimit: "rate_limit",
     Bulkhead: "bulkhead",
+    Adaptive: "adaptive",
     Hedge: "hedge",
     FallbackKeys: "fallback",
     Stale: "stale"
@@ -598,6 +651,45 @@ impl FromItem for LastGood {
         let keys = <Stale as GroupKeys>::read(items, &mut errors);
         errors.finish()?;
         Ok(Self { keys, span: item.span() })
+    }
+}
+
+impl FromItem for Found {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        let tokens = match &item.body {
+            ItemBody::Word => TokenStream::new(),
+            ItemBody::List(tokens) => tokens.clone(),
+            ItemBody::Value(value) => {
+                let message = "written as a group: `adaptive`, or `adaptive(min = 1, max = 200)`";
+                return Err(error(value.span(), message));
+            }
+        };
+        let mut errors = Errors::default();
+        let items = items(tokens, &mut errors, |value| {
+            format!("a value without a key: write `adaptive(max = {})`", source(value))
+        });
+        let keys = <Adaptive as GroupKeys>::read(items, &mut errors);
+        errors.finish()?;
+        Ok(Self { keys, span: item.span() })
+    }
+}
+
+impl FromItem for Algorithm {
+    fn from_item(item: &Item) -> darling::Result<Self> {
+        const NAMES: [(&str, &str); 2] = [("gradient", "Gradient"), ("aimd", "Aimd")];
+        let expr = item.scalar()?;
+        let Expr::Lit(ExprLit { lit: Lit::Str(written), .. }) = expr else {
+            let message = "expected the name of an algorithm: `algorithm = \"gradient\"` or `\"aimd\"`";
+            return Err(error(expr.span(), message));
+        };
+        let text = written.value();
+        match NAMES.into_iter().find(|(name, _)| *name == text) {
+            Some((name, variant)) => Ok(Self { name, variant, span: written.span() }),
+            None => {
+                let hint = suggestion(&text, &NAMES.map(|(name, _)| name));
+                Err(error(written.span(), format!("unknown algorithm `{text}`{hint}")))
+            }
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-use super::args::{Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusals, Window};
+use super::args::{
+    Adaptive, Args, Breaker, Fallback, Found, Group, LastGood, RefusalName, Refusals, Window,
+};
 use crate::chaos::Kind;
 use crate::common::anatomy::Anatomy;
 use crate::common::arguments::{Access, Binding, Receiver, SelfKind};
@@ -17,7 +19,6 @@ use crate::common::function::Function;
 use crate::common::keys::Name;
 use crate::common::names::first_use;
 use crate::common::value::Value;
-use mmf_rules::duration;
 
 /// A function and its policies, free of contradictions.
 #[derive(Clone, Debug)]
@@ -142,17 +143,9 @@ fn durations(args: &Args, errors: &mut Errors) {
     }
     if let (Some(Value::Literal(deadline, span)), Some(Value::Literal(timeout, _))) =
         (&args.deadline, &args.timeout)
-        && deadline < timeout
+        && let Err(broken) = mmf_rules::deadline(*deadline, *timeout)
     {
-        errors.push(
-            *span,
-            format!(
-                "a `deadline` of {} is shorter than one `timeout` of {}: no attempt could use its \
-                 timeout",
-                duration::text(*deadline),
-                duration::text(*timeout)
-            ),
-        );
+        errors.push(*span, broken.message);
     }
 }
 
@@ -195,7 +188,6 @@ fn breaker(args: &Args, errors: &mut Errors) {
         ("minimum_throughput", &keys.minimum_throughput),
         ("half_open_max_calls", &keys.half_open_max_calls),
         ("success_threshold", &keys.success_threshold),
-        ("max_keys", &keys.max_keys),
     ] {
         at_least_one(value.as_ref(), key, errors);
     }
@@ -264,8 +256,14 @@ fn breaker_state(keys: &Breaker, errors: &mut Errors) {
             "a breaker is either `shared` by name or has one state per `key`, not both",
         );
     }
-    if let (Some(max_keys), None) = (&keys.max_keys, &keys.key) {
-        errors.push(max_keys.span(), "`max_keys` does nothing without `key(…)`");
+    max_keys(keys.max_keys.as_ref(), keys.key.is_some(), errors);
+}
+
+/// How many keys are remembered, where there are any.
+fn max_keys(value: Option<&Value<u32>>, has_key: bool, errors: &mut Errors) {
+    at_least_one(value, "max_keys", errors);
+    if let Some(value) = value.filter(|_| !has_key) {
+        errors.push(value.span(), "`max_keys` does nothing without `key(…)`");
     }
 }
 
@@ -280,6 +278,7 @@ fn rate_limit(args: &Args, errors: &mut Errors) {
     at_least_one(keys.permits.as_ref(), "permits", errors);
     at_least_one(keys.burst.as_ref(), "burst", errors);
     positive(keys.period.as_ref(), "period", errors);
+    max_keys(keys.max_keys.as_ref(), keys.key.is_some(), errors);
     let period =
         keys.period.as_ref().map_or(Some(Duration::from_secs(1)), |p| p.literal().copied());
     if let Some(period) = period.filter(|period| !period.is_zero()) {
@@ -293,6 +292,25 @@ fn rate_limit(args: &Args, errors: &mut Errors) {
 fn bulkhead(args: &Args, errors: &mut Errors) {
     let Some(keys) = args.bulkhead.as_ref().and_then(Group::keys) else { return };
     at_least_one(keys.max_concurrent.as_ref(), "max_concurrent", errors);
+    max_keys(keys.max_keys.as_ref(), keys.key.is_some(), errors);
+    if let Some(Found { keys: found, .. }) = &keys.adaptive {
+        adaptive(found, keys.max_concurrent.as_ref(), errors);
+    }
+}
+
+fn adaptive(keys: &Adaptive, begin: Option<&Value<u32>>, errors: &mut Errors) {
+    at_least_one(keys.min.as_ref(), "min", errors);
+    let literal = |value: &Option<Value<u32>>, default| match value {
+        None => Some(default),
+        Some(value) => value.literal().copied(),
+    };
+    let (Some(min), Some(max)) = (literal(&keys.min, 1), literal(&keys.max, 200)) else { return };
+    let wrong = keys.max.as_ref().or(keys.min.as_ref());
+    if let (Err(broken), Some(wrong)) = (mmf_rules::limits(min, max), wrong) {
+        errors.push(wrong.span(), broken.message);
+    } else {
+        by_rule(begin, errors, |calls| mmf_rules::begin(*calls, min, max));
+    }
 }
 
 fn hedge(args: &Args, errors: &mut Errors) {
@@ -555,10 +573,13 @@ fn state(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
         }
     }
     if let Some(keys) = args.rate_limit.as_ref().and_then(Group::keys) {
-        constants!(keys => permits, period, burst, max_wait);
+        constants!(keys => permits, period, burst, max_wait, max_keys);
     }
     if let Some(keys) = args.bulkhead.as_ref().and_then(Group::keys) {
-        constants!(keys => max_concurrent, max_queue, max_wait);
+        constants!(keys => max_concurrent, max_queue, max_wait, max_keys);
+        if let Some(Found { keys: found, .. }) = &keys.adaptive {
+            constants!(found => min, max);
+        }
     }
     if let Some(keys) = args.hedge.as_ref().and_then(Group::keys) {
         constants!(keys => percentile, max_hedges, budget);
@@ -687,6 +708,22 @@ mod tests {
             (quote!(breaker(slow_call_rate_threshold = 0.5)), "without `slow_call_threshold`"),
             (quote!(breaker(shared = "a", key(id))), "not both"),
             (quote!(breaker(max_keys = 5)), "without `key(…)`"),
+            (quote!(rate_limit(permits = 1, max_keys = 5)), "without `key(…)`"),
+            (quote!(rate_limit(permits = 1, key(id), max_keys = 0)), "at least 1"),
+            (quote!(rate_limit(permits = 1, key(id), max_keys = id)), "cannot name `id`"),
+            (quote!(bulkhead(max_keys = 5)), "without `key(…)`"),
+            (quote!(bulkhead(key(id), max_keys = 0)), "at least 1"),
+            (quote!(bulkhead(key(id), max_keys = id)), "cannot name `id`"),
+            (quote!(bulkhead(adaptive = 5)), "written as a group"),
+            (quote!(bulkhead(adaptive(5))), "write `adaptive(max = 5)`"),
+            (quote!(bulkhead(adaptive(min = 0))), "`min` must be at least 1"),
+            (quote!(bulkhead(adaptive(min = 5, max = 4))), "`max` of 4 is below `min` of 5"),
+            (quote!(bulkhead(adaptive(min = 201))), "`max` of 200 is below `min` of 201"),
+            (quote!(bulkhead(max_concurrent = 1, adaptive(min = 2))), "not between `min` of 2"),
+            (quote!(bulkhead(adaptive(max = id))), "cannot name `id`"),
+            (quote!(bulkhead(adaptive(algorithm = "gradiant"))), "did you mean `gradient`?"),
+            (quote!(bulkhead(adaptive(algorithm = Aimd))), "the name of an algorithm"),
+            (quote!(bulkhead(min = 1)), "`min` belongs into `bulkhead(adaptive(…))`"),
             (quote!(breaker(failure_threshold = self.limit)), "cannot name `self`"),
             (quote!(bulkhead(max_concurrent = id)), "cannot name `id`"),
             (quote!(deadline = "1s", timeout = "2s"), "shorter than one `timeout`"),
@@ -744,6 +781,10 @@ mod tests {
             quote!(deadline = "2s", timeout = "2s"),
             quote!(timeout = self.limit, retry(base_delay = Self::BASE)),
             quote!(breaker(key(id))),
+            quote!(rate_limit(permits = 1, key(id), max_keys = 1)),
+            quote!(bulkhead(key(id), max_keys = 1)),
+            quote!(bulkhead(adaptive)),
+            quote!(bulkhead(max_concurrent = 4, adaptive(min = 4, max = 4, algorithm = "aimd"))),
         ] {
             assert_eq!(on_async(fine.clone()), [""; 0], "{fine}");
         }

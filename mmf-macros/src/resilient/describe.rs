@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 
-use super::args::{Args, Backoff, Breaker, Fallback, Group, LastGood, Refusals, Retry, Window};
+use super::args::{Args, Backoff, Breaker, Fallback, Found, Group, LastGood, Refusals, Retry, Window};
 use crate::common::keys::{Callee, Code};
 use crate::common::pattern::Patterns;
 use crate::common::source::source;
@@ -23,11 +23,21 @@ pub(crate) fn describe(args: &Args) -> String {
         let permits = keys.permits.as_ref().map(Value::text).unwrap_or_default();
         text.value("burst", keys.burst.as_ref(), &permits);
         text.value("max_wait", keys.max_wait.as_ref(), "\"0s\"");
+        text.keyed(keys.key.as_ref(), keys.max_keys.as_ref(), "10000");
     });
     all.group("bulkhead", bulkhead.as_ref(), |keys, text| {
         text.value("max_concurrent", keys.max_concurrent.as_ref(), "10");
         text.value("max_queue", keys.max_queue.as_ref(), "0");
         text.value("max_wait", keys.max_wait.as_ref(), "\"30s\"");
+        if let Some(Found { keys: found, .. }) = &keys.adaptive {
+            let mut inner = Keys::default();
+            inner.value("min", found.min.as_ref(), "1");
+            inner.value("max", found.max.as_ref(), "200");
+            let algorithm = found.algorithm.as_ref().map_or("gradient", |named| named.name);
+            inner.given("algorithm", Some(format!("{algorithm:?}")));
+            text.list("adaptive", Some(inner.0.join(", ")));
+        }
+        text.keyed(keys.key.as_ref(), keys.max_keys.as_ref(), "1024");
     });
     all.group("hedge", hedge.as_ref(), |keys, text| {
         text.given("delay", keys.delay.as_ref().map(Value::text));
@@ -69,6 +79,13 @@ impl Keys {
 
     fn callee(&mut self, key: &str, callee: Option<&Callee>) {
         self.code(key, callee.map(|Callee(code)| code));
+    }
+
+    fn keyed(&mut self, key: Option<&Code>, max_keys: Option<&Value<u32>>, default: &str) {
+        if key.is_some() {
+            self.code("key", key);
+            self.value("max_keys", max_keys, default);
+        }
     }
 
     fn refusals(&mut self, refusals: Option<&Refusals>, default: &str) {
@@ -138,10 +155,7 @@ fn describe_breaker(keys: &Breaker, text: &mut Keys) {
     text.callee("fail_if_ok", keys.fail_if_ok.as_ref());
     text.refusals(keys.on_refusal.as_ref(), r#""timeout""#);
     text.given("shared", keys.shared.as_ref().map(|shared| format!("{:?}", shared.text)));
-    if keys.key.is_some() {
-        text.code("key", keys.key.as_ref());
-        text.value("max_keys", keys.max_keys.as_ref(), "1024");
-    }
+    text.keyed(keys.key.as_ref(), keys.max_keys.as_ref(), "1024");
 }
 
 /// The configuration of a shared breaker, for comparing what several functions write; none where

@@ -17,7 +17,7 @@ pub(super) enum Place {
 pub(super) struct Vocabulary {
     pub(super) top: &'static [&'static str],
     /// The groups, and the keys of each.
-    pub(super) groups: [(&'static str, &'static [&'static str]); 7],
+    pub(super) groups: [(&'static str, &'static [&'static str]); 8],
 }
 
 /// What others call it, the group it is a key of, and its name; without a group it is one itself.
@@ -81,6 +81,7 @@ impl Vocabulary {
             .filter(|(_, keys)| keys.contains(&wrong))
             .map(|(group, _)| match group {
                 "stale" => "`fallback(stale(…))`".to_owned(),
+                "adaptive" => "`bulkhead(adaptive(…))`".to_owned(),
                 group => format!("`{group}(…)`"),
             })
             .collect();

@@ -67,6 +67,20 @@ impl Backoff {
         Self::Custom(Arc::new(strategy))
     }
 
+    /// As `backoff = "…"` names it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Exponential => "exponential",
+            Self::Fibonacci => "fibonacci",
+            Self::Random => "random",
+            Self::JitteredExponential => "jittered_exponential",
+            Self::Decorrelated => "decorrelated",
+            Self::Custom(_) => "custom",
+        }
+    }
+
     /// Whether the strategy is random itself, so that `jitter` is not applied.
     fn is_random(&self) -> bool {
         matches!(self, Self::Random | Self::JitteredExponential | Self::Decorrelated)

@@ -59,6 +59,10 @@ impl RetryBudget {
         }
     }
 
+    pub(super) fn share(&self) -> f64 {
+        self.deposit as f64 / Self::TOKEN as f64
+    }
+
     /// Counts one call.
     #[inline]
     pub fn deposit(&self) {
@@ -101,7 +105,7 @@ impl RetryBudget {
 impl fmt::Debug for RetryBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RetryBudget")
-            .field("share", &(self.deposit as f64 / Self::TOKEN as f64))
+            .field("share", &self.share())
             .finish_non_exhaustive()
     }
 }

@@ -8,15 +8,16 @@ use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::breaker::{CircuitBreaker, Counted};
-use super::bulkhead::Bulkhead;
+use super::breaker::CircuitBreaker;
+use super::built::View;
+use super::bulkhead::{Bulkhead, learn};
 use super::deadline::Deadline;
-use super::error::{FromRefusal, Refusals};
+use super::error::{FromRefusal, Refusals, ResilienceError};
 use super::events::type_name_only;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::CallName;
-use super::outcome::{Identity, Outcome};
+use super::outcome::{Counted, Identity, Outcome};
 use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
@@ -51,47 +52,59 @@ use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 /// # });
 /// ```
 pub fn call<'a, E>(name: impl Into<CallName>) -> Call<'a, E> {
-    Call {
+    Call::by(AdHoc {
         name: name.into(),
-        policies: Policies {
-            deadline: None,
-            retry: None,
-            breaker: None,
-            rate_limit: None,
-            hedge: None,
-            timeout: None,
-            bulkhead: None,
-            retry_refusals: Refusals::RETRIED,
-            fail_refusals: Refusals::FAILURES,
-            before_retry: None,
-        },
-        applies: Applies { only: None, never: None, refusals: Refusals::ALL },
-        fallback: Off,
-        rules: Rules {
-            retry_if: Off,
-            abort_if: Off,
-            retry_if_ok: Off,
-            retry_after: Off,
-            fail_if: Off,
-            fail_if_ok: Off,
-            skip_if: Off,
-        },
-    }
+        deadline: None,
+        retry: None,
+        breaker: None,
+        rate_limit: None,
+        hedge: None,
+        timeout: None,
+        bulkhead: None,
+        retry_refusals: Refusals::RETRIED,
+        fail_refusals: Refusals::FAILURES,
+    })
 }
 
-/// A call through policies; see [`call`]. `F` is the fallback, `J` are the predicates.
+impl<E, P> Call<'_, E, P> {
+    /// A call by these policies.
+    pub(super) fn by(policed: P) -> Self {
+        Self {
+            policed,
+            before_retry: None,
+            applies: Applies { only: None, never: None, refusals: Refusals::ALL },
+            fallback: Off,
+            refused: Off,
+            rules: Rules {
+                retry_if: Off,
+                abort_if: Off,
+                retry_if_ok: Off,
+                retry_after: Off,
+                fail_if: Off,
+                fail_if_ok: Off,
+                skip_if: Off,
+            },
+        }
+    }
+
+}
+
+/// A call through policies; see [`call`] and [`Pipeline::call`](super::Pipeline::call). `P` holds the policies, `F` is
+/// the fallback, `J` are the predicates, and `R` says how a refusal becomes an error.
 #[must_use = "nothing is called until `run`"]
-pub struct Call<'a, E, F = Off, J = NoRules> {
-    name: CallName,
-    policies: Policies<'a>,
+pub struct Call<'a, E, P = AdHoc<'a>, F = Off, J = NoRules, R = Off> {
+    pub(super) policed: P,
+    before_retry: Option<Hook<'a>>,
     applies: Applies<'a, E>,
     fallback: F,
+    refused: R,
     rules: J,
 }
 
-impl<E, F, J> fmt::Debug for Call<'_, E, F, J> {
+impl<E, P: Policed, F, J, R> fmt::Debug for Call<'_, E, P, F, J, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("name", &self.name.as_str()).finish_non_exhaustive()
+        let name = self.policed.identity().name;
+        f.debug_struct("Call").field("name", &name.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -116,7 +129,21 @@ impl<E> Applies<'_, E> {
     }
 }
 
-struct Policies<'a> {
+/// What holds the policies of a call.
+pub trait Policed {
+    /// Under which name it runs.
+    #[doc(hidden)]
+    fn identity(&self) -> Identity<'_>;
+    /// The policies.
+    #[doc(hidden)]
+    #[expect(private_interfaces, reason = "asked by `run` alone")]
+    fn view(&self) -> View<'_>;
+}
+
+/// Policies that are named for this call alone.
+#[derive(Debug)]
+pub struct AdHoc<'a> {
+    name: CallName,
     deadline: Option<Duration>,
     retry: Option<Held<'a, RetryPolicy>>,
     breaker: Option<Held<'a, CircuitBreaker>>,
@@ -126,10 +153,30 @@ struct Policies<'a> {
     bulkhead: Option<Held<'a, Bulkhead>>,
     retry_refusals: Refusals,
     fail_refusals: Refusals,
-    before_retry: Option<Hook<'a>>,
 }
 
-/// A predicate or fallback that was not set.
+impl Policed for AdHoc<'_> {
+    fn identity(&self) -> Identity<'_> {
+        Identity::uncounted(&self.name)
+    }
+
+    #[expect(private_interfaces, reason = "see the trait")]
+    fn view(&self) -> View<'_> {
+        View {
+            deadline: self.deadline,
+            retry: self.retry.as_deref(),
+            breaker: self.breaker.as_deref(),
+            rate_limit: self.rate_limit.as_deref(),
+            hedge: self.hedge.as_deref(),
+            timeout: self.timeout,
+            bulkhead: self.bulkhead.as_deref(),
+            retry_refusals: self.retry_refusals,
+            fail_refusals: self.fail_refusals,
+        }
+    }
+}
+
+/// A predicate, a fallback or a way for refusals that was not set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Off;
 
@@ -148,69 +195,80 @@ pub struct Rules<RetryIf, AbortIf, RetryIfOk, RetryAfter, FailIf, SkipIf, FailIf
 /// No predicate set.
 pub type NoRules = Rules<Off, Off, Off, Off, Off, Off, Off>;
 
-impl<'a, E, F, J> Call<'a, E, F, J> {
+impl<'a, E, F, J, R> Call<'a, E, AdHoc<'a>, F, J, R> {
     /// Limits the whole call, back-off included.
     pub fn deadline(mut self, limit: Duration) -> Self {
-        self.policies.deadline = Some(limit);
+        self.policed.deadline = Some(limit);
         self
     }
 
     /// Tries again by this policy.
     pub fn retry(mut self, policy: impl Into<Held<'a, RetryPolicy>>) -> Self {
-        self.policies.retry = Some(policy.into());
+        self.policed.retry = Some(policy.into());
         self
     }
 
     /// Which refusals are retried. Default: timeout, bulkhead and rate limit.
     pub fn retry_on_refusal(mut self, refusals: impl Into<Refusals>) -> Self {
-        self.policies.retry_refusals = refusals.into();
+        self.policed.retry_refusals = refusals.into();
         self
     }
 
     /// Stops calling what fails.
     pub fn breaker(mut self, policy: impl Into<Held<'a, CircuitBreaker>>) -> Self {
-        self.policies.breaker = Some(policy.into());
+        self.policed.breaker = Some(policy.into());
         self
     }
 
     /// Which refusals the breaker counts as failures. Default: timeouts.
     pub fn fail_on_refusal(mut self, refusals: impl Into<Refusals>) -> Self {
-        self.policies.fail_refusals = refusals.into();
+        self.policed.fail_refusals = refusals.into();
         self
     }
 
     /// Limits how many attempts start in a period.
     pub fn rate_limit(mut self, policy: impl Into<Held<'a, RateLimiter>>) -> Self {
-        self.policies.rate_limit = Some(policy.into());
+        self.policed.rate_limit = Some(policy.into());
         self
     }
 
     /// Starts a copy of a slow attempt by this policy.
     pub fn hedge(mut self, policy: impl Into<Held<'a, HedgePolicy>>) -> Self {
-        self.policies.hedge = Some(policy.into());
+        self.policed.hedge = Some(policy.into());
         self
     }
 
     /// Limits one attempt.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.policies.timeout = Some(limit);
+        self.policed.timeout = Some(limit);
         self
     }
 
     /// Limits how many attempts run at once.
     pub fn bulkhead(mut self, policy: impl Into<Held<'a, Bulkhead>>) -> Self {
-        self.policies.bulkhead = Some(policy.into());
+        self.policed.bulkhead = Some(policy.into());
         self
     }
+}
 
+impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
     /// Answers where the call fails, by [`fallback_if`](Self::fallback_if) and its likes; its own error is the
     /// result then.
-    pub fn fallback<New, Fut>(self, fallback: New) -> Call<'a, E, New, J>
+    pub fn fallback<New, Fut>(self, fallback: New) -> Call<'a, E, P, New, J, R>
     where
         New: FnOnce(E) -> Fut,
     {
-        let Self { name, policies, applies, rules, .. } = self;
-        Call { name, policies, applies, fallback, rules }
+        let Self { policed, before_retry, applies, refused, rules, .. } = self;
+        Call { policed, before_retry, applies, fallback, refused, rules }
+    }
+
+    /// How a refusal becomes an error. Without it, the error type must be one that can carry it.
+    pub fn refused<New>(self, refused: New) -> Call<'a, E, P, F, J, New>
+    where
+        New: FnOnce(ResilienceError) -> E,
+    {
+        let Self { policed, before_retry, applies, fallback, rules, .. } = self;
+        Call { policed, before_retry, applies, fallback, refused, rules }
     }
 
     /// The fallback answers these errors only. Refusals are asked by
@@ -234,7 +292,7 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
 
     /// Is told of each retry, before its delay.
     pub fn before_retry(mut self, hook: impl Fn(&RetryEvent) + Send + Sync + 'a) -> Self {
-        self.policies.before_retry = Some(Box::new(hook));
+        self.before_retry = Some(Box::new(hook));
         self
     }
 
@@ -246,22 +304,22 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
     pub async fn run<V, Fut>(self, work: impl Fn() -> Fut) -> Result<V, E>
     where
         Fut: Future<Output = Result<V, E>>,
-        E: FromRefusal,
+        P: Policed,
         F: Rescue<V, E>,
         J: Judge<V, E>,
+        R: Refused<E>,
     {
-        let Self { name, policies, applies, fallback, rules } = self;
-        let invocation = Invocation::begin(Identity::uncounted(&name));
+        let Self { policed, before_retry, applies, fallback, refused, rules } = self;
+        let (invocation, policies) = (Invocation::begin(policed.identity()), policed.view());
         let attempts = async {
             let mut retrying = policies
                 .retry
-                .as_deref()
                 .map(|policy| Retrying::begin(&invocation, policy, policies.retry_refusals));
             loop {
                 let outcome = policies.attempt(&invocation, &rules, &work).await;
                 let Some(retrying) = &mut retrying else { break outcome };
                 let judge = |result: &Result<V, E>| rules.retry(result);
-                let next = match &policies.before_retry {
+                let next = match &before_retry {
                     None => retrying.next(outcome, judge, type_name_only),
                     Some(hook) => {
                         retrying.next_event(outcome, judge, type_name_only).map_continue(|event| {
@@ -281,12 +339,13 @@ impl<'a, E, F, J> Call<'a, E, F, J> {
             Some(limit) => Deadline::begin(&invocation, limit).run(pin!(attempts)).await,
             None => attempts.await,
         };
-        let outcome = fallback.rescue(&invocation, &applies, outcome).await;
-        invocation.finish(outcome)
+        let refused = |refusal| refused.refused(refusal);
+        let result = fallback.rescue(&invocation, &applies, outcome, refused).await;
+        invocation.finish_unrefused(Ok(result))
     }
 }
 
-impl Policies<'_> {
+impl View<'_> {
     async fn attempt<V, E, Fut, W, J>(
         &self,
         invocation: &Invocation<'_>,
@@ -299,10 +358,10 @@ impl Policies<'_> {
         J: Judge<V, E>,
     {
         let mut admission = invocation.admission();
-        if let Some(breaker) = &self.breaker {
+        if let Some(breaker) = self.breaker {
             admission.ask(breaker)?;
         }
-        let outcome = self.admitted(invocation, work).await;
+        let outcome = self.admitted(invocation, rules, work).await;
         if self.breaker.is_some() {
             admission.settle(&outcome, self.fail_refusals, |result| rules.counted(result));
         }
@@ -310,12 +369,18 @@ impl Policies<'_> {
     }
 
     /// What the breaker has let in, and counts.
-    async fn admitted<V, E, Fut, W>(&self, invocation: &Invocation<'_>, work: &W) -> Outcome<V, E>
+    async fn admitted<V, E, Fut, W, J>(
+        &self,
+        invocation: &Invocation<'_>,
+        rules: &J,
+        work: &W,
+    ) -> Outcome<V, E>
     where
         W: Fn() -> Fut,
         Fut: Future<Output = Result<V, E>>,
+        J: Judge<V, E>,
     {
-        if let Some(limiter) = &self.rate_limit
+        if let Some(limiter) = self.rate_limit
             && let Some(wait) = invocation.throttle(limiter)?
         {
             wait.until_due().await?;
@@ -325,21 +390,22 @@ impl Policies<'_> {
             // Within the future: the closure is the user's as well, and waits and counts like what it returns.
             let body = pin!(async { work().await });
             let body = invocation.body(body);
-            let entered = pin!(async {
-                match &self.bulkhead {
-                    Some(bulkhead) => invocation.enter(bulkhead, &mut permit, body).await,
+            let Some(bulkhead) = self.bulkhead else {
+                return match self.timeout {
+                    Some(limit) => invocation.within(limit, body).await,
                     None => body.await,
-                }
-            });
-            match self.timeout {
+                };
+            };
+            let entered = invocation.enter(bulkhead, &mut permit, body);
+            let outcome = match self.timeout {
                 Some(limit) => invocation.within(limit, entered).await,
                 None => entered.await,
-            }
+            };
+            learn(&mut permit, &outcome, |result| rules.counted(result));
+            outcome
         };
-        match &self.hedge {
-            Some(hedge) => {
-                hedge.race(invocation, self.bulkhead.as_deref(), &copy, pin!(Some(copy()))).await
-            }
+        match self.hedge {
+            Some(hedge) => hedge.race(invocation, self.bulkhead, &copy, pin!(Some(copy()))).await,
             None => copy().await,
         }
     }
@@ -348,19 +414,20 @@ impl Policies<'_> {
 /// Rebuilds the predicates with one of them set.
 macro_rules! with_rule {
     ($self:ident, $rule:ident, $($kept:ident),*) => {{
-        let Call { name, policies, applies, fallback, rules } = $self;
+        let Call { policed, before_retry, applies, fallback, refused, rules } = $self;
         let Rules { $($kept,)* .. } = rules;
-        Call { name, policies, applies, fallback, rules: Rules { $rule, $($kept),* } }
+        let rules = Rules { $rule, $($kept),* };
+        Call { policed, before_retry, applies, fallback, refused, rules }
     }};
 }
 
 #[expect(clippy::type_complexity, reason = "each method sets one of seven parameters")]
-impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
+impl<'a, E, P, F, R, A, B, C, D, G, I, K> Call<'a, E, P, F, Rules<A, B, C, D, G, I, K>, R> {
     /// Retries these errors only.
     pub fn retry_if<New: Fn(&E) -> bool>(
         self,
         retry_if: New,
-    ) -> Call<'a, E, F, Rules<New, B, C, D, G, I, K>> {
+    ) -> Call<'a, E, P, F, Rules<New, B, C, D, G, I, K>, R> {
         with_rule!(self, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
@@ -368,7 +435,7 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn abort_if<New: Fn(&E) -> bool>(
         self,
         abort_if: New,
-    ) -> Call<'a, E, F, Rules<A, New, C, D, G, I, K>> {
+    ) -> Call<'a, E, P, F, Rules<A, New, C, D, G, I, K>, R> {
         with_rule!(self, abort_if, retry_if, retry_if_ok, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
@@ -376,7 +443,7 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn retry_if_ok<V, New: Fn(&V) -> bool>(
         self,
         retry_if_ok: New,
-    ) -> Call<'a, E, F, Rules<A, B, New, D, G, I, K>> {
+    ) -> Call<'a, E, P, F, Rules<A, B, New, D, G, I, K>, R> {
         with_rule!(self, retry_if_ok, retry_if, abort_if, retry_after, fail_if, skip_if, fail_if_ok)
     }
 
@@ -385,7 +452,7 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn retry_after<New: Fn(&E) -> Option<Duration>>(
         self,
         retry_after: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, New, G, I, K>> {
+    ) -> Call<'a, E, P, F, Rules<A, B, C, New, G, I, K>, R> {
         with_rule!(self, retry_after, retry_if, abort_if, retry_if_ok, fail_if, skip_if, fail_if_ok)
     }
 
@@ -393,7 +460,7 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn fail_if<New: Fn(&E) -> bool>(
         self,
         fail_if: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, D, New, I, K>> {
+    ) -> Call<'a, E, P, F, Rules<A, B, C, D, New, I, K>, R> {
         with_rule!(self, fail_if, retry_if, abort_if, retry_if_ok, retry_after, skip_if, fail_if_ok)
     }
 
@@ -401,7 +468,7 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn skip_if<New: Fn(&E) -> bool>(
         self,
         skip_if: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, D, G, New, K>> {
+    ) -> Call<'a, E, P, F, Rules<A, B, C, D, G, New, K>, R> {
         with_rule!(self, skip_if, retry_if, abort_if, retry_if_ok, retry_after, fail_if, fail_if_ok)
     }
 
@@ -409,8 +476,33 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     pub fn fail_if_ok<V, New: Fn(&V) -> bool>(
         self,
         fail_if_ok: New,
-    ) -> Call<'a, E, F, Rules<A, B, C, D, G, I, New>> {
+    ) -> Call<'a, E, P, F, Rules<A, B, C, D, G, I, New>, R> {
         with_rule!(self, fail_if_ok, retry_if, abort_if, retry_if_ok, retry_after, fail_if, skip_if)
+    }
+}
+
+/// How a refusal becomes the caller's error.
+#[diagnostic::on_unimplemented(
+    message = "the error type `{E}` cannot carry a refusal: `From<mmf::ResilienceError>` is not implemented for it",
+    label = "a policy of this call can refuse it",
+    note = "say how a refusal becomes one: `.refused(|refusal| …)`, or write `impl From<mmf::ResilienceError> for {E}`"
+)]
+pub trait Refused<E> {
+    /// The error.
+    fn refused(self, refusal: ResilienceError) -> E;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: FromRefusal> Refused<E> for Off {
+    fn refused(self, refusal: ResilienceError) -> E {
+        E::from_refusal(refusal)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E, P: FnOnce(ResilienceError) -> E> Refused<E> for P {
+    fn refused(self, refusal: ResilienceError) -> E {
+        self(refusal)
     }
 }
 
@@ -420,14 +512,15 @@ impl<'a, E, F, A, B, C, D, G, I, K> Call<'a, E, F, Rules<A, B, C, D, G, I, K>> {
     reason = "used with the two types below alone, where Send shows through"
 )]
 pub trait Rescue<V, E> {
-    /// The outcome, or the fallback's.
+    /// The outcome, or the fallback's; a refusal that stands becomes an error.
     #[expect(private_interfaces, reason = "called by `run` alone")]
     async fn rescue(
         self,
         invocation: &Invocation<'_>,
         applies: &Applies<'_, E>,
         outcome: Outcome<V, E>,
-    ) -> Outcome<V, E>;
+        refused: impl FnOnce(ResilienceError) -> E,
+    ) -> Result<V, E>;
 }
 
 impl<V, E> Rescue<V, E> for Off {
@@ -437,14 +530,14 @@ impl<V, E> Rescue<V, E> for Off {
         _: &Invocation<'_>,
         _: &Applies<'_, E>,
         outcome: Outcome<V, E>,
-    ) -> Outcome<V, E> {
-        outcome
+        refused: impl FnOnce(ResilienceError) -> E,
+    ) -> Result<V, E> {
+        outcome.unwrap_or_else(|refusal| Err(refused(refusal)))
     }
 }
 
 impl<V, E, P, Fut> Rescue<V, E> for P
 where
-    E: FromRefusal,
     P: FnOnce(E) -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
@@ -454,12 +547,13 @@ where
         invocation: &Invocation<'_>,
         applies: &Applies<'_, E>,
         outcome: Outcome<V, E>,
-    ) -> Outcome<V, E> {
+        refused: impl FnOnce(ResilienceError) -> E,
+    ) -> Result<V, E> {
         if !applies.to(&outcome) {
-            return outcome;
+            return outcome.unwrap_or_else(|refusal| Err(refused(refusal)));
         }
         super::fallback::note(invocation, &outcome, type_name_only);
-        Ok(self(super::fallback::error(outcome)).await)
+        self(super::fallback::error_by(outcome, refused)).await
     }
 }
 

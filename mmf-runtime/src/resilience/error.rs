@@ -55,11 +55,13 @@ pub enum ResilienceError {
         limit: Duration,
     },
     /// `max_concurrent` calls are running and the queue is full, or its `max_wait` is over.
-    #[error("{policy}: bulkhead full, {limit} calls are running")]
+    #[error("{policy}{}: bulkhead full, {limit} calls are running", of_key(key))]
     #[non_exhaustive]
     BulkheadFull {
         /// Name of the policy.
         policy: PolicyName,
+        /// The key of a bulkhead by key, cut to 64 characters.
+        key: Option<KeyLabel>,
         /// How many calls may run at once.
         limit: usize,
     },
@@ -106,9 +108,9 @@ impl ResilienceError {
         Self::DeadlineExceeded { policy: policy.into(), limit }
     }
 
-    /// [`BulkheadFull`](Self::BulkheadFull).
+    /// [`BulkheadFull`](Self::BulkheadFull) without a key.
     pub fn bulkhead_full(policy: impl Into<PolicyName>, limit: usize) -> Self {
-        Self::BulkheadFull { policy: policy.into(), limit }
+        Self::BulkheadFull { policy: policy.into(), key: None, limit }
     }
 
     /// [`RateLimited`](Self::RateLimited) without a key.
@@ -136,7 +138,9 @@ impl ResilienceError {
     /// The key that was refused, where the policy is one by key.
     pub fn key(&self) -> Option<&str> {
         match self {
-            Self::CircuitOpen { key, .. } | Self::RateLimited { key, .. } => key.as_deref(),
+            Self::CircuitOpen { key, .. }
+            | Self::RateLimited { key, .. }
+            | Self::BulkheadFull { key, .. } => key.as_deref(),
             _ => None,
         }
     }
@@ -219,6 +223,15 @@ impl Refusals {
     /// What a breaker counts as failures unless told otherwise: timeouts.
     pub const FAILURES: Self = Self::of(&[Refusal::Timeout]);
 
+    const EACH: [Refusal; 6] = [
+        Refusal::Breaker,
+        Refusal::Timeout,
+        Refusal::Deadline,
+        Refusal::Bulkhead,
+        Refusal::RateLimit,
+        Refusal::Feature,
+    ];
+
     /// The set of the refusals listed.
     pub const fn of(refusals: &[Refusal]) -> Self {
         let mut set = 0;
@@ -248,17 +261,25 @@ impl<const N: usize> From<[Refusal; N]> for Refusals {
     }
 }
 
+/// As `on_refusal(…)` lists them.
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ALL => f.write_str("\"all\""),
+            Self::NONE => f.write_str("\"none\""),
+            _ => {
+                let listed = Self::EACH.into_iter().filter(|refusal| self.contains(*refusal));
+                let names: Vec<_> = listed.map(|refusal| format!("{:?}", refusal.as_str())).collect();
+                f.write_str(&names.join(", "))
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [
-            Refusal::Breaker,
-            Refusal::Timeout,
-            Refusal::Deadline,
-            Refusal::Bulkhead,
-            Refusal::RateLimit,
-            Refusal::Feature,
-        ];
-        f.debug_set().entries(all.into_iter().filter(|refusal| self.contains(*refusal))).finish()
+        let listed = Self::EACH.into_iter().filter(|refusal| self.contains(*refusal));
+        f.debug_set().entries(listed).finish()
     }
 }
 
@@ -363,6 +384,8 @@ mod tests {
         assert_eq!(format!("{:?}", Refusals::RETRIED), "{Timeout, Bulkhead, RateLimit}");
         assert_eq!(format!("{:?}", Refusals::FAILURES), "{Timeout}");
         assert_eq!(Refusals::NONE, Refusals::of(&[]));
+        assert_eq!(Refusals::RETRIED.to_string(), r#""timeout", "bulkhead", "rate_limit""#);
+        assert_eq!((Refusals::ALL.to_string(), Refusals::NONE.to_string()), ("\"all\"".into(), "\"none\"".into()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The `tracing` events of the policies: target `mmf::resilience`, one function each.
+//! The events of the policies, one function each: to `tracing` under the target `mmf::resilience`, and to observers.
 
 use std::any::type_name;
 use std::fmt;
@@ -8,6 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::breaker::{BreakerState, Change};
 use super::error::ResilienceError;
+use super::observe::{self, Event};
 use super::outcome::Outcome;
 
 const TARGET: &str = "mmf::resilience";
@@ -44,6 +45,7 @@ pub(crate) fn retry<T, E>(
     outcome: &Outcome<T, E>,
     text: ErrorText<E>,
 ) {
+    observe::tell(&Event::Retry { policy, attempt, delay });
     let error = Failure(outcome, text);
     debug!(target: TARGET, policy, attempt, delay_ms = millis(delay), %error, "retry");
 }
@@ -56,6 +58,7 @@ pub(crate) fn exhausted<T, E>(
     text: ErrorText<E>,
     last_error: Option<&str>,
 ) {
+    observe::tell(&Event::Exhausted { policy, attempt, reason });
     let error = Failure(outcome, text);
     warn!(target: TARGET, policy, attempt, reason, %error, last_error, "retries exhausted");
 }
@@ -78,20 +81,24 @@ pub(crate) fn ended_by_refusal(
 }
 
 pub(crate) fn refused(refusal: &ResilienceError) {
+    observe::tell(&Event::Refused { refusal });
     let (policy, key) = (refusal.policy(), refusal.key());
     debug!(target: TARGET, policy, key, kind = ?refusal.refusal(), error = %refusal, "refused");
 }
 
 pub(crate) fn timed_out(refusal: &ResilienceError) {
+    observe::tell(&Event::Refused { refusal });
     let policy = refusal.policy();
     debug!(target: TARGET, policy, kind = ?refusal.refusal(), error = %refusal, "timed out");
 }
 
 pub(crate) fn hedged(policy: &str, copy: u32, delay: Duration) {
+    observe::tell(&Event::Hedge { policy, copy });
     debug!(target: TARGET, policy, copy, delay_ms = millis(delay), "hedge");
 }
 
 pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: ErrorText<E>) {
+    observe::tell(&Event::Fallback { policy });
     let error = Failure(outcome, text);
     debug!(target: TARGET, policy, %error, "fallback");
 }
@@ -99,6 +106,7 @@ pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: Error
 pub(crate) fn breaker_changed(policy: &str, key: Option<&str>, change: Change) {
     let Change { from, to, cause } = change;
     let cause = cause.as_str();
+    observe::tell(&Event::BreakerChanged { policy, key, from, to, cause });
     if to == BreakerState::Closed {
         info!(target: TARGET, policy, key, %from, %to, cause, "breaker changed");
     } else {
@@ -121,6 +129,13 @@ pub(crate) fn conflict(message: &str) {
     error!(target: TARGET, "{message}");
 }
 
-pub(crate) fn breaker_evicted(policy: &str, key: &str) {
-    debug!(target: TARGET, policy, key, "breaker evicted");
+/// A call without a key went past what is by key.
+pub(crate) fn keyless(policy: &str, what: &str) {
+    warn!(target: TARGET, policy, "a call has no key: the {what} by key does not apply to it");
+}
+
+/// A key has made room for another; the message says what it had.
+pub(crate) fn evicted(policy: &str, what: &'static str, key: &str) {
+    observe::tell(&Event::Evicted { policy, key });
+    debug!(target: TARGET, policy, key, "{what} evicted");
 }

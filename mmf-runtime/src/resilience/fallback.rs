@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events::{self, ErrorText};
 use super::invalid::Check;
-use super::key_id::KeyIds;
+use super::key::id_of;
 use super::outcome::{Outcome, unrefused};
 use super::policy::Invocation;
 use crate::clock;
@@ -143,7 +143,6 @@ impl Drop for FallbackTakesThisArgument<'_> {
 pub struct StaleValues {
     max_age: Duration,
     capacity: usize,
-    ids: KeyIds,
     /// Under its lock: maps by hashes. Keys are hashed and compared, values cloned and dropped outside of it, as
     /// that is code of the user's.
     by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -171,7 +170,7 @@ impl StaleValues {
         check.mend(&mut max_age, |age| mmf_rules::positive("max_age", age));
         check.at_least_one("capacity", &mut capacity);
         check.tell("stale");
-        Self { max_age, capacity, ids: KeyIds::default(), by_type: Mutex::default() }
+        Self { max_age, capacity, by_type: Mutex::default() }
     }
 
     /// Remembers the value of a success, or answers a failure with the value remembered for `key`, of which `aged`
@@ -209,7 +208,7 @@ impl StaleValues {
         T: Clone + Send + Sync + 'static,
     {
         let Ok(Ok(value)) = outcome else { return };
-        let id = self.ids.of(key);
+        let id = id_of(key);
         let value = Value { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
         // Dropped at the end, when the lock is free.
         let _forgotten = self.with::<K, T, _>(|values| {
@@ -229,7 +228,7 @@ impl StaleValues {
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
-        let (id, now) = (self.ids.of(key), clock::now());
+        let (id, now) = (id_of(key), clock::now());
         let (value, age) = self.with::<K, T, _>(|values| {
             values.clock += 1;
             let clock = values.clock;

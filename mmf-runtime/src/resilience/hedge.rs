@@ -69,6 +69,14 @@ impl HedgePolicy {
         }
     }
 
+    pub(super) fn describe(&self) -> String {
+        let when = match &self.delay {
+            Delay::Fixed(delay) => format!("delay = {:?}", mmf_rules::duration::text(*delay)),
+            Delay::Percentile(percentile, _) => format!("percentile = {percentile:?}"),
+        };
+        format!("hedge({when}, max_hedges = {}, budget = {:?})", self.max_hedges, self.budget.share())
+    }
+
     fn delay(&self) -> Option<Duration> {
         match &self.delay {
             Delay::Fixed(delay) => Some(*delay),

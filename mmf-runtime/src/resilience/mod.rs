@@ -8,8 +8,10 @@
 pub mod backoff;
 pub mod breaker;
 mod budget;
+mod built;
 pub mod bulkhead;
 pub mod call;
+mod class;
 mod counters;
 #[doc(hidden)]
 pub mod deadline;
@@ -22,10 +24,13 @@ pub mod fallback;
 pub mod handle;
 pub mod hedge;
 mod invalid;
-mod key_id;
+mod key;
+mod keyed;
 mod name;
+mod observe;
 #[doc(hidden)]
 pub mod outcome;
+pub mod pipeline;
 #[doc(hidden)]
 pub mod policy;
 pub mod rate_limit;
@@ -39,16 +44,29 @@ pub(crate) mod time_left;
 pub mod timeout;
 
 pub use backoff::{Backoff, BackoffStrategy};
-pub use breaker::{BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, Window};
+pub use breaker::{
+    BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, KeyedBreakersBuilder, OwnedTicket, Window,
+};
 pub use budget::RetryBudget;
-pub use bulkhead::{Bulkhead, BulkheadBuilder};
+pub use bulkhead::{
+    AdaptiveLimit, Bulkhead, BulkheadBuilder, KeyedBulkheads, KeyedBulkheadsBuilder, LimitAlgorithm, OwnedPermit,
+};
 pub use call::{Call, call};
+pub use class::Class;
 pub use error::{Refusal, Refusals, ResilienceError};
 pub use handle::Held;
 pub use hedge::{HedgePolicy, HedgePolicyBuilder};
 pub use invalid::InvalidPolicy;
+pub use key::Key;
+pub use keyed::Keyed;
+pub use observe::{CallEnded, Event, Observer, observe};
+pub use pipeline::{Pipeline, PipelineBuilder};
 pub use name::{CallName, KeyLabel, PolicyName};
-pub use rate_limit::{RateLimiter, RateLimiterBuilder};
+pub use rate_limit::{
+    KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,
+};
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
-pub use snapshot::{BreakerSnapshot, BulkheadSnapshot, Latency, OpenedBy, PolicySnapshot};
+pub use snapshot::{
+    BreakerSnapshot, BulkheadSnapshot, KeySnapshot, Latency, OpenedBy, PolicySnapshot,
+};

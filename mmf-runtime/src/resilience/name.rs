@@ -234,21 +234,29 @@ impl From<Cow<'static, str>> for CallName {
 /// The most characters of a key that events, errors and snapshots show.
 const LONGEST_LABEL: usize = 64;
 
-/// A key as events, errors and snapshots show it: what its `Debug` writes, without the quotes of a text, cut
-/// and escaped, since keys come from outside.
+/// A key as events, errors and snapshots show it: what its `Debug` writes, without the quotes of a text.
 pub(crate) fn label<K: fmt::Debug + ?Sized>(key: &K) -> KeyLabel {
-    label_of(format_args!("{key:?}"))
+    let text = written(format_args!("{key:?}"));
+    let inner = text.strip_prefix('"').map(|text| text.strip_suffix('"').unwrap_or(text));
+    cut(inner.unwrap_or(&text))
 }
 
-fn label_of(key: fmt::Arguments<'_>) -> KeyLabel {
+/// A key as its `Display` writes it.
+pub(crate) fn shown<K: fmt::Display + ?Sized>(key: &K) -> KeyLabel {
+    cut(&written(format_args!("{key}")))
+}
+
+fn cut(text: &str) -> KeyLabel {
+    text.chars().take(LONGEST_LABEL).collect::<String>().into()
+}
+
+/// What a key writes of itself, escaped, since keys come from outside.
+fn written(key: fmt::Arguments<'_>) -> String {
     let mut label = Label(String::new());
-    // Fails where the label is full; a key whose `Debug` fails has written what it could.
+    // Fails where the label is full; a key that fails to write itself has written what it could.
     let _ = label.write_fmt(key);
     // A URL shows no password, also where its end is too far away to be seen.
-    let text = crate::url::without_credentials(&label.0);
-    let inner = text.strip_prefix('"').map(|text| text.strip_suffix('"').unwrap_or(text));
-    let text = inner.unwrap_or(&text);
-    text.chars().take(LONGEST_LABEL).collect::<String>().into()
+    crate::url::without_credentials(&label.0).into_owned()
 }
 
 /// Takes more of a text than a label can show, and not all of a huge one.

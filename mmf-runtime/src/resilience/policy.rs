@@ -12,18 +12,20 @@
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::breaker::{CircuitBreaker, Counted, Ticket};
+use super::breaker::{CircuitBreaker, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
 use super::name::PolicyName;
-use super::outcome::{Identity, Outcome, unrefused};
+use super::observe::{self, CallEnded};
+use super::outcome::{Counted, Identity, Outcome, unrefused};
 use super::rate_limit::{self, RateLimiter};
 use super::time_left::time_left;
 use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
@@ -43,6 +45,8 @@ pub struct Invocation<'a> {
     panicked: AtomicBool,
     /// No attempt starts at or past it, by [`clock::nanos`].
     last_start: AtomicU64,
+    /// When it began, where somebody measures calls, else 0.
+    began: u64,
 }
 
 // Atomics, all relaxed: they are read by the task that wrote them, and are here only because a
@@ -56,6 +60,7 @@ impl<'a> Invocation<'a> {
             attempts: AtomicU32::new(1),
             panicked: AtomicBool::new(false),
             last_start: AtomicU64::new(u64::MAX),
+            began: if observe::is_measured() { clock::nanos().max(1) } else { 0 },
         }
     }
 
@@ -111,7 +116,17 @@ impl<'a> Invocation<'a> {
         if let Some(counters) = this.identity.counters {
             counters.count_call(result.is_ok(), this.attempts.load(Ordering::Relaxed));
         }
+        if this.began != 0 {
+            this.measured(Some(result.is_ok()));
+        }
         result
+    }
+
+    /// Tells those who measure calls how long this one took.
+    #[cold]
+    fn measured(&self, succeeded: Option<bool>) {
+        let latency = Duration::from_nanos(clock::nanos().saturating_sub(self.began));
+        observe::tell_end(&CallEnded { policy: self.name(), succeeded, latency });
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -253,7 +268,7 @@ impl<'a> Invocation<'a> {
     pub fn enter<'i, 'b, F>(
         &'i self,
         bulkhead: &'b Bulkhead,
-        permit: &'i mut Option<Permit<'b>>,
+        permit: &'i mut Option<Permit<&'b Bulkhead>>,
         rest: F,
     ) -> Entered<'i, 'b, F> {
         Entered { door: Door { invocation: self, bulkhead, permit, queued: None }, rest }
@@ -267,7 +282,7 @@ impl<'a> Invocation<'a> {
     pub fn enter_blocking<'b>(
         &self,
         bulkhead: &'b Bulkhead,
-    ) -> Result<Permit<'b>, ResilienceError> {
+    ) -> Result<Permit<&'b Bulkhead>, ResilienceError> {
         bulkhead.acquire_blocking().inspect_err(|refusal| self.note_refusal(refusal))
     }
 
@@ -313,6 +328,10 @@ impl Drop for Invocation<'_> {
     fn drop(&mut self) {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
         let attempts = *self.attempts.get_mut();
+        if self.began != 0 {
+            // Where a panic passes through here already, another would end the process.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.measured(panicked.then_some(false))));
+        }
         let Some(counters) = self.identity.counters else { return };
         if panicked {
             counters.count_call(false, attempts);
@@ -477,8 +496,8 @@ where
 struct Door<'a, 'b> {
     invocation: &'a Invocation<'a>,
     bulkhead: &'b Bulkhead,
-    permit: &'a mut Option<Permit<'b>>,
-    queued: Option<Queued<'b>>,
+    permit: &'a mut Option<Permit<&'b Bulkhead>>,
+    queued: Option<Queued<&'b Bulkhead>>,
 }
 
 impl Door<'_, '_> {
@@ -501,7 +520,7 @@ impl Door<'_, '_> {
                 self.invocation.begin_attempt();
                 settled
             }
-            None => match self.bulkhead.queue_up() {
+            None => match Bulkhead::queue_up(self.bulkhead) {
                 Ok(queued) => {
                     self.invocation.unbegin_attempt();
                     self.queued = Some(queued);

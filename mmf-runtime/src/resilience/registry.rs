@@ -1,13 +1,14 @@
-//! Every annotated function of the program, from link time on.
+//! Every annotated function of the program, from link time on, and every pipeline while it lives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 
 use super::breaker::{CircuitBreaker, KeyedBreakers};
 use super::budget::RetryBudget;
-use super::bulkhead::Bulkhead;
+use super::built::Built;
+use super::bulkhead::{Bulkhead, KeyedBulkheads};
 use super::counters::Counters;
 use super::events;
 use super::fallback::StaleValues;
@@ -16,9 +17,9 @@ use super::hedge::HedgePolicy;
 use super::name::{CallName, PolicyName};
 use super::outcome::Identity;
 use super::policy::Invocation;
-use super::rate_limit::RateLimiter;
+use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
-use super::snapshot::{BulkheadSnapshot, PolicySnapshot};
+use super::snapshot::{KeySnapshot, PolicySnapshot};
 
 /// What the attribute knows of a function at compile time.
 #[derive(Debug)]
@@ -51,8 +52,12 @@ pub struct Parts {
     pub keyed: Option<&'static KeyedBreakers>,
     /// The rate limiter.
     pub rate_limit: Option<&'static RateLimiter>,
+    /// One rate limiter per key.
+    pub keyed_limits: Option<&'static KeyedRateLimiters>,
     /// The bulkhead.
     pub bulkhead: Option<&'static Bulkhead>,
+    /// One bulkhead per key.
+    pub keyed_bulkheads: Option<&'static KeyedBulkheads>,
     /// The hedge.
     pub hedge: Option<&'static HedgePolicy>,
     /// The last good values.
@@ -67,7 +72,9 @@ impl Parts {
         breaker: None,
         keyed: None,
         rate_limit: None,
+        keyed_limits: None,
         bulkhead: None,
+        keyed_bulkheads: None,
         hedge: None,
         stale: None,
     };
@@ -180,6 +187,8 @@ part! {
     rate_limit: RateLimiter,
     bulkhead: Bulkhead,
     keyed: KeyedBreakers,
+    keyed_limits: KeyedRateLimiters,
+    keyed_bulkheads: KeyedBulkheads,
     hedge: HedgePolicy,
     stale: StaleValues
 }
@@ -302,57 +311,157 @@ pub fn shared_breaker(
     shared().entry(name).or_insert_with(|| Box::leak(Box::new(built)))
 }
 
-/// An annotated function and its policies: a handle, whose accessors borrow from it.
+/// An annotated function and its policies, or a pipeline: a handle, whose accessors borrow from it.
 #[derive(Clone)]
-pub struct Policy(&'static Site);
+pub struct Policy(Source);
+
+#[derive(Clone)]
+enum Source {
+    Site(&'static Site),
+    Built(Arc<Built>),
+}
+
+/// The policies of one by reference, whoever holds them.
+struct Shown<'p> {
+    breaker: Option<&'p CircuitBreaker>,
+    breakers: Option<&'p KeyedBreakers>,
+    rate_limit: Option<&'p RateLimiter>,
+    rate_limits: Option<&'p KeyedRateLimiters>,
+    bulkhead: Option<&'p Bulkhead>,
+    bulkheads: Option<&'p KeyedBulkheads>,
+    hedge: Option<&'p HedgePolicy>,
+}
 
 impl Policy {
-    /// The name written in the attribute, or module path and function. Functions that share such a
-    /// default name (methods of two types in one module) carry their line: `users::get@42`.
-    pub fn name(&self) -> &str {
-        self.0.state().name.as_str()
+    pub(super) fn of_built(built: Arc<Built>) -> Self {
+        Self(Source::Built(built))
     }
 
-    /// Where the function stands: `src/users.rs:42`.
+    fn shown(&self) -> Shown<'_> {
+        match &self.0 {
+            Source::Site(site) => {
+                let parts = site.parts();
+                Shown {
+                    breaker: parts.breaker,
+                    breakers: parts.keyed,
+                    rate_limit: parts.rate_limit,
+                    rate_limits: parts.keyed_limits,
+                    bulkhead: parts.bulkhead,
+                    bulkheads: parts.keyed_bulkheads,
+                    hedge: parts.hedge,
+                }
+            }
+            Source::Built(built) => {
+                let (joined, view) = (&built.joined, built.joined.view());
+                Shown {
+                    breaker: view.breaker,
+                    breakers: joined.breakers(),
+                    rate_limit: view.rate_limit,
+                    rate_limits: joined.rate_limits(),
+                    bulkhead: view.bulkhead,
+                    bulkheads: joined.bulkheads(),
+                    hedge: view.hedge,
+                }
+            }
+        }
+    }
+
+    fn call_name(&self) -> &CallName {
+        match &self.0 {
+            Source::Site(site) => &site.state().name,
+            Source::Built(built) => &built.name,
+        }
+    }
+
+    fn counters(&self) -> &Counters {
+        match &self.0 {
+            Source::Site(site) => &site.state().counters,
+            Source::Built(built) => &built.counters,
+        }
+    }
+
+    /// The name written in the attribute or given to the builder, or module path and function. Functions that share
+    /// such a default name (methods of two types in one module) carry their line: `users::get@42`.
+    pub fn name(&self) -> &str {
+        self.call_name().as_str()
+    }
+
+    /// Where the function stands, or where the pipeline was built: `src/users.rs:42`.
     pub fn location(&self) -> String {
-        self.0.location()
+        match &self.0 {
+            Source::Site(site) => site.location(),
+            Source::Built(built) => format!("{}:{}", built.location.file(), built.location.line()),
+        }
     }
 
     /// Its breaker, if it has one: to read its state, or to force it open before maintenance.
     pub fn breaker(&self) -> Option<&CircuitBreaker> {
-        self.0.parts().breaker
+        self.shown().breaker
     }
 
     /// Its breakers by key, if it has `breaker(key(…))`.
     pub fn keyed_breakers(&self) -> Option<&KeyedBreakers> {
-        self.0.parts().keyed
+        self.shown().breakers
     }
 
     /// Its bulkhead, if it has one.
     pub fn bulkhead(&self) -> Option<&Bulkhead> {
-        self.0.parts().bulkhead
+        self.shown().bulkhead
+    }
+
+    /// Its bulkheads by key, if it has `bulkhead(key(…))`.
+    pub fn keyed_bulkheads(&self) -> Option<&KeyedBulkheads> {
+        self.shown().bulkheads
     }
 
     /// Its rate limiter, if it has one.
     pub fn rate_limiter(&self) -> Option<&RateLimiter> {
-        self.0.parts().rate_limit
+        self.shown().rate_limit
+    }
+
+    /// Its rate limiters by key, if it has `rate_limit(key(…))`.
+    pub fn keyed_rate_limiters(&self) -> Option<&KeyedRateLimiters> {
+        self.shown().rate_limits
     }
 
     /// Its configuration, defaults included, as one would write it; an expression stands as it is
     /// written.
     pub fn describe(&self) -> &str {
-        self.0.origin.description
+        match &self.0 {
+            Source::Site(site) => site.origin.description,
+            Source::Built(built) => &built.description,
+        }
+    }
+
+    /// What is remembered of each key, the worst first: by the state of its breaker, then by how many of its calls
+    /// wait and run, how many were refused, and by its failure rate; of those that are equal, by label.
+    pub fn keys(&self) -> Vec<KeySnapshot> {
+        let Shown { breakers, rate_limits, bulkheads, .. } = self.shown();
+        let mut keys: HashMap<u128, KeySnapshot> = HashMap::new();
+        for (id, label, breaker) in breakers.map(KeyedBreakers::all).unwrap_or_default() {
+            KeySnapshot::of(&mut keys, id, label).breaker = Some(breaker.snapshot());
+        }
+        for (id, label, limiter) in rate_limits.map(KeyedRateLimiters::all).unwrap_or_default() {
+            KeySnapshot::of(&mut keys, id, label).rate_limited = limiter.refused();
+        }
+        for (id, label, bulkhead) in bulkheads.map(KeyedBulkheads::all).unwrap_or_default() {
+            KeySnapshot::of(&mut keys, id, label).bulkhead = Some(bulkhead.snapshot());
+        }
+        let mut keys: Vec<_> = keys.into_values().collect();
+        keys.sort_by(KeySnapshot::worst_first);
+        keys
     }
 
     /// What it has counted so far.
     pub fn snapshot(&self) -> PolicySnapshot {
-        let State { name, counters, parts } = self.0.state();
+        let (counters, shown) = (self.counters(), self.shown());
         // Relaxed: statistics of calls that may be running.
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (successes, failures, attempts) = counters.calls();
-        let breaker = parts.breaker.map(CircuitBreaker::snapshot);
+        let breaker = shown.breaker.map(CircuitBreaker::snapshot);
+        let bulkhead = shown.bulkhead.map(Bulkhead::snapshot);
         PolicySnapshot {
-            name: name.to_policy(),
+            name: self.call_name().to_policy(),
             calls: successes + failures,
             successes,
             failures,
@@ -364,13 +473,9 @@ impl Policy {
             rate_limited: read(&counters.rate_limited),
             fallbacks: read(&counters.fallbacks),
             hedges: read(&counters.hedges),
-            latency: parts.hedge.and_then(HedgePolicy::latency),
-            breaker: breaker.or_else(|| parts.keyed.map(KeyedBreakers::snapshot)),
-            bulkhead: parts.bulkhead.map(|bulkhead| BulkheadSnapshot {
-                running: bulkhead.running(),
-                queued: bulkhead.queued(),
-                refused: bulkhead.refused(),
-            }),
+            latency: shown.hedge.and_then(HedgePolicy::latency),
+            breaker: breaker.or_else(|| shown.breakers.map(KeyedBreakers::counts)),
+            bulkhead: bulkhead.or_else(|| shown.bulkheads.map(KeyedBulkheads::counts)),
         }
     }
 }
@@ -383,6 +488,34 @@ impl fmt::Debug for Policy {
             .field("configuration", &self.describe())
             .finish()
     }
+}
+
+/// The pipelines that live. Under its lock there are handles alone: policies are built before and dropped after.
+static PIPELINES: Mutex<Vec<Weak<Built>>> = Mutex::new(Vec::new());
+
+/// Every pipeline that lives.
+fn pipelines() -> Vec<Arc<Built>> {
+    let pipelines = PIPELINES.lock().unwrap_or_else(PoisonError::into_inner);
+    pipelines.iter().filter_map(Weak::upgrade).collect()
+}
+
+/// Puts a pipeline on the list, under a name of its own.
+pub(super) fn enlist(name: PolicyName, build: impl FnOnce(CallName) -> Built) -> Arc<Built> {
+    let living = pipelines();
+    let taken = |name: &str| {
+        known().by_name.contains_key(name) || living.iter().any(|other| other.name.as_str() == name)
+    };
+    let own = |count: u32| if count == 1 { name.clone() } else { format!("{name}#{count}").into() };
+    let free = (1..).map(own).find(|own| !taken(own)).unwrap_or_else(|| name.clone());
+    if free != name {
+        events::conflict(&format!("a policy named {name:?} is there already: a pipeline of this name is listed as {free:?}"));
+    }
+    let built = Arc::new(build(free.into()));
+    let mut pipelines = PIPELINES.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those that are gone make room: their number is bounded by that of the living.
+    pipelines.retain(|other| other.strong_count() > 0);
+    pipelines.push(Arc::downgrade(&built));
+    built
 }
 
 /// Two functions with one name, or two configurations of one shared breaker.
@@ -423,7 +556,7 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
     known().conflict.clone().map_or_else(|| Ok(policies()), Err)
 }
 
-/// Every annotated function of the program, those never called included, by name. Of two that carry one
+/// Every annotated function of the program, those never called included, and every pipeline, by name. Of two that carry one
 /// written name the second is listed as `name@line`, which is told by one error event; [`try_policies`] gives
 /// it as an error.
 ///
@@ -434,12 +567,17 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
 /// }
 /// ```
 pub fn policies() -> Vec<Policy> {
-    known().sites.iter().copied().map(Policy).collect()
+    let sites = known().sites.iter().copied().map(|site| Policy(Source::Site(site)));
+    let mut all: Vec<_> = sites.chain(pipelines().into_iter().map(Policy::of_built)).collect();
+    all.sort_by(|one, other| one.name().cmp(other.name()));
+    all
 }
 
-/// The annotated function of this name.
+/// The annotated function or the pipeline of this name.
 pub fn policy(name: &str) -> Option<Policy> {
-    known().by_name.get(name).copied().map(Policy)
+    let site = known().by_name.get(name).copied().map(|site| Policy(Source::Site(site)));
+    let pipeline = || pipelines().into_iter().find(|built| built.name.as_str() == name);
+    site.or_else(|| pipeline().map(Policy::of_built))
 }
 
 #[cfg(all(test, not(mmf_loom)))]

@@ -54,6 +54,29 @@ impl RetryPolicy {
         self.max_attempts
     }
 
+    pub(super) fn describe(&self) -> String {
+        use mmf_rules::duration::text;
+        let Curve { backoff, base, max, multiplier, jitter } = &self.curve;
+        let attempts = match self.max_attempts {
+            UNLIMITED => "\"unlimited\"".into(),
+            attempts => attempts.to_string(),
+        };
+        let mut described = format!(
+            "retry(max_attempts = {attempts}, backoff = {:?}, base_delay = {:?}, max_delay = {:?}, \
+             multiplier = {multiplier:?}, jitter = {jitter:?}",
+            backoff.name(),
+            text(*base),
+            text(*max)
+        );
+        if let Some(limit) = self.max_duration {
+            described += &format!(", max_duration = {:?}", text(limit));
+        }
+        if let Some(budget) = &self.budget {
+            described += &format!(", budget = {:?}", budget.share());
+        }
+        described + ")"
+    }
+
     /// The delays of one call, in order: `max_attempts - 1` of them, or without an end.
     pub fn delays(&self) -> Delays<'_> {
         Delays { policy: self, dice: Dice::Thread, retry: 0, previous: None }

@@ -1,11 +1,13 @@
 //! What a policy has counted, to be shown or exported.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::breaker::{BreakerState, Cause};
-use super::name::PolicyName;
+use super::name::{KeyLabel, PolicyName};
 
 /// The counters of an annotated function since the program started.
 ///
@@ -47,6 +49,40 @@ pub struct PolicySnapshot {
     pub breaker: Option<BreakerSnapshot>,
     /// The bulkhead.
     pub bulkhead: Option<BulkheadSnapshot>,
+}
+
+/// What a policy remembers of one key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct KeySnapshot {
+    /// The key, as events show it.
+    pub key: KeyLabel,
+    /// Its breaker.
+    pub breaker: Option<BreakerSnapshot>,
+    /// Attempts that its rate limit refused.
+    pub rate_limited: u64,
+    /// Its bulkhead.
+    pub bulkhead: Option<BulkheadSnapshot>,
+}
+
+impl KeySnapshot {
+    /// The one of a key, a new one where there is none yet.
+    pub(crate) fn of(all: &mut HashMap<u128, Self>, id: u128, key: KeyLabel) -> &mut Self {
+        all.entry(id).or_insert(Self { key, breaker: None, rate_limited: 0, bulkhead: None })
+    }
+
+    pub(crate) fn worst_first(&self, other: &Self) -> Ordering {
+        let badness = |key: &Self| {
+            let (breaker, bulkhead) = (key.breaker, key.bulkhead.unwrap_or_default());
+            let state = breaker.map_or(0, |breaker| BreakerSnapshot::badness(breaker.state));
+            let refused = breaker.map_or(0, |b| b.refused) + bulkhead.refused + key.rate_limited;
+            (state, bulkhead.queued, bulkhead.running, refused)
+        };
+        let rate = |key: &Self| key.breaker.map_or(0.0, |breaker| breaker.failure_rate);
+        let by_badness = badness(other).cmp(&badness(self));
+        let by_rate = || rate(other).total_cmp(&rate(self));
+        by_badness.then_with(by_rate).then_with(|| self.key.cmp(&other.key))
+    }
 }
 
 /// How long attempts took.
@@ -132,17 +168,20 @@ impl BreakerSnapshot {
         failure_rate: 0.0,
     };
 
-    /// The sums of two, the worse state and the higher rate.
-    pub(crate) fn and(self, other: Self) -> Self {
-        let badness = |state| match state {
+    fn badness(state: BreakerState) -> u8 {
+        match state {
             BreakerState::Disabled => 0,
             BreakerState::Closed => 1,
             BreakerState::HalfOpen => 2,
             BreakerState::Open => 3,
             BreakerState::ForcedOpen => 4,
-        };
+        }
+    }
+
+    /// The sums of two, the worse state and the higher rate.
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
-            state: if badness(other.state) > badness(self.state) {
+            state: if Self::badness(other.state) > Self::badness(self.state) {
                 other.state
             } else {
                 self.state
@@ -169,4 +208,6 @@ pub struct BulkheadSnapshot {
     pub queued: usize,
     /// Calls refused since it was built.
     pub refused: u64,
+    /// Calls that may run at once; of an adaptive bulkhead now, of one by key the sum over all keys.
+    pub limit: usize,
 }

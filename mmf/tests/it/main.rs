@@ -1,12 +1,15 @@
 //! Whole features, as users write them, under a paused clock.
 
+mod adaptive;
 mod breaker;
 mod builders;
 mod call;
 mod fallback;
 mod given;
 mod limits;
+mod keys;
 mod locks;
+mod pipeline;
 mod ready;
 mod refused;
 mod registry;

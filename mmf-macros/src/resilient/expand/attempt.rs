@@ -7,6 +7,7 @@ use super::Expansion;
 use super::body::Given;
 use crate::chaos::Point;
 use crate::common::names::private;
+use crate::resilient::args::Group;
 
 impl Expansion<'_> {
     pub(super) fn under_deadline(&self, attempts: TokenStream) -> TokenStream {
@@ -166,7 +167,7 @@ impl Expansion<'_> {
     /// One run of the body, quoted once, through timeout and bulkhead. The permit is declared before
     /// the body, so that it goes back after the body is gone.
     pub(super) fn run(&self) -> TokenStream {
-        let Self { args, span, .. } = self;
+        let Self { args, outcome, span, .. } = self;
         let (body, permit) = (private("__mmf_body"), private("__mmf_permit"));
         // Asks whether the body's output is a result, which is reported at the return type.
         let invocation = Ident::new("__mmf_invocation", *span);
@@ -193,14 +194,29 @@ impl Expansion<'_> {
             }
             Some(timeout) => quote_spanned!(*span=> #invocation.within(#timeout, #entered)),
         };
+        let run = match self.learn(&permit) {
+            None => quote_spanned!(*span=> #run.await),
+            Some(learn) => quote_spanned!(*span=> let #outcome = #run.await; #learn #outcome),
+        };
         quote_spanned! {*span=>
             {
                 #declare_permit
                 #outside
                 let #body = ::core::pin::pin!(#future);
-                #run.await
+                #run
             }
         }
+    }
+
+    /// Tells the bulkhead how the run ended, where it may want to know. A timeout is known only here, outside of the
+    /// bulkhead.
+    fn learn(&self, permit: &Ident) -> Option<TokenStream> {
+        let Self { rt, args, outcome, .. } = self;
+        if !args.bulkhead_learns() {
+            return None;
+        }
+        let judge = self.breaker_judge(args.breaker.as_ref().and_then(Group::keys));
+        Some(quote!(#rt::learn(&mut #permit, &#outcome, #judge);))
     }
 
     /// One run of a body that is not `async`.
@@ -217,10 +233,14 @@ impl Expansion<'_> {
         let body = quote_spanned!(*span=> #invocation.body_blocking(|| -> #ret { #body }));
         let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (self.bulkhead(), private("__mmf_permit"));
+            let learn = self.learn(&permit).map(|learn| {
+                quote!(let mut #permit = ::core::option::Option::Some(#permit); #learn)
+            });
             quote! {
                 match #invocation.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {
                         let #outcome = #body;
+                        #learn
                         ::core::mem::drop(#permit);
                         #outcome
                     }

@@ -8,7 +8,7 @@ use super::Expansion;
 use crate::common::keys::Code;
 use crate::common::names::private;
 use crate::common::value::Value;
-use crate::resilient::args::{Breaker, Group, Hedge, Time};
+use crate::resilient::args::{Group, Hedge, Time};
 
 impl Expansion<'_> {
     /// What depends on the call: the retries, and the key of what is stale.
@@ -54,12 +54,12 @@ impl Expansion<'_> {
                 policies.extend(refer(&name, &quote!(#rt::#ty), &self.handed_over(expr)));
             }
         }
-        if let Some(Group::Keys(Breaker { key: Some(Code(key)), .. }, _)) = &args.breaker {
-            let keyed = private("__mmf_keyed");
+        for (part, key) in args.keys() {
+            let (keyed, part) = (private(&format!("__mmf_{part}")), format_ident!("{part}"));
             let key = self.user_code(key.to_token_stream());
             policies.extend(quote! {
                 #invocation.hold();
-                let #keyed = #parts.keyed().get(&(#key));
+                let #keyed = #parts.#part().get(&(#key));
                 #invocation.go_on();
             });
         }
@@ -90,21 +90,23 @@ impl Expansion<'_> {
 
     /// The breaker, where an attempt asks it.
     pub(super) fn breaker(&self) -> TokenStream {
-        if let Some(Group::Keys(Breaker { key: Some(_), .. }, _)) = &self.args.breaker {
-            let keyed = private("__mmf_keyed");
-            return quote!(&*#keyed);
-        }
-        self.built_unless("breaker", self.is_local(self.args.breaker.as_ref()))
+        self.found_by_key("keyed").unwrap_or_else(|| {
+            self.built_unless("breaker", self.is_local(self.args.breaker.as_ref()))
+        })
     }
 
     /// The rate limiter, where an attempt asks it.
     pub(super) fn rate_limit(&self) -> TokenStream {
-        self.built_unless("rate_limit", self.is_local(self.args.rate_limit.as_ref()))
+        self.found_by_key("keyed_limits").unwrap_or_else(|| {
+            self.built_unless("rate_limit", self.is_local(self.args.rate_limit.as_ref()))
+        })
     }
 
     /// The bulkhead, where a run enters it.
     pub(super) fn bulkhead(&self) -> TokenStream {
-        self.built_unless("bulkhead", self.is_local(self.args.bulkhead.as_ref()))
+        self.found_by_key("keyed_bulkheads").unwrap_or_else(|| {
+            self.built_unless("bulkhead", self.is_local(self.args.bulkhead.as_ref()))
+        })
     }
 
     /// The hedge, where an attempt races.
@@ -121,6 +123,12 @@ impl Expansion<'_> {
             Value::Literal(..) => timeout.to_token_stream(),
             Value::Expr(_) => private("__mmf_timeout").to_token_stream(),
         }
+    }
+
+    /// The policy of the call's key, where this one is by key.
+    fn found_by_key(&self, part: &str) -> Option<TokenStream> {
+        let keyed = private(&format!("__mmf_{part}"));
+        self.args.keys().any(|(other, _)| other == part).then(|| quote!(&*#keyed))
     }
 
     fn built_unless(&self, part: &str, is_local: bool) -> TokenStream {

@@ -8,7 +8,9 @@ use syn::spanned::Spanned;
 
 use super::Expansion;
 use crate::common::value::{Literal, Value};
-use crate::resilient::args::{Backoff, Breaker, Group, Hedge, Retry, Window};
+use crate::resilient::args::{
+    Adaptive, Algorithm, Backoff, Breaker, Found, Group, Hedge, Retry, Window,
+};
 use crate::resilient::describe::{describe, shared_configuration};
 
 /// The keys that a builder takes as they are written: `.key(value)` for each that is.
@@ -97,14 +99,28 @@ impl Expansion<'_> {
             }
         }
         if let Some(Group::Keys(keys, _)) = &args.rate_limit {
-            let mut builder = quote!(#rt::RateLimiter::builder(__mmf_name));
+            let (part, ty) = match keys.key {
+                None => ("rate_limit", quote!(RateLimiter)),
+                Some(_) => ("keyed_limits", quote!(KeyedRateLimiters)),
+            };
+            let mut builder = quote!(#rt::#ty::builder(__mmf_name));
             set!(builder, keys: permits, period, burst, max_wait);
-            parts.extend(some("rate_limit", kept(quote!(#builder.build()))));
+            set_max_keys(&mut builder, keys.max_keys.as_ref());
+            parts.extend(some(part, kept(quote!(#builder.build()))));
         }
         if let Some(Group::Keys(keys, _)) = &args.bulkhead {
-            let mut builder = quote!(#rt::Bulkhead::builder(__mmf_name));
+            let (part, ty) = match keys.key {
+                None => ("bulkhead", quote!(Bulkhead)),
+                Some(_) => ("keyed_bulkheads", quote!(KeyedBulkheads)),
+            };
+            let mut builder = quote!(#rt::#ty::builder(__mmf_name));
             set!(builder, keys: max_concurrent, max_queue, max_wait);
-            parts.extend(some("bulkhead", kept(quote!(#builder.build()))));
+            if let Some(Found { keys: found, .. }) = &keys.adaptive {
+                let limit = self.adaptive_limit(found);
+                builder.extend(quote!(.adaptive(#limit)));
+            }
+            set_max_keys(&mut builder, keys.max_keys.as_ref());
+            parts.extend(some(part, kept(quote!(#builder.build()))));
         }
         if let Some(Group::Keys(keys, _)) = &args.hedge {
             parts.extend(some("hedge", kept(self.hedge_policy(keys))));
@@ -169,6 +185,17 @@ impl Expansion<'_> {
             };
         }
         quote!(breaker: #some(#rt::kept(#builder.build())),)
+    }
+
+    fn adaptive_limit(&self, keys: &Adaptive) -> TokenStream {
+        let rt = &self.rt;
+        let mut limit = quote!(#rt::AdaptiveLimit::new());
+        set!(limit, keys: min, max);
+        if let Some(Algorithm { variant, span, .. }) = &keys.algorithm {
+            let variant = Ident::new(variant, *span);
+            limit.extend(quote!(.algorithm(#rt::LimitAlgorithm::#variant)));
+        }
+        limit
     }
 
     /// A ready policy that depends on nothing of the call: a reference to where it stands, or kept for good
@@ -241,6 +268,12 @@ impl Expansion<'_> {
         }
         set!(builder, keys: percentile, max_hedges, budget);
         quote!(#builder.build())
+    }
+}
+
+fn set_max_keys(builder: &mut TokenStream, value: Option<&Value<u32>>) {
+    if let Some(value) = value {
+        builder.extend(quote_spanned!(value.span()=> .max_keys((#value) as usize)));
     }
 }
 

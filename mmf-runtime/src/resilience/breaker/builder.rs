@@ -126,13 +126,21 @@ impl CircuitBreakerBuilder {
         Ok(CircuitBreaker::new(self.name, None, Arc::new(self.config)))
     }
 
+    pub(super) fn name(&self) -> &PolicyName {
+        &self.name
+    }
+
     #[track_caller]
     pub(crate) fn into_parts(mut self) -> (PolicyName, Arc<Config>) {
         self.mend().tell(&self.name);
-        (self.name, Arc::new(self.config))
+        (self.name.clone(), self.into_config())
     }
 
-    fn mend(&mut self) -> Check {
+    pub(super) fn into_config(self) -> Arc<Config> {
+        Arc::new(self.config)
+    }
+
+    pub(super) fn mend(&mut self) -> Check {
         use mmf_rules::{at_least_one, growth, not_below, positive, share, throughput};
         let mut check = Check::default();
         for (key, rate, kept) in [

@@ -2,11 +2,10 @@
 
 use std::pin::pin;
 
-use super::admission::Counted;
 use super::machine::CircuitBreaker;
 use crate::resilience::error::{FromRefusal, Refusals};
 use crate::resilience::name::CallName;
-use crate::resilience::outcome::Identity;
+use crate::resilience::outcome::{Counted, Identity};
 use crate::resilience::policy::Invocation;
 
 impl CircuitBreaker {

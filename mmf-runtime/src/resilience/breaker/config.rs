@@ -36,6 +36,10 @@ impl Rate {
         Self((share * Self::WHOLE as f64).round() as u64)
     }
 
+    fn share(self) -> f64 {
+        self.0 as f64 / Self::WHOLE as f64
+    }
+
     pub(super) fn is_off(self) -> bool {
         self.0 == 0
     }
@@ -49,7 +53,7 @@ impl Rate {
 
 /// The configuration of a breaker, shared by all breakers of a keyed one.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Config {
+pub struct Config {
     pub(super) failure_threshold: u32,
     pub(super) failure_rate_threshold: Rate,
     pub(super) minimum_throughput: u32,
@@ -67,6 +71,39 @@ impl Config {
     /// Whether a closed breaker looks at the clock.
     pub(super) fn is_timed(&self) -> bool {
         self.slow_call_threshold.is_some() || matches!(self.window, Window::Time(_))
+    }
+
+    /// As one would write it in the attribute.
+    pub(super) fn describe(&self) -> String {
+        use mmf_rules::duration::text;
+        let window = match self.window {
+            Window::Calls(calls) => calls.to_string(),
+            Window::Time(time) => format!("{:?}", text(time)),
+        };
+        let slow = self.slow_call_threshold.map_or_else(String::new, |slow| {
+            format!(
+                "slow_call_threshold = {:?}, slow_call_rate_threshold = {:?}, ",
+                text(slow),
+                self.slow_call_rate_threshold.share()
+            )
+        });
+        let longest = if self.max_recovery_timeout == Duration::MAX {
+            String::new()
+        } else {
+            format!("max_recovery_timeout = {:?}, ", text(self.max_recovery_timeout))
+        };
+        format!(
+            "breaker(failure_threshold = {}, failure_rate_threshold = {:?}, minimum_throughput = {}, \
+             window = {window}, {slow}recovery_timeout = {:?}, recovery_multiplier = {:?}, {longest}\
+             half_open_max_calls = {}, success_threshold = {})",
+            self.failure_threshold,
+            self.failure_rate_threshold.share(),
+            self.minimum_throughput,
+            text(self.recovery_timeout),
+            self.recovery_multiplier,
+            self.half_open_max_calls,
+            self.success_threshold
+        )
     }
 
     /// How long the breaker stays open after so many failed trials in a row, in nanoseconds.

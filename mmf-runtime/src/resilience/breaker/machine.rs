@@ -13,7 +13,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::admission::{Admission, Counted};
+use super::admission::Admission;
+use crate::resilience::outcome::Counted;
 use super::config::{self, Config};
 use super::state::{BreakerState, Cause, Change, Word};
 use super::window::{BUCKETS, Seen, Window};
@@ -169,6 +170,10 @@ impl CircuitBreaker {
     /// The label of its key, where it is one of [`KeyedBreakers`](super::KeyedBreakers).
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
+    }
+
+    pub(in crate::resilience) fn describe(&self) -> String {
+        self.config.describe()
     }
 
     /// The state now. An open breaker whose time is over is half-open, also where no call has come yet; the

@@ -19,12 +19,11 @@ mod models;
 #[cfg(all(test, not(mmf_loom)))]
 mod reference;
 
-#[doc(hidden)]
-pub use admission::Counted;
 pub use builder::CircuitBreakerBuilder;
 pub use config::Window;
-pub use keyed::KeyedBreakers;
+pub use keyed::{KeyedBreakers, KeyedBreakersBuilder};
 pub use machine::CircuitBreaker;
 pub use state::BreakerState;
 pub(crate) use state::{Cause, Change};
+pub use ticket::OwnedTicket;
 pub(crate) use ticket::Ticket;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{BreakerState, CircuitBreaker, Counted};
+use super::{BreakerState, CircuitBreaker};
+use crate::resilience::outcome::Counted;
 use crate::sync::{AtomicU64, Ordering};
 
 fn half_open(trials: u32, successes: u32) -> Arc<CircuitBreaker> {

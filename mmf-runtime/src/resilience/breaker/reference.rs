@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::advance;
 
-use super::{BreakerState, CircuitBreaker, Counted, Ticket};
+use super::{BreakerState, CircuitBreaker, Ticket};
+use crate::resilience::outcome::Counted;
 use crate::clock;
 
 #[derive(Clone, Copy, Debug)]

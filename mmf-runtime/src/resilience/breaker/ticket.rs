@@ -1,7 +1,11 @@
 //! One call at the door of a breaker.
 
-use super::admission::{Admission, Counted};
+use std::sync::Arc;
+
+use super::admission::Admission;
 use super::machine::{CircuitBreaker, Refused};
+use crate::resilience::error::ResilienceError;
+use crate::resilience::outcome::Counted;
 
 /// The admission of a call: empty until a breaker fills it, and again once it is settled. Dropped in
 /// between, the call counts as neither, and a trial frees its place.
@@ -49,6 +53,66 @@ impl Drop for Ticket<'_> {
     #[inline]
     fn drop(&mut self) {
         self.settle(Counted::Neither);
+    }
+}
+
+/// The admission of a call that borrows nothing, for what outlives the place where the breaker was asked: a request,
+/// of which the service learns later how it ended. Dropped without an answer, the call counts as neither, and a
+/// trial frees its place.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use std::sync::Arc;
+/// use mmf::resilience::{BreakerState, CircuitBreaker};
+///
+/// let breaker = Arc::new(CircuitBreaker::builder("payments").failure_threshold(1).build());
+/// breaker.admit_owned().unwrap().success();
+/// breaker.admit_owned().unwrap().failure();
+/// assert!(breaker.admit_owned().is_err());
+/// ```
+#[derive(Debug)]
+#[must_use = "a ticket that is dropped counts as neither success nor failure"]
+pub struct OwnedTicket {
+    breaker: Arc<CircuitBreaker>,
+    /// Until it is settled.
+    admission: Option<Admission>,
+}
+
+impl OwnedTicket {
+    /// The call worked.
+    pub fn success(mut self) {
+        self.settle(Counted::Success);
+    }
+
+    /// The call failed.
+    pub fn failure(mut self) {
+        self.settle(Counted::Failure);
+    }
+
+    fn settle(&mut self, counted: Counted) {
+        if let Some(admission) = self.admission.take() {
+            self.breaker.record(admission, counted);
+        }
+    }
+}
+
+impl Drop for OwnedTicket {
+    fn drop(&mut self) {
+        self.settle(Counted::Neither);
+    }
+}
+
+impl CircuitBreaker {
+    /// Admits a call that says later how it ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ResilienceError::CircuitOpen`].
+    pub fn admit_owned(self: &Arc<Self>) -> Result<OwnedTicket, ResilienceError> {
+        let mut ticket = Ticket::empty();
+        self.admit(&mut ticket).map_err(|refused| self.refusal(refused))?;
+        ticket.breaker = None;
+        Ok(OwnedTicket { breaker: Arc::clone(self), admission: Some(ticket.admission) })
     }
 }
 

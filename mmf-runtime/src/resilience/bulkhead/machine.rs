@@ -1,4 +1,4 @@
-//! So many calls at once, the others in a queue: first in, first out.
+//! The bulkhead itself, and who waits for it.
 //!
 //! One atomic word holds how many calls run and how many wait, so that a call with room costs one
 //! compare-exchange on its way in and one on its way out. Only where there is a queue do both sides
@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 
-use super::error::ResilienceError;
-use super::invalid::{Check, InvalidPolicy};
-use super::name::PolicyName;
-use super::timeout::{Elapsed, TimeLimit, Timed};
+use super::adaptive::{Ended, Finder};
+use crate::resilience::error::{Refusal, ResilienceError};
+use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::outcome::{Counted, Outcome};
+use crate::resilience::snapshot::BulkheadSnapshot;
+use crate::resilience::timeout::{Elapsed, TimeLimit, Timed};
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 
 /// Limits how many calls run at once.
@@ -36,14 +39,19 @@ use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 /// ```
 #[derive(Debug)]
 pub struct Bulkhead {
-    name: PolicyName,
-    max_concurrent: u32,
-    max_queue: u32,
-    max_wait: Duration,
-    load: AtomicU64,
+    pub(super) name: PolicyName,
+    /// The label of its key, where it is one of several.
+    pub(super) key: Option<KeyLabel>,
+    /// How many calls may run now; a `u32`.
+    pub(super) limit: AtomicU64,
+    /// What finds the limit, where it is not given.
+    pub(super) finder: Option<Finder>,
+    pub(super) max_queue: u32,
+    pub(super) max_wait: Duration,
+    pub(super) load: AtomicU64,
     /// Under its lock: the queue itself and atomics. No waker is woken, cloned or dropped there.
-    queue: Mutex<VecDeque<Arc<Waiter>>>,
-    refused: AtomicU64,
+    pub(super) queue: Mutex<VecDeque<Arc<Waiter>>>,
+    pub(super) refused: AtomicU64,
 }
 
 /// The word of a bulkhead: calls that run in the low half, calls that wait in the high half.
@@ -65,28 +73,63 @@ impl Load {
 
 /// A place in the queue.
 #[derive(Debug)]
-struct Waiter {
+pub(super) struct Waiter {
     waker: AtomicWaker,
     /// Whether its permit was handed over: 0 or 1.
     granted: AtomicU64,
 }
 
 /// The permission to run one call; dropping it lets the next one in.
+///
+/// An adaptive bulkhead learns from permits that say how their call ended; one that is just dropped teaches
+/// nothing.
 #[derive(Debug)]
 #[must_use = "the permit goes back when it is dropped"]
-pub struct Permit<'b>(&'b Bulkhead);
+pub struct Permit<B: Deref<Target = Bulkhead>> {
+    bulkhead: B,
+    /// When the call began, where it is measured, else 0.
+    began: u64,
+}
 
-impl Bulkhead {
-    /// Starts from 10 calls at once, no queue, and a wait of up to 30 s where there is one.
-    pub fn builder(name: impl Into<PolicyName>) -> BulkheadBuilder {
-        BulkheadBuilder {
-            name: name.into(),
-            max_concurrent: 10,
-            max_queue: 0,
-            max_wait: Duration::from_secs(30),
-        }
+/// A permit that borrows nothing, for what outlives the place where it was asked for.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use std::sync::Arc;
+/// use mmf::resilience::Bulkhead;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let bulkhead = Arc::new(Bulkhead::builder("db").max_concurrent(1).build());
+/// let permit = bulkhead.clone().acquire_owned().await.unwrap();
+/// let task = tokio::spawn(async move { permit.succeeded() });
+/// task.await.unwrap();
+/// assert_eq!(bulkhead.running(), 0);
+/// # });
+/// ```
+pub type OwnedPermit = Permit<Arc<Bulkhead>>;
+
+impl<B: Deref<Target = Bulkhead>> Permit<B> {
+    /// The call worked.
+    pub fn succeeded(mut self) {
+        self.end(Ended::Well);
     }
 
+    /// The call failed.
+    pub fn failed(mut self) {
+        self.end(Ended::Badly);
+    }
+
+    /// The call took longer than it may.
+    pub fn timed_out(mut self) {
+        self.end(Ended::OutOfTime);
+    }
+
+    fn end(&mut self, ended: Ended) {
+        self.bulkhead.learn(self.began, ended);
+    }
+}
+
+impl Bulkhead {
     /// The name given to the builder.
     pub fn name(&self) -> &str {
         &self.name
@@ -98,10 +141,24 @@ impl Bulkhead {
     ///
     /// [`ResilienceError::BulkheadFull`] at once where the queue is full, or after `max_wait`.
     #[inline]
-    pub async fn acquire(&self) -> Result<Permit<'_>, ResilienceError> {
-        match self.try_enter() {
+    pub async fn acquire(&self) -> Result<Permit<&Self>, ResilienceError> {
+        Self::acquire_by(self).await
+    }
+
+    /// [`acquire`](Self::acquire) of a permit that borrows nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, ResilienceError> {
+        Self::acquire_by(self).await
+    }
+
+    #[inline]
+    async fn acquire_by<B: Handle>(bulkhead: B) -> Result<Permit<B>, ResilienceError> {
+        match Self::enter(&bulkhead) {
             Some(permit) => Ok(permit),
-            None => match self.queue_up() {
+            None => match Self::queue_up(bulkhead) {
                 Ok(queued) => queued.await,
                 Err(settled) => settled,
             },
@@ -109,11 +166,16 @@ impl Bulkhead {
     }
 
     /// Takes a place in the queue; where it need not or cannot wait there, that is settled at once.
-    pub(crate) fn queue_up(&self) -> Result<Queued<'_>, Result<Permit<'_>, ResilienceError>> {
-        match self.enqueue() {
+    pub(crate) fn queue_up<B: Handle>(
+        bulkhead: B,
+    ) -> Result<Queued<B>, Result<Permit<B>, ResilienceError>> {
+        match Self::enqueue(&bulkhead) {
             Enqueued::Permit(permit) => Err(Ok(permit)),
-            Enqueued::Turn(turn) => Ok(Queued { turn: Timed::new(turn), bulkhead: self }),
-            Enqueued::Full => Err(Err(self.refuse())),
+            Enqueued::Turn(turn) => {
+                let limit = bulkhead.max_wait;
+                Ok(Queued { turn: Timed::new(turn), limit, bulkhead })
+            }
+            Enqueued::Full => Err(Err(bulkhead.refuse())),
         }
     }
 
@@ -122,11 +184,11 @@ impl Bulkhead {
     /// # Errors
     ///
     /// As [`acquire`](Self::acquire).
-    pub fn acquire_blocking(&self) -> Result<Permit<'_>, ResilienceError> {
+    pub fn acquire_blocking(&self) -> Result<Permit<&Self>, ResilienceError> {
         if let Some(permit) = self.try_enter() {
             return Ok(permit);
         }
-        let mut turn = match self.enqueue() {
+        let mut turn = match Self::enqueue(&self) {
             Enqueued::Permit(permit) => return Ok(permit),
             Enqueued::Turn(turn) => turn,
             Enqueued::Full => return Err(self.refuse()),
@@ -145,6 +207,17 @@ impl Bulkhead {
         }
     }
 
+    /// How many calls may run at once; of an adaptive one, now.
+    #[inline]
+    pub fn limit(&self) -> usize {
+        self.most() as usize
+    }
+
+    /// The label of its key, where it is one of [`KeyedBulkheads`](super::KeyedBulkheads).
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
     /// How many calls are running.
     pub fn running(&self) -> usize {
         self.load().running() as usize
@@ -153,6 +226,34 @@ impl Bulkhead {
     /// How many calls are waiting.
     pub fn queued(&self) -> usize {
         self.load().queued() as usize
+    }
+
+    pub(in crate::resilience) fn describe(&self) -> String {
+        let adaptive = self.finder.as_ref().map_or_else(String::new, |finder| {
+            format!(", {}", finder.describe())
+        });
+        format!(
+            "bulkhead(max_concurrent = {}, max_queue = {}, max_wait = {:?}{adaptive})",
+            self.limit(),
+            self.max_queue,
+            mmf_rules::duration::text(self.max_wait)
+        )
+    }
+
+    /// Whether its limit is found, and not given.
+    pub fn is_adaptive(&self) -> bool {
+        self.finder.is_some()
+    }
+
+    /// Its load, its limit now and what it has counted.
+    pub fn snapshot(&self) -> BulkheadSnapshot {
+        let load = self.load();
+        BulkheadSnapshot {
+            running: load.running() as usize,
+            queued: load.queued() as usize,
+            refused: self.refused(),
+            limit: self.limit(),
+        }
     }
 
     /// How many calls were refused.
@@ -164,7 +265,13 @@ impl Bulkhead {
     /// Whether a call would be let in now, without waiting.
     pub(crate) fn has_room(&self) -> bool {
         let load = self.load();
-        load.queued() == 0 && load.running() < self.max_concurrent
+        load.queued() == 0 && load.running() < self.most()
+    }
+
+    #[inline]
+    fn most(&self) -> u32 {
+        // Relaxed: whoever has seen the last one acts by it, whoever has not by the one before.
+        self.limit.load(Ordering::Relaxed) as u32
     }
 
     fn load(&self) -> Load {
@@ -188,45 +295,64 @@ impl Bulkhead {
 
     /// Enters where there is room and nobody waits.
     #[inline]
-    pub(crate) fn try_enter(&self) -> Option<Permit<'_>> {
-        self.update(|load| {
-            (load.queued() == 0 && load.running() < self.max_concurrent)
-                .then_some(load.0 + Load::ONE_RUNNING)
-        })
-        .then(|| Permit(self))
+    pub(crate) fn try_enter(&self) -> Option<Permit<&Self>> {
+        Self::enter(&self)
     }
 
-    fn enqueue(&self) -> Enqueued<'_> {
-        let mut queue = lock(&self.queue);
+    #[inline]
+    fn enter<B: Handle>(bulkhead: &B) -> Option<Permit<B>> {
+        let most = bulkhead.most();
+        let entered = bulkhead.update(|load| {
+            (load.queued() == 0 && load.running() < most).then_some(load.0 + Load::ONE_RUNNING)
+        });
+        entered.then(|| Self::permit(bulkhead))
+    }
+
+    /// The permit of a call that is counted as running by now.
+    #[inline]
+    fn permit<B: Handle>(bulkhead: &B) -> Permit<B> {
+        let began = match &bulkhead.finder {
+            None => 0,
+            Some(finder) => finder.begin(bulkhead.load().running(), bulkhead.most()),
+        };
+        Permit { bulkhead: bulkhead.clone(), began }
+    }
+
+    fn enqueue<B: Handle>(bulkhead: &B) -> Enqueued<B> {
+        let this: &Self = bulkhead;
+        let mut queue = lock(&this.queue);
         loop {
-            let load = self.load();
-            if load.queued() == 0 && load.running() < self.max_concurrent {
-                if let Some(permit) = self.try_enter() {
+            let load = this.load();
+            if load.queued() == 0 && load.running() < this.most() {
+                if let Some(permit) = Self::enter(bulkhead) {
                     return Enqueued::Permit(permit);
                 }
                 continue;
             }
-            if load.queued() >= self.max_queue {
+            if load.queued() >= this.max_queue {
                 return Enqueued::Full;
             }
             // A permit that comes free between the look above and this line would find no queue:
             // the exchange fails then, and the loop looks again.
             let next = load.0 + Load::ONE_QUEUED;
             let exchange =
-                self.load.compare_exchange(load.0, next, Ordering::AcqRel, Ordering::Relaxed);
+                this.load.compare_exchange(load.0, next, Ordering::AcqRel, Ordering::Relaxed);
             if exchange.is_ok() {
                 let waiter =
                     Arc::new(Waiter { waker: AtomicWaker::new(), granted: AtomicU64::new(0) });
                 queue.push_back(Arc::clone(&waiter));
-                return Enqueued::Turn(Turn { bulkhead: self, waiter: Some(waiter) });
+                return Enqueued::Turn(Turn { bulkhead: bulkhead.clone(), waiter: Some(waiter) });
             }
         }
     }
 
-    /// Gives a permit back, or on to the first in the queue.
+    /// Gives a permit back, or on to the first in the queue where no more run than may.
     #[inline]
     fn leave(&self) {
-        let left = self.update(|load| (load.queued() == 0).then(|| load.0 - Load::ONE_RUNNING));
+        let left = self.update(|load| {
+            let stays = load.queued() == 0 || load.running() > self.most();
+            stays.then(|| load.0 - Load::ONE_RUNNING)
+        });
         if !left {
             self.hand_over();
         }
@@ -247,47 +373,86 @@ impl Bulkhead {
         waiter.waker.wake();
     }
 
+    /// Learns from a call that is still counted as running.
+    #[inline]
+    fn learn(&self, began: u64, ended: Ended) {
+        if let Some(finder) = &self.finder {
+            let found = finder.learn(began, ended, self.load().running(), self.most());
+            if let Some(limit) = found {
+                self.limit_to(limit);
+            }
+        }
+    }
+
+    /// Sets another limit. Those who run go on; those who wait come in as far as there is room now.
+    #[cold]
+    fn limit_to(&self, limit: u32) {
+        self.limit.store(u64::from(limit), Ordering::Relaxed);
+        while let Some(waiter) = self.admit_first() {
+            waiter.waker.wake();
+        }
+    }
+
+    /// Lets the first in the queue in where there is room for one more.
+    fn admit_first(&self) -> Option<Arc<Waiter>> {
+        let mut queue = lock(&self.queue);
+        // While somebody waits, nobody else comes in: what leaves in between makes only more room.
+        let has_room = |load: Load| load.queued() > 0 && load.running() < self.most();
+        let waiter = has_room(self.load()).then(|| queue.pop_front()).flatten()?;
+        self.update(|load| Some(load.0 - Load::ONE_QUEUED + Load::ONE_RUNNING));
+        // Release: as where a permit is handed over.
+        waiter.granted.store(1, Ordering::Release);
+        Some(waiter)
+    }
+
     #[cold]
     fn refuse(&self) -> ResilienceError {
         // Relaxed: a statistic.
         self.refused.fetch_add(1, Ordering::Relaxed);
-        ResilienceError::bulkhead_full(&self.name, self.max_concurrent as usize)
+        let (policy, key) = (self.name.clone(), self.key.clone());
+        ResilienceError::BulkheadFull { policy, key, limit: self.limit() }
     }
 }
 
-enum Enqueued<'b> {
-    Permit(Permit<'b>),
-    Turn(Turn<'b>),
+/// A reference to a bulkhead, or a share of it.
+pub(crate) trait Handle: Deref<Target = Bulkhead> + Clone + Unpin {}
+
+impl<B: Deref<Target = Bulkhead> + Clone + Unpin> Handle for B {}
+
+enum Enqueued<B: Handle> {
+    Permit(Permit<B>),
+    Turn(Turn<B>),
     Full,
 }
 
 /// A call that found no room: it waits up to `max_wait`.
-pub(crate) struct Queued<'b> {
-    turn: Timed<Turn<'b>>,
-    bulkhead: &'b Bulkhead,
+pub(crate) struct Queued<B: Handle> {
+    turn: Timed<Turn<B>>,
+    limit: Duration,
+    bulkhead: B,
 }
 
-impl<'b> Future for Queued<'b> {
-    type Output = Result<Permit<'b>, ResilienceError>;
+impl<B: Handle> Future for Queued<B> {
+    type Output = Result<Permit<B>, ResilienceError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { turn, bulkhead } = self.get_mut();
-        let limit = TimeLimit::Within(bulkhead.max_wait);
+        let Self { turn, limit, bulkhead } = self.get_mut();
+        let limit = TimeLimit::Within(*limit);
         turn.poll_within(limit, context).map_err(|Elapsed| bulkhead.refuse())
     }
 }
 
 /// Waits for the permit to be handed over. Dropped before that, it leaves the queue; dropped after,
 /// it passes the permit on.
-struct Turn<'b> {
-    bulkhead: &'b Bulkhead,
+struct Turn<B: Handle> {
+    bulkhead: B,
     waiter: Option<Arc<Waiter>>,
 }
 
-impl<'b> Future for Turn<'b> {
-    type Output = Permit<'b>;
+impl<B: Handle> Future for Turn<B> {
+    type Output = Permit<B>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit<'b>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Permit<B>> {
         let Some(waiter) = &self.waiter else {
             return Poll::Pending;
         };
@@ -297,11 +462,11 @@ impl<'b> Future for Turn<'b> {
             return Poll::Pending;
         }
         self.waiter = None;
-        Poll::Ready(Permit(self.bulkhead))
+        Poll::Ready(Bulkhead::permit(&self.bulkhead))
     }
 }
 
-impl Drop for Turn<'_> {
+impl<B: Handle> Drop for Turn<B> {
     fn drop(&mut self) {
         let Some(waiter) = self.waiter.take() else { return };
         let mut queue = lock(&self.bulkhead.queue);
@@ -315,76 +480,33 @@ impl Drop for Turn<'_> {
     }
 }
 
-impl Drop for Permit<'_> {
+impl<B: Deref<Target = Bulkhead>> Drop for Permit<B> {
     #[inline]
     fn drop(&mut self) {
-        self.0.leave();
+        self.bulkhead.leave();
     }
 }
 
-/// Builds a [`Bulkhead`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct BulkheadBuilder {
-    name: PolicyName,
-    max_concurrent: u32,
-    max_queue: u32,
-    max_wait: Duration,
-}
-
-impl BulkheadBuilder {
-    /// Calls that run at once; 0 is invalid. Default: 10.
-    pub fn max_concurrent(mut self, calls: u32) -> Self {
-        self.max_concurrent = calls;
-        self
-    }
-
-    /// Calls that may wait; with 0 a full bulkhead refuses at once. Default: 0.
-    pub fn max_queue(mut self, calls: u32) -> Self {
-        self.max_queue = calls;
-        self
-    }
-
-    /// How long a call waits at most. Default: 30 s.
-    pub fn max_wait(mut self, wait: Duration) -> Self {
-        self.max_wait = wait;
-        self
-    }
-
-    /// The bulkhead, empty. A `max_concurrent` of 0 means 1, which is told by a warning.
-    #[track_caller]
-    pub fn build(mut self) -> Bulkhead {
-        self.mend().tell(&self.name);
-        self.built()
-    }
-
-    /// The bulkhead, where all its values can work.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidPolicy`] with what is wrong.
-    pub fn try_build(mut self) -> Result<Bulkhead, InvalidPolicy> {
-        self.mend().refuse()?;
-        Ok(self.built())
-    }
-
-    fn mend(&mut self) -> Check {
-        let mut check = Check::default();
-        let rule = |calls| mmf_rules::at_least_one("max_concurrent", calls);
-        check.mend(&mut self.max_concurrent, rule);
-        check
-    }
-
-    fn built(self) -> Bulkhead {
-        Bulkhead {
-            name: self.name,
-            max_concurrent: self.max_concurrent,
-            max_queue: self.max_queue,
-            max_wait: self.max_wait,
-            load: AtomicU64::new(0),
-            queue: Mutex::new(VecDeque::new()),
-            refused: AtomicU64::new(0),
-        }
+/// Tells an adaptive bulkhead how the attempt ended that has this permit. Of a refusal, a timeout alone says
+/// something of it: the others came before the permit, or from outside.
+#[inline]
+pub fn learn<T, E>(
+    permit: &mut Option<Permit<&Bulkhead>>,
+    outcome: &Outcome<T, E>,
+    judge: impl FnOnce(&Result<T, E>) -> Counted,
+) {
+    if let Some(permit) = permit
+        && permit.bulkhead.finder.is_some()
+    {
+        permit.end(match outcome {
+            Err(refusal) if refusal.refusal() == Refusal::Timeout => Ended::OutOfTime,
+            Err(_) => return,
+            Ok(result) => match judge(result) {
+                Counted::Success => Ended::Well,
+                Counted::Failure => Ended::Badly,
+                Counted::Neither => return,
+            },
+        });
     }
 }
 
@@ -559,7 +681,7 @@ mod models {
     fn call(bulkhead: &Bulkhead, inside: &AtomicU32) {
         let permit = match bulkhead.try_enter() {
             Some(permit) => Some(permit),
-            None => match bulkhead.enqueue() {
+            None => match Bulkhead::enqueue(&bulkhead) {
                 Enqueued::Permit(permit) => Some(permit),
                 Enqueued::Turn(mut turn) => match poll(&mut turn) {
                     Poll::Ready(permit) => Some(permit),
@@ -602,7 +724,7 @@ mod models {
             let running = bulkhead.try_enter().unwrap();
             let mut waiting = {
                 let bulkhead = Arc::clone(&bulkhead);
-                Some(loom::thread::spawn(move || match bulkhead.enqueue() {
+                Some(loom::thread::spawn(move || match Bulkhead::enqueue(&bulkhead) {
                     Enqueued::Permit(_) => {}
                     Enqueued::Turn(mut turn) => {
                         while poll(&mut turn).is_pending() {

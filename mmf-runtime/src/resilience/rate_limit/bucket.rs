@@ -1,4 +1,4 @@
-//! So many calls per period: a token bucket.
+//! The token bucket, and who waits for it.
 //!
 //! Kept as the "theoretical arrival time" of the generic cell rate algorithm (ITU-T I.371) in one atomic
 //! word. A permit is taken when its time has come and never before, so that a wait which is given up has
@@ -18,11 +18,10 @@ use std::time::Duration;
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
-use super::error::ResilienceError;
-use super::invalid::{Check, InvalidPolicy};
-use super::name::PolicyName;
-use super::time_left::time_left;
 use crate::clock::{self, Ticker};
+use crate::resilience::error::ResilienceError;
+use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::time_left::time_left;
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 use crate::timer::Timer;
 
@@ -42,21 +41,27 @@ use crate::timer::Timer;
 /// assert!(limiter.try_acquire().is_err());
 /// ```
 pub struct RateLimiter {
-    name: PolicyName,
-    clock: Ticker,
+    pub(super) name: PolicyName,
+    /// The label of its key, where it is one of several.
+    pub(super) key: Option<KeyLabel>,
+    pub(super) permits: u32,
+    pub(super) period: Duration,
+    pub(super) burst: u32,
+    pub(super) clock: Ticker,
     /// From one permit to the next.
-    interval: u64,
+    pub(super) interval: u64,
     /// How far the arrival time may run ahead of now: `burst - 1` intervals.
-    tolerance: u64,
-    max_wait: Duration,
+    pub(super) tolerance: u64,
+    pub(super) max_wait: Duration,
     /// The arrival time of the next permit, and [`WAITING`].
-    arrival: AtomicU64,
+    pub(super) arrival: AtomicU64,
     /// Under its lock: the queue itself, atomics and the clock. No waker is woken, cloned or dropped there.
-    queue: Mutex<Queue>,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+pub(super) struct Queue {
     waiting: VecDeque<Arc<Waiter>>,
     /// So many at the front did not come for their permits, and others went before.
     passed_over: usize,
@@ -86,30 +91,28 @@ impl Queue {
 
 /// Times are kept in 32nds of a tick of the clock, of about a nanosecond, so that an interval of a few is not off
 /// by much. A process may run for two years by a counter of 3 GHz.
-const FRACTION_BITS: u32 = 5;
+pub(super) const FRACTION_BITS: u32 = 5;
 /// The bit of the word that says that somebody waits. Any time with it is later than every other, so that the
 /// quick way finds no permit.
 const WAITING: u64 = 1 << 63;
 /// The longest time, 70 days by such a counter, with room for sums of several.
-const LONGEST: u64 = 1 << 59;
+pub(super) const LONGEST: u64 = 1 << 59;
 /// Clocks of two threads are no further apart.
 const SKEW: u64 = 1_000_000_000 << FRACTION_BITS;
 
 impl RateLimiter {
-    /// Starts from 100 permits per second, no waiting.
-    pub fn builder(name: impl Into<PolicyName>) -> RateLimiterBuilder {
-        RateLimiterBuilder {
-            name: name.into(),
-            permits: 100,
-            period: Duration::from_secs(1),
-            burst: None,
-            max_wait: Duration::ZERO,
-        }
-    }
-
     /// The name given to the builder.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(in crate::resilience) fn describe(&self) -> String {
+        use mmf_rules::duration::text;
+        let Self { permits, burst, .. } = self;
+        let (period, max_wait) = (text(self.period), text(self.max_wait));
+        format!(
+            "rate_limit(permits = {permits}, period = {period:?}, burst = {burst}, max_wait = {max_wait:?})"
+        )
     }
 
     /// Takes a permit if there is one now.
@@ -146,6 +149,26 @@ impl RateLimiter {
             self.queue_up(time_left)?.wait_blocking()?;
         }
         Ok(())
+    }
+
+    /// [`acquire`](Self::acquire) that borrows nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub async fn acquire_owned(self: Arc<Self>) -> Result<(), ResilienceError> {
+        self.acquire().await
+    }
+
+    /// The label of its key, where it is one of [`KeyedRateLimiters`](super::KeyedRateLimiters).
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// How many calls were refused.
+    pub fn refused(&self) -> u64 {
+        // Relaxed: a statistic.
+        self.refused.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -301,7 +324,15 @@ impl RateLimiter {
 
     #[cold]
     fn refusal(&self, retry_after: Duration) -> ResilienceError {
-        ResilienceError::rate_limited(&self.name, retry_after)
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (policy, key) = (self.name.clone(), self.key.clone());
+        ResilienceError::RateLimited { policy, key, retry_after }
+    }
+
+    /// Whether it decides as a new one would: its bucket is full, and nobody waits.
+    pub(super) fn is_as_new(&self) -> bool {
+        let word = self.arrival.load(Ordering::Relaxed);
+        word <= self.now()
     }
 }
 
@@ -396,91 +427,6 @@ impl Queued<'_> {
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-/// Builds a [`RateLimiter`].
-#[derive(Clone, Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct RateLimiterBuilder {
-    name: PolicyName,
-    permits: u32,
-    period: Duration,
-    burst: Option<u32>,
-    max_wait: Duration,
-}
-
-impl RateLimiterBuilder {
-    /// Permits per period, at most one a nanosecond; 0 is invalid. Default: 100.
-    pub fn permits(mut self, permits: u32) -> Self {
-        self.permits = permits;
-        self
-    }
-
-    /// The period. Default: 1 s. More than 30 days from one permit to the next are invalid.
-    pub fn period(mut self, period: Duration) -> Self {
-        self.period = period;
-        self
-    }
-
-    /// How many permits may be saved up; 0 is invalid. Default: `permits`.
-    pub fn burst(mut self, burst: u32) -> Self {
-        self.burst = Some(burst);
-        self
-    }
-
-    /// How long a call may wait for its permit. Default: not at all.
-    pub fn max_wait(mut self, wait: Duration) -> Self {
-        self.max_wait = wait;
-        self
-    }
-
-    /// The limiter, with a full bucket. A value that can never work is cut to the nearest that can, which is
-    /// told by a warning: no permits mean one, and so does a burst of none; a period of none means a
-    /// nanosecond, and more permits than nanoseconds as many.
-    #[track_caller]
-    pub fn build(mut self) -> RateLimiter {
-        self.mend().tell(&self.name);
-        self.built()
-    }
-
-    /// The limiter, where all its values can work.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidPolicy`] with all that is wrong.
-    pub fn try_build(mut self) -> Result<RateLimiter, InvalidPolicy> {
-        self.mend().refuse()?;
-        Ok(self.built())
-    }
-
-    fn mend(&mut self) -> Check {
-        let Self { permits, period, burst, .. } = self;
-        let mut check = Check::default();
-        check.mend(permits, |permits| mmf_rules::at_least_one("permits", permits));
-        check.mend(period, |period| mmf_rules::positive("period", period));
-        check.mend(permits, |permits| mmf_rules::rate(permits, *period));
-        check.mend(period, |period| mmf_rules::interval(*permits, period));
-        check.mend(burst.get_or_insert(*permits), |burst| mmf_rules::at_least_one("burst", burst));
-        check
-    }
-
-    fn built(self) -> RateLimiter {
-        let burst = u64::from(self.burst.unwrap_or(self.permits));
-        let clock = Ticker::new();
-        // Rounded up: a limit is never more than it says.
-        let period = clock.ticks(self.period.as_nanos(), FRACTION_BITS);
-        let interval = period.div_ceil(u128::from(self.permits));
-        let interval = u64::try_from(interval).unwrap_or(LONGEST).min(LONGEST);
-        RateLimiter {
-            name: self.name,
-            clock,
-            interval,
-            tolerance: interval.saturating_mul(burst - 1).min(LONGEST),
-            max_wait: self.max_wait,
-            arrival: AtomicU64::new(0),
-            queue: Mutex::default(),
-        }
     }
 }
 

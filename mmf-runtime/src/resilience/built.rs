@@ -1,0 +1,175 @@
+//! Policies that were joined at run time: what a pipeline holds, and shows of itself.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mmf_rules::duration;
+
+use super::breaker::{CircuitBreaker, KeyedBreakers};
+use super::bulkhead::{Bulkhead, KeyedBulkheads};
+use super::counters::Counters;
+use super::error::Refusals;
+use super::events;
+use super::handle::Held;
+use super::hedge::HedgePolicy;
+use super::name::CallName;
+use super::outcome::Identity;
+use super::rate_limit::{KeyedRateLimiters, RateLimiter};
+use super::retry::RetryPolicy;
+
+/// The policies of a call, by reference: what is by key has been found by now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'v> {
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) retry: Option<&'v RetryPolicy>,
+    pub(crate) breaker: Option<&'v CircuitBreaker>,
+    pub(crate) rate_limit: Option<&'v RateLimiter>,
+    pub(crate) hedge: Option<&'v HedgePolicy>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) bulkhead: Option<&'v Bulkhead>,
+    pub(crate) retry_refusals: Refusals,
+    pub(crate) fail_refusals: Refusals,
+}
+
+/// A policy for all calls, or one a key.
+#[derive(Debug)]
+pub(super) enum One<P: 'static, K: 'static> {
+    ForAll(Held<'static, P>),
+    ByKey(Held<'static, K>),
+}
+
+impl<P, K> One<P, K> {
+    pub(super) fn for_all(&self) -> Option<&P> {
+        match self {
+            Self::ForAll(policy) => Some(policy),
+            Self::ByKey(_) => None,
+        }
+    }
+
+    pub(super) fn by_key(&self) -> Option<&K> {
+        match self {
+            Self::ForAll(_) => None,
+            Self::ByKey(keyed) => Some(keyed),
+        }
+    }
+}
+
+/// What the user has joined.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) deadline: Option<Duration>,
+    pub(super) retry: Option<Held<'static, RetryPolicy>>,
+    pub(super) breaker: Option<One<CircuitBreaker, KeyedBreakers>>,
+    pub(super) rate_limit: Option<One<RateLimiter, KeyedRateLimiters>>,
+    pub(super) hedge: Option<Held<'static, HedgePolicy>>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) bulkhead: Option<One<Bulkhead, KeyedBulkheads>>,
+    pub(super) retry_refusals: Refusals,
+    pub(super) fail_refusals: Refusals,
+}
+
+impl Joined {
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            deadline: self.deadline,
+            retry: self.retry.as_deref(),
+            breaker: self.breaker.as_ref().and_then(One::for_all),
+            rate_limit: self.rate_limit.as_ref().and_then(One::for_all),
+            hedge: self.hedge.as_deref(),
+            timeout: self.timeout,
+            bulkhead: self.bulkhead.as_ref().and_then(One::for_all),
+            retry_refusals: self.retry_refusals,
+            fail_refusals: self.fail_refusals,
+        }
+    }
+
+    pub(super) fn breakers(&self) -> Option<&KeyedBreakers> {
+        self.breaker.as_ref().and_then(One::by_key)
+    }
+
+    pub(super) fn rate_limits(&self) -> Option<&KeyedRateLimiters> {
+        self.rate_limit.as_ref().and_then(One::by_key)
+    }
+
+    pub(super) fn bulkheads(&self) -> Option<&KeyedBulkheads> {
+        self.bulkhead.as_ref().and_then(One::by_key)
+    }
+
+    /// Whether any policy is by key.
+    pub(super) fn is_by_key(&self) -> bool {
+        self.breakers().is_some() || self.rate_limits().is_some() || self.bulkheads().is_some()
+    }
+}
+
+/// The configuration as one would write it in the attribute.
+impl fmt::Display for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = |key: &str, time: Option<Duration>| {
+            time.map(|time| format!("{key} = {:?}", duration::text(time)))
+        };
+        let keyed = |max_keys: usize| format!(", key(…), max_keys = {max_keys})");
+        let refusals = |refusals: Refusals| format!(", on_refusal({refusals}))");
+        let with = |text: String, more: String| text.strip_suffix(')').unwrap_or(&text).to_owned() + &more;
+        let breaker = self.breaker.as_ref().map(|breaker| match breaker {
+            One::ForAll(breaker) => with(breaker.describe(), refusals(self.fail_refusals)),
+            One::ByKey(breakers) => {
+                let text = with(breakers.describe(), refusals(self.fail_refusals));
+                with(text, keyed(breakers.max_keys()))
+            }
+        });
+        let rate_limit = self.rate_limit.as_ref().map(|limit| match limit {
+            One::ForAll(limiter) => limiter.describe(),
+            One::ByKey(limiters) => with(limiters.describe(), keyed(limiters.max_keys())),
+        });
+        let bulkhead = self.bulkhead.as_ref().map(|bulkhead| match bulkhead {
+            One::ForAll(bulkhead) => bulkhead.describe(),
+            One::ByKey(bulkheads) => with(bulkheads.describe(), keyed(bulkheads.max_keys())),
+        });
+        let retry = self.retry.as_deref();
+        let parts = [
+            time("deadline", self.deadline),
+            time("timeout", self.timeout),
+            retry.map(|retry| with(retry.describe(), refusals(self.retry_refusals))),
+            breaker,
+            rate_limit,
+            bulkhead,
+            self.hedge.as_deref().map(HedgePolicy::describe),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A pipeline: its policies, and what is counted of its calls.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) name: CallName,
+    pub(super) location: &'static Location<'static>,
+    pub(super) description: String,
+    pub(super) counters: Counters,
+    pub(super) joined: Joined,
+    /// A call came without a key, which was told.
+    keyless: AtomicBool,
+}
+
+impl Built {
+    pub(super) fn new(name: CallName, location: &'static Location<'static>, joined: Joined) -> Self {
+        let description = joined.to_string();
+        let (counters, keyless) = (Counters::new(), AtomicBool::new(false));
+        Self { name, location, description, counters, joined, keyless }
+    }
+
+    pub(super) fn identity(&self) -> Identity<'_> {
+        Identity { name: &self.name, counters: Some(&self.counters) }
+    }
+
+    /// A call has no key for what is by key, so that this does not apply to it: told once.
+    #[cold]
+    pub(super) fn has_no_key(&self, what: &'static str) {
+        // Relaxed: who is first tells it.
+        if !self.keyless.swap(true, Ordering::Relaxed) {
+            events::keyless(self.name.as_str(), what);
+        }
+    }
+}

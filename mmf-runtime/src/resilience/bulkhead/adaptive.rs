@@ -1,0 +1,357 @@
+//! A limit that is found and not given: what an adaptive bulkhead learns from its calls.
+//!
+//! `"gradient"` compares how long a call took with the least of the last minute: where calls wait for each other in
+//! the dependency, they take longer, and the limit shrinks by that proportion; where they do not, it grows by a
+//! small queue. That is Netflix's Gradient2 but for what it compares with: its long average follows an overload, so
+//! that with three times the load of a capacity of 10 it settles at 41. The share by which one call moves the limit
+//! falls with the limit, as a call that began before a change tells nothing of it. `"aimd"` knows failures and
+//! timeouts alone: one more call for each round of successes, a tenth less for each failure (Chiu and Jain, 1989).
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::clock;
+use crate::resilience::invalid::Check;
+use crate::sync::{Mutex, MutexGuard, lock, try_lock};
+
+/// Between which limits an adaptive bulkhead seeks its own, and by what.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::{AdaptiveLimit, Bulkhead, LimitAlgorithm};
+///
+/// let aimd = AdaptiveLimit::new().min(2).max(50).algorithm(LimitAlgorithm::Aimd);
+/// let bulkhead = Bulkhead::builder("db").max_concurrent(20).adaptive(aimd).build();
+/// assert_eq!(bulkhead.limit(), 20);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "does nothing until it is handed to a builder"]
+pub struct AdaptiveLimit {
+    pub(super) min: u32,
+    pub(super) max: u32,
+    algorithm: LimitAlgorithm,
+}
+
+/// By what an adaptive bulkhead finds its limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitAlgorithm {
+    /// `"gradient"`: holds the latency against the least of the last minute.
+    #[default]
+    Gradient,
+    /// `"aimd"`: by failures and timeouts alone.
+    Aimd,
+}
+
+impl AdaptiveLimit {
+    /// Starts from 1 to 200 calls, by the gradient.
+    pub const fn new() -> Self {
+        Self { min: 1, max: 200, algorithm: LimitAlgorithm::Gradient }
+    }
+
+    /// The least limit; 0 is invalid. Default: 1.
+    pub const fn min(mut self, calls: u32) -> Self {
+        self.min = calls;
+        self
+    }
+
+    /// The greatest limit; less than the least is invalid. Default: 200.
+    pub const fn max(mut self, calls: u32) -> Self {
+        self.max = calls;
+        self
+    }
+
+    /// By what it is found. Default: the gradient.
+    pub const fn algorithm(mut self, algorithm: LimitAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    pub(super) fn mend(&mut self, begin: Option<&mut u32>, check: &mut Check) {
+        check.mend(&mut self.min, |min| mmf_rules::at_least_one("min", min));
+        check.mend(&mut self.max, |max| mmf_rules::limits(self.min, max));
+        if let Some(begin) = begin {
+            check.mend(begin, |begin| mmf_rules::begin(begin, self.min, self.max));
+        }
+    }
+}
+
+impl Default for AdaptiveLimit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How a call ended, for the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Well,
+    Badly,
+    /// By a timeout: the sign of an overload, however long it was.
+    OutOfTime,
+}
+
+/// Finds the limit of one bulkhead.
+#[derive(Debug)]
+pub(super) struct Finder {
+    range: AdaptiveLimit,
+    /// Under its lock there is arithmetic alone. A success does not wait for it: where another call is being learned
+    /// from, it teaches nothing.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: f64,
+    least: [Least; SPANS as usize],
+}
+
+/// The least latency within a span of time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Least {
+    /// The number of the span.
+    span: u64,
+    nanos: u64,
+}
+
+/// The last minute, in so many spans.
+const SPANS: u64 = 6;
+const SPAN: Duration = Duration::from_secs(10);
+
+/// So much longer than the least is not yet a queue.
+const TOLERANCE: f64 = 1.1;
+/// Calls that may wait in the dependency.
+const QUEUE: f64 = 0.5;
+/// The most that one call moves the limit by, and what is spread over the calls of one round.
+const MOST_SHARE: f64 = 0.2;
+const SHARE_OF_ROUND: f64 = 2.0;
+/// What a failure leaves of the limit.
+const BACKOFF: f64 = 0.9;
+
+impl Finder {
+    pub(super) fn new(range: AdaptiveLimit, begin: u32) -> Self {
+        let state = State { limit: f64::from(begin), least: [Least::default(); SPANS as usize] };
+        Self { range, state: Mutex::new(state) }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let AdaptiveLimit { min, max, algorithm } = self.range;
+        let algorithm = match algorithm {
+            LimitAlgorithm::Gradient => "gradient",
+            LimitAlgorithm::Aimd => "aimd",
+        };
+        format!("adaptive(min = {min}, max = {max}, algorithm = {algorithm:?})")
+    }
+
+    /// When a call began that is to be measured, by [`clock::nanos`], else 0: those that run while the limit is
+    /// felt, and each eighth of the others, so that the least is known.
+    #[inline]
+    pub(super) fn begin(&self, running: u32, limit: u32) -> u64 {
+        thread_local! {
+            static UNMEASURED: Cell<u32> = const { Cell::new(0) };
+        }
+        if self.range.algorithm == LimitAlgorithm::Aimd {
+            return 0;
+        }
+        if !is_felt(running, limit) {
+            let unmeasured = UNMEASURED.get();
+            UNMEASURED.set(unmeasured.wrapping_add(1));
+            if unmeasured % 8 != 0 {
+                return 0;
+            }
+        }
+        clock::nanos().max(1)
+    }
+
+    /// Learns from a call that began so and ended while so many were running, itself included; the limit, where it
+    /// is another now.
+    #[inline]
+    pub(super) fn learn(&self, began: u64, ended: Ended, running: u32, limit: u32) -> Option<u32> {
+        match (self.range.algorithm, ended) {
+            (LimitAlgorithm::Gradient, Ended::OutOfTime)
+            | (LimitAlgorithm::Aimd, Ended::OutOfTime | Ended::Badly) => {
+                self.back_off(lock(&self.state))
+            }
+            (LimitAlgorithm::Aimd, Ended::Well) if is_felt(running, limit) => {
+                let mut state = try_lock(&self.state)?;
+                let grown = state.limit + 1.0 / state.limit;
+                self.set(&mut state, grown)
+            }
+            (LimitAlgorithm::Gradient, Ended::Well | Ended::Badly) if began != 0 => {
+                let now = clock::nanos();
+                // A clock that ran back measured nothing.
+                let latency = now.checked_sub(began)?;
+                let mut state = try_lock(&self.state)?;
+                let new = state.gradient(latency, now, ended, is_felt(running, limit))?;
+                self.set(&mut state, new)
+            }
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn back_off(&self, mut state: MutexGuard<'_, State>) -> Option<u32> {
+        let less = state.limit * BACKOFF;
+        self.set(&mut state, less)
+    }
+
+    fn set(&self, state: &mut State, limit: f64) -> Option<u32> {
+        let before = state.limit as u32;
+        state.limit = limit.clamp(f64::from(self.range.min), f64::from(self.range.max));
+        let after = state.limit as u32;
+        (after != before).then_some(after)
+    }
+}
+
+/// Whether so many running calls say something of the limit: with fewer, nobody asks for more.
+fn is_felt(running: u32, limit: u32) -> bool {
+    u64::from(running) * 2 >= u64::from(limit)
+}
+
+impl State {
+    /// The limit after a call that took so long.
+    fn gradient(&mut self, latency: u64, now: u64, ended: Ended, felt: bool) -> Option<f64> {
+        let least = self.least(latency, now, ended)?;
+        let slope = (TOLERANCE * least as f64 / latency.max(1) as f64).clamp(0.5, 1.0);
+        let goal = self.limit * slope + QUEUE;
+        // What fails may do so faster than what works; and without demand there is nothing to find.
+        if goal > self.limit && (ended != Ended::Well || !felt) {
+            return None;
+        }
+        let share = (SHARE_OF_ROUND / self.limit).min(MOST_SHARE);
+        Some(self.limit + (goal - self.limit) * share)
+    }
+
+    /// The least latency of the last minute, this one included where it was one of a call that worked.
+    fn least(&mut self, latency: u64, now: u64, ended: Ended) -> Option<u64> {
+        let span = now / clock::saturating_nanos(SPAN);
+        if ended == Ended::Well {
+            let own = &mut self.least[(span % SPANS) as usize];
+            if own.span == span {
+                own.nanos = own.nanos.min(latency);
+            } else {
+                *own = Least { span, nanos: latency };
+            }
+        }
+        let lately = self.least.iter().filter(|least| span.saturating_sub(least.span) < SPANS);
+        lately.map(|least| least.nanos.max(1)).min()
+    }
+}
+
+#[cfg(all(test, not(mmf_loom)))]
+mod tests {
+    use super::*;
+    use crate::clock::paused;
+    use tokio::time::advance;
+
+    fn finder(range: AdaptiveLimit, begin: u32) -> Finder {
+        Finder::new(range, begin)
+    }
+
+    /// A call of so many milliseconds beside `running - 1` others.
+    async fn call(finder: &Finder, millis: u64, ended: Ended, running: u32, limit: u32) -> Option<u32> {
+        let began = finder.begin(running, limit);
+        advance(Duration::from_millis(millis)).await;
+        finder.learn(began, ended, running, limit)
+    }
+
+    #[test]
+    fn calls_as_fast_as_ever_raise_the_limit_and_slow_ones_lower_it() {
+        paused(async {
+            let finder = finder(AdaptiveLimit::new(), 10);
+            let mut limit = 10;
+            for _ in 0..100 {
+                limit = call(&finder, 10, Ended::Well, limit, limit).await.unwrap_or(limit);
+            }
+            let risen = limit;
+            assert!(risen > 12, "{risen}");
+            for _ in 0..100 {
+                limit = call(&finder, 40, Ended::Well, limit, limit).await.unwrap_or(limit);
+            }
+            assert!(limit < risen / 2, "{risen} {limit}");
+        });
+    }
+
+    #[test]
+    fn without_demand_nothing_is_found() {
+        paused(async {
+            let finder = finder(AdaptiveLimit::new(), 10);
+            for _ in 0..1000 {
+                assert_eq!(call(&finder, 10, Ended::Well, 1, 10).await, None);
+            }
+            advance(Duration::from_secs(3600)).await;
+            assert_eq!(call(&finder, 10, Ended::Well, 1, 10).await, None);
+        });
+    }
+
+    #[test]
+    fn what_is_slow_now_is_compared_with_the_last_minute_only() {
+        paused(async {
+            let finder = finder(AdaptiveLimit::new(), 10);
+            call(&finder, 10, Ended::Well, 10, 10).await;
+            assert_eq!(call(&finder, 100, Ended::Well, 10, 10).await, Some(9));
+            advance(Duration::from_secs(70)).await;
+            let mut limit = 9;
+            for _ in 0..30 {
+                limit = call(&finder, 100, Ended::Well, limit, limit).await.unwrap_or(limit);
+            }
+            assert!(limit > 9, "100 ms are the least now: {limit}");
+        });
+    }
+
+    #[test]
+    fn timeouts_lead_to_the_least_limit() {
+        for algorithm in [LimitAlgorithm::Gradient, LimitAlgorithm::Aimd] {
+            paused(async {
+                let range = AdaptiveLimit::new().min(3).algorithm(algorithm);
+                let finder = finder(range, 100);
+                let mut limit = 100;
+                for _ in 0..100 {
+                    let learned = call(&finder, 1000, Ended::OutOfTime, limit, limit).await;
+                    limit = learned.unwrap_or(limit);
+                }
+                assert_eq!(limit, 3, "{algorithm:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn fast_failures_do_not_raise_what_goes_by_latency_and_lower_what_goes_by_failures() {
+        paused(async {
+            let gradient = finder(AdaptiveLimit::new(), 10);
+            call(&gradient, 10, Ended::Well, 10, 10).await;
+            for _ in 0..100 {
+                assert_eq!(call(&gradient, 1, Ended::Badly, 10, 10).await, None);
+            }
+            assert_eq!(call(&gradient, 10, Ended::Well, 10, 10).await, None, "still the least");
+            assert_eq!(call(&gradient, 100, Ended::Badly, 10, 10).await, Some(9));
+            let aimd = AdaptiveLimit::new().algorithm(LimitAlgorithm::Aimd);
+            assert_eq!(call(&finder(aimd, 10), 1, Ended::Badly, 10, 10).await, Some(9));
+        });
+    }
+
+    #[test]
+    fn by_failures_a_round_of_successes_is_one_more() {
+        paused(async {
+            let aimd = finder(AdaptiveLimit::new().max(12).algorithm(LimitAlgorithm::Aimd), 10);
+            let mut limit = 10;
+            for _ in 0..11 {
+                limit = call(&aimd, 0, Ended::Well, 10, limit).await.unwrap_or(limit);
+            }
+            assert_eq!(limit, 11);
+            for _ in 0..100 {
+                limit = call(&aimd, 0, Ended::Well, 10, limit).await.unwrap_or(limit);
+            }
+            assert_eq!(limit, 12, "the greatest");
+        });
+    }
+
+    #[test]
+    fn of_calls_that_do_not_feel_the_limit_one_in_eight_is_measured() {
+        paused(async {
+            let finder = finder(AdaptiveLimit::new(), 10);
+            assert_eq!((0..80).filter(|_| finder.begin(1, 10) != 0).count(), 10);
+            assert!((0..80).all(|_| finder.begin(5, 10) != 0));
+        });
+    }
+}

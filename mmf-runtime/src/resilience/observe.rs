@@ -1,0 +1,182 @@
+//! The one hook: who watches is told of what goes wrong, of changes of state, and of how long calls took.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::breaker::BreakerState;
+use super::error::ResilienceError;
+
+/// Who watches the policies: metrics, a recorder, a page. It is told on the thread of the call and under no lock, so it
+/// should be quick; what it panics with is the call's.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use mmf::resilience::{CircuitBreaker, Event, Observer, observe};
+///
+/// #[derive(Debug)]
+/// struct Opened(AtomicU64);
+/// impl Observer for Opened {
+///     fn event(&self, event: &Event<'_>) {
+///         if let Event::BreakerChanged { policy: "payments", .. } = event {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// static OPENED: Opened = Opened(AtomicU64::new(0));
+/// observe(&OPENED);
+/// CircuitBreaker::builder("payments").build().force_open();
+/// assert_eq!(OPENED.0.load(Ordering::Relaxed), 1);
+/// ```
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// Something went wrong, or a state has changed.
+    fn event(&self, event: &Event<'_>);
+
+    /// Whether it wants to be told of each call that ended, which costs each call two readings of the clock. Asked
+    /// once.
+    fn measures_calls(&self) -> bool {
+        false
+    }
+
+    /// A call ended, where [`measures_calls`](Self::measures_calls) holds.
+    fn call_ended(&self, call: &CallEnded<'_>) {
+        let _ = call;
+    }
+}
+
+/// What an [`Observer`] is told of. Each variant may get more fields: match with `..`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// An attempt failed, and another follows.
+    #[non_exhaustive]
+    Retry {
+        /// Name of the policy.
+        policy: &'e str,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How long it is until the next.
+        delay: Duration,
+    },
+    /// The last attempt failed.
+    #[non_exhaustive]
+    Exhausted {
+        /// Name of the policy.
+        policy: &'e str,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// Why no other follows.
+        reason: &'e str,
+    },
+    /// A policy refused an attempt, or cut it short.
+    #[non_exhaustive]
+    Refused {
+        /// What the caller gets, unless another policy steps in.
+        refusal: &'e ResilienceError,
+    },
+    /// A copy of a slow attempt was started.
+    #[non_exhaustive]
+    Hedge {
+        /// Name of the policy.
+        policy: &'e str,
+        /// Which copy, from 1.
+        copy: u32,
+    },
+    /// A fallback answers.
+    #[non_exhaustive]
+    Fallback {
+        /// Name of the policy.
+        policy: &'e str,
+    },
+    /// A breaker is in another state.
+    #[non_exhaustive]
+    BreakerChanged {
+        /// Name of the breaker.
+        policy: &'e str,
+        /// Its key, where it is one of several.
+        key: Option<&'e str>,
+        /// The state before.
+        from: BreakerState,
+        /// The state now.
+        to: BreakerState,
+        /// What led to it.
+        cause: &'e str,
+    },
+    /// A key made room for another.
+    #[non_exhaustive]
+    Evicted {
+        /// Name of the policy.
+        policy: &'e str,
+        /// The key.
+        key: &'e str,
+    },
+}
+
+/// A call that ended, however it did.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CallEnded<'e> {
+    /// Name of the policy.
+    pub policy: &'e str,
+    /// Whether its caller got an `Ok`; none where it was dropped before its end.
+    pub succeeded: Option<bool>,
+    /// From its begin to its end.
+    pub latency: Duration,
+}
+
+/// A place in the list of observers, which only grows: whoever is told once is told for as long as the program runs.
+struct Place {
+    observer: &'static dyn Observer,
+    next: OnceLock<Box<Place>>,
+}
+
+static FIRST: OnceLock<Box<Place>> = OnceLock::new();
+static MEASURED: AtomicBool = AtomicBool::new(false);
+
+/// Has an observer told of everything from now on.
+pub fn observe(observer: &'static dyn Observer) {
+    let measures = observer.measures_calls();
+    let mut place = &FIRST;
+    let mut new = Box::new(Place { observer, next: OnceLock::new() });
+    // Where another was faster, behind it.
+    while let Err(returned) = place.set(new) {
+        new = returned;
+        match place.get() {
+            Some(taken) => place = &taken.next,
+            None => unreachable!("a place that cannot be set is taken"),
+        }
+    }
+    if measures {
+        // Relaxed: calls that begin at this moment may or may not be measured.
+        MEASURED.store(true, Ordering::Relaxed);
+    }
+}
+
+fn observers() -> impl Iterator<Item = &'static dyn Observer> {
+    let places = std::iter::successors(FIRST.get(), |place| place.next.get());
+    places.map(|place| place.observer)
+}
+
+/// Tells all observers.
+#[inline]
+pub(crate) fn tell(event: &Event<'_>) {
+    if FIRST.get().is_some() {
+        observers().for_each(|observer| observer.event(event));
+    }
+}
+
+/// Whether somebody wants to know how long calls take.
+#[inline]
+pub(crate) fn is_measured() -> bool {
+    MEASURED.load(Ordering::Relaxed)
+}
+
+/// Tells those who measure calls.
+#[cold]
+pub(crate) fn tell_end(call: &CallEnded<'_>) {
+    let measuring = observers().filter(|observer| observer.measures_calls());
+    measuring.for_each(|observer| observer.call_ended(call));
+}
