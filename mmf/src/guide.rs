@@ -5,6 +5,8 @@
 //!   without it.
 //! - [`order`]: what stands inside what, and what follows of it.
 //! - [`errors`]: how a refusal becomes your error.
+//! - [`pipelines`]: policies at run time, by key, limits that are found, and the hook that watches.
+//! - [`adapters`]: layers and middleware for tower, axum and reqwest.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
@@ -20,11 +22,14 @@ macro_rules! pages {
             #[cfg(any(
                 not(doctest),
                 all(
+                    feature = "axum",
                     feature = "chaos",
                     feature = "grpc",
                     feature = "openapi",
                     feature = "otel",
                     feature = "pact",
+                    feature = "reqwest",
+                    feature = "tower",
                 ),
             ))]
             #[doc = include_str!(concat!("../guide/", stringify!($page), ".md"))]
@@ -34,5 +39,6 @@ macro_rules! pages {
 }
 
 pages! {
-    getting_started, resilient, order, errors, testing, service, chaos, contracts, measurements, gates, cost,
+    getting_started, resilient, order, errors, pipelines, adapters, testing, service, chaos, contracts,
+    measurements, gates, cost,
 }

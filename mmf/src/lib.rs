@@ -39,6 +39,10 @@
 //! | feature | what it brings |
 //! | --- | --- |
 //! | `logging` | [`service`](macro@service), [`operation`](macro@operation), [`logging`], [`correlation`], [`spawn`] |
+//! | `http` | [`http`](mod@http): which outcome is what, `Retry-After` |
+//! | `tower` | [`tower`](mod@tower): layers around any service |
+//! | `axum` | [`axum`](mod@axum): what each request of a service gets, problem details |
+//! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
 //! | `full` | all of these: whatever is not for tests |
 //! | `chaos` | faults on demand: what `#[chaos]` marks, [`chaos`](mod@chaos) |
@@ -54,14 +58,26 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "chaos")]
 pub mod chaos;
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+mod copies;
 #[cfg(doc)]
 pub mod guide;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "otel")]
 mod otel;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
+mod slot;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 #[doc(inline)]
 pub use mmf_macros::chaos;

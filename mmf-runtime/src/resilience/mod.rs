@@ -67,6 +67,7 @@ pub use rate_limit::{
 };
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
+pub use time_left::left as time_left;
 pub use snapshot::{
     BreakerSnapshot, BulkheadSnapshot, KeySnapshot, Latency, OpenedBy, PolicySnapshot,
 };

@@ -71,7 +71,8 @@ impl Pipeline {
     /// Begins a call through it. What differs from call to call is said there: predicates, a fallback, a key, and how
     /// a refusal becomes an error.
     pub fn call<E>(&self) -> Call<'_, E, Through<'_>> {
-        Call::by(Through { built: &self.0, breaker: None, rate_limit: None, bulkhead: None })
+        let (built, repeats) = (&*self.0, true);
+        Call::by(Through { built, repeats, breaker: None, rate_limit: None, bulkhead: None })
     }
 
     /// Its name on the list of policies.
@@ -106,6 +107,7 @@ impl fmt::Debug for Pipeline {
 #[derive(Debug)]
 pub struct Through<'p> {
     built: &'p Built,
+    repeats: bool,
     breaker: Option<Arc<CircuitBreaker>>,
     rate_limit: Option<Arc<RateLimiter>>,
     bulkhead: Option<Arc<Bulkhead>>,
@@ -121,6 +123,9 @@ impl Policed for Through<'_> {
     fn view(&self) -> View<'_> {
         let joined = &self.built.joined;
         let mut view = joined.view();
+        if !self.repeats {
+            (view.retry, view.hedge) = (None, None);
+        }
         if joined.is_by_key() {
             self.view_by_key(&mut view);
         }
@@ -153,6 +158,12 @@ impl<'p> Through<'p> {
 }
 
 impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
+    /// Runs it once, neither retried nor hedged: what it does must not be done twice.
+    pub fn once(mut self) -> Self {
+        self.policed.repeats = false;
+        self
+    }
+
     /// The key of all that is by key.
     pub fn key(self, key: impl Into<Key>) -> Self {
         let key = key.into();

@@ -17,9 +17,28 @@ pub(crate) fn current() -> Option<Instant> {
     CURRENT.get()
 }
 
-/// What is left of the deadline that the running code is under.
+/// What is left of the deadline that the running code is under, or the longest time there is.
 pub(crate) fn time_left() -> Duration {
-    current().map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(clock::now()))
+    left().unwrap_or(Duration::MAX)
+}
+
+/// What is left of the deadline that the running code is under, where it is under one: to tell it to whoever is asked
+/// next.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use std::time::Duration;
+/// use mmf::resilience::{Pipeline, ResilienceError, time_left};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let pipeline = Pipeline::builder("outer").deadline(Duration::from_secs(2)).build();
+/// let left = pipeline.call().run(|| async { Ok::<_, ResilienceError>(time_left()) }).await;
+/// assert!(left.unwrap().unwrap() <= Duration::from_secs(2));
+/// assert_eq!(time_left(), None);
+/// # });
+/// ```
+pub fn left() -> Option<Duration> {
+    current().map(|deadline| deadline.saturating_duration_since(clock::now()))
 }
 
 /// Carries the current deadline over to a future that is spawned: calls within it are bounded as those of

@@ -205,6 +205,22 @@ async fn keys_of_breaker_and_limits_may_differ() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_must_not_be_done_twice_is_done_once() {
+    let pipeline = Pipeline::builder("pipeline.once")
+        .retry(retry().build())
+        .hedge(HedgePolicy::builder().delay(Duration::from_millis(1)).build())
+        .timeout(secs(1))
+        .build();
+    for script in [Script::failing(), Script::new([Hang])] {
+        assert!(pipeline.call().once().run(|| script.play()).await.is_err());
+        assert_eq!(script.attempts(), 1);
+    }
+    assert!(pipeline.repeats());
+    let once = RetryPolicy::builder().max_attempts(1).build();
+    assert!(!Pipeline::builder("pipeline.one_attempt").retry(once).build().repeats());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_without_a_key_is_not_limited() {
     let limits = Arc::new(KeyedRateLimiters::builder("pipeline.keyless").permits(1).build());
     let pipeline = Pipeline::builder("pipeline.keyless").rate_limits(Arc::clone(&limits)).build();

@@ -157,9 +157,9 @@ mod tests {
         for key in 0..9 {
             keyed.get(&key).force_open();
             assert!(keyed.get(&key).admit(&mut super::super::Ticket::empty()).is_err());
-            assert_eq!(keyed.snapshot().refused, key + 1);
+            assert_eq!(keyed.counts().refused, key + 1);
         }
-        assert_eq!(keyed.snapshot().state, BreakerState::ForcedOpen);
+        assert_eq!(keyed.counts().state, BreakerState::ForcedOpen);
     }
 
     #[test]

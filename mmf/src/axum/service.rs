@@ -1,0 +1,144 @@
+//! A request on its way through the layer.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::extract::{MatchedPath, Request};
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use mmf_runtime::resilience::{self, ResilienceError};
+use tower_service::Service;
+
+use super::header::{self, Said};
+use super::layer::Settings;
+use super::log::Log;
+use super::problem::Problem;
+use crate::correlation;
+use crate::slot::Slot;
+
+/// Routes behind a [`ServiceLayer`](super::ServiceLayer).
+#[derive(Clone)]
+pub struct Served<S> {
+    pub(super) inner: S,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for Served<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Served`] answers with.
+pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
+
+impl Future for ResponseFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
+
+impl<S> Service<Request> for Served<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> ResponseFuture {
+        // The one that is ready serves the request, and its clone waits for the next.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        let settings = Arc::clone(&self.settings);
+        ResponseFuture(Box::pin(async move {
+            let context = correlation::from_headers(request.headers());
+            let id = context.id.clone();
+            let log = Log::begin(settings.name, operation(&request), id.as_str());
+            let served = settings.serve(request, inner, &log);
+            let mut response = correlation::scope(context, served).await;
+            if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+                response.headers_mut().insert(correlation::header(), id);
+            }
+            log.end(response.status());
+            Ok(response)
+        }))
+    }
+}
+
+/// Method and route: not the path, of which there are as many as callers think of.
+fn operation(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
+    format!("{} {route}", request.method())
+}
+
+impl Settings {
+    async fn serve<S>(&self, request: Request, inner: S, log: &Log) -> Response
+    where
+        S: Service<Request, Response = Response, Error = Infallible>,
+    {
+        match self.admit(request, inner, log).await {
+            Ok(response) => response,
+            Err(refusal) => Problem::from(refusal).into_response(),
+        }
+    }
+
+    async fn admit<S>(&self, request: Request, inner: S, log: &Log) -> Result<Response, ResilienceError>
+    where
+        S: Service<Request, Response = Response, Error = Infallible>,
+    {
+        if let Some((limits, key)) = &self.limit
+            && let Some(key) = key(&request)
+        {
+            limits.get_key(&key).acquire().await?;
+        }
+        let _permit = match &self.shed {
+            Some(bulkhead) => Some(bulkhead.acquire().await?),
+            None => None,
+        };
+        let limit = self.deadline(&request, log);
+        let parts = Slot::new((request, inner));
+        let run = || async {
+            let (request, mut inner) = parts.take().expect("a request is served once");
+            let Ok(response) = inner.call(request).await;
+            Ok(response)
+        };
+        let call = resilience::call(self.name);
+        match limit {
+            Some(limit) => call.deadline(limit).run(run).await,
+            None => call.run(run).await,
+        }
+    }
+
+    /// The caller's word, up to the longest there is.
+    fn deadline(&self, request: &Request, log: &Log) -> Option<std::time::Duration> {
+        let said = self.timeout_header.as_ref();
+        let said = said.map_or(Said::Nothing, |name| header::timeout(request.headers(), name));
+        match (said, self.max_deadline) {
+            (Said::Time(time), Some(most)) => Some(time.min(most)),
+            (Said::Time(time), None) => Some(time),
+            (Said::Nothing, most) => most,
+            (Said::Nonsense, most) => {
+                log.bad_timeout();
+                most
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The middleware.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use ::reqwest::{Request, Response};
+use async_trait::async_trait;
+use http::header::{HeaderName, HeaderValue};
+use http::Extensions;
+use mmf_runtime::resilience::{Class, Key, Pipeline, ResilienceError, time_left};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+
+use super::body::make_repeatable;
+use crate::copies::Copies;
+use crate::http::{Outcome, may_repeat};
+
+type Classifier = Box<dyn Fn(std::result::Result<&Response, &Error>) -> Class + Send + Sync>;
+type KeyFn = Box<dyn Fn(&Request) -> Option<Key> + Send + Sync>;
+type RepeatIf = Box<dyn Fn(&Request) -> bool + Send + Sync>;
+
+/// Puts a [`Pipeline`] around each request of a client; see the [module](super).
+pub struct Resilience {
+    pipeline: Pipeline,
+    class: Classifier,
+    key: KeyFn,
+    repeat_if: RepeatIf,
+    replay_limit: usize,
+    timeout_header: Option<HeaderName>,
+}
+
+impl Resilience {
+    /// By the rules of HTTP, what is by key by host and port.
+    pub fn new(pipeline: Pipeline) -> Self {
+        Self {
+            pipeline,
+            class: Box::new(|result| match result {
+                Ok(response) => response.class(),
+                Err(error) => error.class(),
+            }),
+            key: Box::new(|request| Authority::of(request).map(|authority| Key::of(&authority))),
+            repeat_if: Box::new(|request| may_repeat(request.method(), request.headers())),
+            replay_limit: 64 << 10,
+            timeout_header: Some(HeaderName::from_static("x-request-timeout-ms")),
+        }
+    }
+
+    /// What a response or an error is to the breaker and to the retry.
+    pub fn classify<F>(mut self, class: F) -> Self
+    where
+        F: Fn(std::result::Result<&Response, &Error>) -> Class + Send + Sync + 'static,
+    {
+        self.class = Box::new(class);
+        self
+    }
+
+    /// The key of a request, for what is by key; `None` is no limit. Default: `host:port`.
+    pub fn key_by<F>(mut self, key: F) -> Self
+    where
+        F: Fn(&Request) -> Option<Key> + Send + Sync + 'static,
+    {
+        self.key = Box::new(key);
+        self
+    }
+
+    /// Which requests may be sent more than once, by retry or by hedge. Default: [`may_repeat`].
+    pub fn repeat_if<F>(mut self, repeat: F) -> Self
+    where
+        F: Fn(&Request) -> bool + Send + Sync + 'static,
+    {
+        self.repeat_if = Box::new(repeat);
+        self
+    }
+
+    /// How many bytes of a streamed body are kept for another attempt; a longer one is sent once. They are read before
+    /// the first attempt. Default: 64 KiB.
+    pub fn replay_limit(mut self, bytes: usize) -> Self {
+        self.replay_limit = bytes;
+        self
+    }
+
+    /// The header that tells the milliseconds which are left of the deadline, or none. Default:
+    /// `x-request-timeout-ms`.
+    pub fn timeout_header(mut self, header: impl Into<Option<HeaderName>>) -> Self {
+        self.timeout_header = header.into();
+        self
+    }
+
+    /// What each attempt sends beside the request itself.
+    fn complete(&self, request: &mut Request) {
+        #[cfg(feature = "logging")]
+        crate::correlation::inject(request.headers_mut());
+        if let (Some(header), Some(left)) = (&self.timeout_header, time_left()) {
+            // Rounded down: the other side has no more than this one.
+            let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            request.headers_mut().insert(header.clone(), HeaderValue::from(millis));
+        }
+    }
+}
+
+impl fmt::Debug for Resilience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resilience").field("pipeline", &self.pipeline).finish_non_exhaustive()
+    }
+}
+
+/// What came of an attempt that did not succeed.
+enum Attempt {
+    Answered(Response, Extensions, Class),
+    Failed(Error, Extensions, Class),
+    Refused(ResilienceError),
+}
+
+impl Attempt {
+    fn class(&self) -> Class {
+        match self {
+            Self::Answered(_, _, class) | Self::Failed(_, _, class) => *class,
+            Self::Refused(_) => Class::Ignored,
+        }
+    }
+}
+
+#[async_trait]
+impl Middleware for Resilience {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let mut call = self.pipeline.call::<Attempt>();
+        if self.pipeline.is_by_key()
+            && let Some(key) = (self.key)(&request)
+        {
+            call = call.key(key);
+        }
+        let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
+        if repeats {
+            make_repeatable(&mut request, self.replay_limit).await;
+        }
+        let copies = Copies::of(request, repeats, Request::try_clone);
+        if !copies.repeats() {
+            call = call.once();
+        }
+        let given = &*extensions;
+        let attempt = || async {
+            let mut request = copies.next(Request::try_clone);
+            self.complete(&mut request);
+            // Of its own, as copies of a hedge run side by side.
+            let mut own = given.clone();
+            let result = next.clone().run(request, &mut own).await;
+            let class = (self.class)(result.as_ref());
+            match result {
+                Ok(response) if class == Class::Success => Ok((response, own)),
+                Ok(response) => Err(Attempt::Answered(response, own, class)),
+                Err(error) => Err(Attempt::Failed(error, own, class)),
+            }
+        };
+        let result = call
+            .retry_if(|attempt| attempt.class().is_transient())
+            .retry_after(|attempt| attempt.class().retry_after())
+            .skip_if(|attempt| attempt.class() == Class::Ignored)
+            .fail_if(|attempt| attempt.class().is_failure())
+            .refused(Attempt::Refused)
+            .run(attempt)
+            .await;
+        let (result, own) = match result {
+            Ok((response, own)) | Err(Attempt::Answered(response, own, _)) => (Ok(response), own),
+            Err(Attempt::Failed(error, own, _)) => (Err(error), own),
+            Err(Attempt::Refused(refusal)) => return Err(Error::middleware(refusal)),
+        };
+        *extensions = own;
+        result
+    }
+}
+
+/// The refusal of a policy, where an error is one.
+pub fn refusal(error: &Error) -> Option<&ResilienceError> {
+    match error {
+        Error::Middleware(error) => error.chain().find_map(|cause| cause.downcast_ref()),
+        Error::Reqwest(_) => None,
+    }
+}
+
+/// `host:port` of a request, without a text of its own.
+struct Authority<'r> {
+    host: &'r str,
+    port: u16,
+}
+
+impl<'r> Authority<'r> {
+    fn of(request: &'r Request) -> Option<Self> {
+        let url = request.url();
+        Some(Self { host: url.host_str()?, port: url.port_or_known_default()? })
+    }
+}
+
+impl Hash for Authority<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.host, self.port).hash(state);
+    }
+}
+
+impl fmt::Display for Authority<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}

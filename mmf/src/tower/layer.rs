@@ -1,0 +1,211 @@
+//! The layer: a pipeline, and what it needs to know of requests and responses.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mmf_runtime::resilience::{Class, Key, Pipeline};
+use tower_layer::Layer;
+
+use super::error::NotRepeatable;
+use super::service::Resilience;
+
+/// Requests are cloned for each attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct ByClone;
+
+/// Requests are copied by a function.
+#[derive(Clone, Copy, Debug)]
+pub struct ByReplay<F>(pub(super) F);
+
+/// Requests are sent once.
+#[derive(Clone, Copy, Debug)]
+pub struct Once;
+
+/// A response is a success, an error transient: where no classifier is given.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultClass;
+
+/// Requests have no key: where no function for it is given.
+#[derive(Clone, Copy, Debug)]
+pub struct NoKey;
+
+/// What a response or an error is to the breaker and to the retry.
+pub trait Classify<Response, E> {
+    /// Its class.
+    fn class(&self, result: Result<&Response, &E>) -> Class;
+}
+
+impl<Response, E> Classify<Response, E> for ResultClass {
+    fn class(&self, result: Result<&Response, &E>) -> Class {
+        Class::by_result(result)
+    }
+}
+
+/// Classifies by a function.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassBy<F>(F);
+
+impl<Response, E, F: Fn(Result<&Response, &E>) -> Class> Classify<Response, E> for ClassBy<F> {
+    fn class(&self, result: Result<&Response, &E>) -> Class {
+        (self.0)(result)
+    }
+}
+
+/// The key of a request, for what is by key.
+pub trait KeyOf<Request> {
+    /// It, where there is one.
+    fn key(&self, request: &Request) -> Option<Key>;
+}
+
+impl<Request> KeyOf<Request> for NoKey {
+    fn key(&self, _: &Request) -> Option<Key> {
+        None
+    }
+}
+
+/// Asks a function for the key.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyBy<F>(F);
+
+impl<Request, F: Fn(&Request) -> Option<Key>> KeyOf<Request> for KeyBy<F> {
+    fn key(&self, request: &Request) -> Option<Key> {
+        (self.0)(request)
+    }
+}
+
+/// Puts a [`Pipeline`] around a service.
+///
+/// The service behind it is always ready, so that back-pressure ends here: each attempt waits, within the policies, for
+/// the readiness of a clone of its own. An open breaker thus refuses although the inner service is not ready.
+///
+/// ```
+/// use mmf::resilience::{Class, Key, KeyedBreakers, Pipeline};
+/// use mmf::tower::ResilienceLayer;
+///
+/// struct Request { host: String }
+/// struct Response { status: u16 }
+///
+/// let hosts = Pipeline::builder("hosts").breakers(KeyedBreakers::builder("hosts").build()).build();
+/// let layer = ResilienceLayer::once(hosts)
+///     .unwrap()
+///     .key_by(|request: &Request| Some(Key::of(&request.host)))
+///     .classify(|result: Result<&Response, &std::io::Error>| match result {
+///         Ok(response) if response.status >= 500 => Class::Failure,
+///         result => Class::by_result(result),
+///     });
+/// # fn is_layer<S>(_: impl tower::Layer<S>) {}
+/// # is_layer::<()>(layer);
+/// ```
+#[must_use = "a layer does nothing until it is put around a service"]
+pub struct ResilienceLayer<R = ByClone, C = ResultClass, K = NoKey>(Arc<Settings<R, C, K>>);
+
+pub(super) struct Settings<R, C, K> {
+    pub(super) pipeline: Pipeline,
+    pub(super) replay: R,
+    pub(super) class: C,
+    pub(super) key: K,
+}
+
+impl ResilienceLayer {
+    /// Around requests that are `Clone`, or that [`replay`](Self::replay) copies.
+    pub fn new(pipeline: Pipeline) -> Self {
+        Self::of(pipeline, ByClone, ResultClass, NoKey)
+    }
+}
+
+impl ResilienceLayer<Once> {
+    /// Around requests that are sent once.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRepeatable`] where the pipeline has a retry or a hedge.
+    pub fn once(pipeline: Pipeline) -> Result<Self, NotRepeatable> {
+        if pipeline.repeats() {
+            return Err(NotRepeatable { name: pipeline.name().to_owned() });
+        }
+        Ok(Self::of(pipeline, Once, ResultClass, NoKey))
+    }
+}
+
+impl<R, C, K> ResilienceLayer<R, C, K> {
+    fn of(pipeline: Pipeline, replay: R, class: C, key: K) -> Self {
+        Self(Arc::new(Settings { pipeline, replay, class, key }))
+    }
+
+    /// The settings, of a layer that has not been shared yet or else of a copy.
+    fn settings(self) -> Settings<R, C, K>
+    where
+        R: Clone,
+        C: Clone,
+        K: Clone,
+    {
+        Arc::try_unwrap(self.0).unwrap_or_else(|shared| {
+            let Settings { pipeline, replay, class, key } = &*shared;
+            Settings {
+                pipeline: pipeline.clone(),
+                replay: replay.clone(),
+                class: class.clone(),
+                key: key.clone(),
+            }
+        })
+    }
+
+    /// What a response or an error is to the breaker and to the retry: for HTTP
+    /// [`http::classify`](crate::http::classify). Without it a response is a success, an error transient.
+    pub fn classify<Response, E, F>(self, class: F) -> ResilienceLayer<R, ClassBy<F>, K>
+    where
+        F: Fn(Result<&Response, &E>) -> Class,
+        R: Clone,
+        C: Clone,
+        K: Clone,
+    {
+        let Settings { pipeline, replay, key, .. } = self.settings();
+        ResilienceLayer::of(pipeline, replay, ClassBy(class), key)
+    }
+
+    /// The key of a request, for what is by key; `None` is no limit.
+    pub fn key_by<Request, F>(self, key: F) -> ResilienceLayer<R, C, KeyBy<F>>
+    where
+        F: Fn(&Request) -> Option<Key>,
+        R: Clone,
+        C: Clone,
+        K: Clone,
+    {
+        let Settings { pipeline, replay, class, .. } = self.settings();
+        ResilienceLayer::of(pipeline, replay, class, KeyBy(key))
+    }
+}
+
+impl<C: Clone, K: Clone> ResilienceLayer<ByClone, C, K> {
+    /// Another copy of a request, in place of its `Clone`; for one that has none there is one attempt.
+    pub fn replay<Request, F>(self, replay: F) -> ResilienceLayer<ByReplay<F>, C, K>
+    where
+        F: Fn(&Request) -> Option<Request>,
+    {
+        let Settings { pipeline, class, key, .. } = self.settings();
+        ResilienceLayer::of(pipeline, ByReplay(replay), class, key)
+    }
+}
+
+impl<R, C, K> Clone for ResilienceLayer<R, C, K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R, C, K> fmt::Debug for ResilienceLayer<R, C, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResilienceLayer").field(&self.0.pipeline).finish()
+    }
+}
+
+impl<S, R, C, K> Layer<S> for ResilienceLayer<R, C, K> {
+    type Service = Resilience<S, R, C, K>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Resilience::new(inner, Arc::clone(&self.0))
+    }
+}
+
+/// Keeps the parameters of the settings in one place.
+pub(super) type Shared<R, C, K> = Arc<Settings<R, C, K>>;
