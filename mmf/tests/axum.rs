@@ -1,0 +1,119 @@
+//! What each request of an axum service gets, over its routes as they are served.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::get;
+use axum::Router;
+use http_body_util::BodyExt;
+use mmf::axum::{Problem, ServiceLayer};
+use mmf::resilience::{self, Bulkhead, Key, KeyedRateLimiters, ResilienceError, time_left};
+use tower::ServiceExt;
+
+fn app(layer: ServiceLayer) -> Router {
+    Router::new()
+        .route("/users/{id}", get(|| async { "Ada" }))
+        .route("/left", get(|| async { format!("{:?}", time_left().map(|left| left.as_millis())) }))
+        .route("/slow", get(slow))
+        .route("/broken", get(broken))
+        .layer(layer)
+}
+
+async fn slow() -> Result<&'static str, Problem> {
+    let call = resilience::call("inner").deadline(Duration::from_secs(60));
+    Ok(call.run(std::future::pending::<Result<_, ResilienceError>>).await?)
+}
+
+async fn broken() -> Result<&'static str, Problem> {
+    Err(ResilienceError::circuit_open("db", Duration::from_millis(2500)).into())
+}
+
+async fn ask(app: &Router, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = Request::builder().uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_are_taken_over_or_made_and_go_back() {
+    let app = app(ServiceLayer::new("users"));
+    let response = ask(&app, "/users/7", &[("x-correlation-id", "req-123")]).await;
+    assert_eq!(response.headers()["x-correlation-id"], "req-123");
+    let response = ask(&app, "/users/7", &[("x-correlation-id", "not safe")]).await;
+    assert_eq!(response.headers()["x-correlation-id"].len(), 32);
+    assert_eq!(text(response).await, "Ada");
+    assert_eq!(ask(&app, "/nowhere", &[]).await.status(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_the_callers_word_up_to_the_longest() {
+    let layer = || ServiceLayer::new("users").timeout_header("x-request-timeout-ms");
+    let left = async |app: &Router, said: Option<&str>| {
+        let headers: Vec<_> = said.map(|said| ("x-request-timeout-ms", said)).into_iter().collect();
+        text(ask(app, "/left", &headers).await).await
+    };
+    let limited = app(layer().max_deadline(Duration::from_secs(30)));
+    assert_eq!(left(&limited, Some("1500")).await, "Some(1500)");
+    assert_eq!(left(&limited, Some("60000")).await, "Some(30000)");
+    assert_eq!(left(&limited, None).await, "Some(30000)");
+    for nonsense in ["-1", "soon", "99999999999999999999"] {
+        assert_eq!(left(&limited, Some(nonsense)).await, "Some(30000)", "{nonsense}");
+    }
+    let free = app(layer());
+    assert_eq!(left(&free, Some("1500")).await, "Some(1500)");
+    assert_eq!(left(&free, None).await, "None");
+    let deaf = app(ServiceLayer::new("users"));
+    assert_eq!(left(&deaf, Some("1500")).await, "None");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_bounds_what_is_called_within() {
+    let app = app(ServiceLayer::new("users").max_deadline(Duration::from_secs(2)));
+    let begun = tokio::time::Instant::now();
+    let response = ask(&app, "/slow", &[]).await;
+    assert_eq!((response.status().as_u16(), begun.elapsed().as_secs()), (504, 2));
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_problems() {
+    let response = ask(&app(ServiceLayer::new("users")), "/broken", &[]).await;
+    assert_eq!(response.status(), 503);
+    assert_eq!(response.headers()["retry-after"], "3");
+    let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!((&body["status"], &body["type"]), (&503.into(), &"about:blank".into()));
+    assert!(body["detail"].as_str().unwrap().contains("circuit open"), "{body}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_requests_at_once_than_may_are_shed() {
+    let layer = ServiceLayer::new("users").max_deadline(Duration::from_secs(2));
+    let app = app(layer.shed(Bulkhead::builder("http").max_concurrent(1).build()));
+    let (slow, shed) = tokio::join!(biased; ask(&app, "/slow", &[]), ask(&app, "/users/7", &[]));
+    assert_eq!((slow.status().as_u16(), shed.status().as_u16()), (504, 503));
+    assert_eq!(ask(&app, "/users/7", &[]).await.status(), 200, "the permit is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_tenant_has_its_own_limit() {
+    let limits = KeyedRateLimiters::builder("tenants").permits(1).build();
+    let app = app(ServiceLayer::new("users").limit(limits, |request| {
+        request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok()).map(Key::of)
+    }));
+    let status = async |tenant: &str| ask(&app, "/users/7", &[("x-tenant", tenant)]).await.status().as_u16();
+    assert_eq!([status("acme").await, status("acme").await, status("umbrella").await], [200, 429, 200]);
+    let refused = ask(&app, "/users/7", &[("x-tenant", "acme")]).await;
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert!(refused.headers().contains_key("x-correlation-id"));
+    for _ in 0..3 {
+        assert_eq!(ask(&app, "/users/7", &[]).await.status(), 200, "no key, no limit");
+    }
+}

@@ -1,0 +1,110 @@
+//! The hook that watches: of the whole process, hence a program of its own with one test at a time.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mmf::resilience::{
+    CallEnded, CircuitBreaker, Event, HedgePolicy, KeyedRateLimiters, Observer, Pipeline,
+    ResilienceError, RetryPolicy, observe,
+};
+use tokio::time::sleep;
+
+#[derive(Debug)]
+struct Told(Mutex<Vec<String>>);
+
+impl Told {
+    fn tell(&self, text: String) {
+        self.0.lock().unwrap().push(text);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Observer for Told {
+    fn event(&self, event: &Event<'_>) {
+        self.tell(match event {
+            Event::Retry { policy, attempt, delay, .. } => format!("{policy}: retry {attempt} in {delay:?}"),
+            Event::Exhausted { policy, attempt, reason, .. } => format!("{policy}: {reason} at {attempt}"),
+            Event::Refused { refusal, .. } => format!("refused: {refusal}"),
+            Event::Hedge { policy, copy, .. } => format!("{policy}: copy {copy}"),
+            Event::Fallback { policy, .. } => format!("{policy}: fallback"),
+            Event::BreakerChanged { policy, key, from, to, cause, .. } => {
+                format!("{policy} {key:?}: {from} to {to} by {cause}")
+            }
+            Event::Evicted { policy, key, .. } => format!("{policy}: {key} evicted"),
+            other => format!("{other:?}"),
+        });
+    }
+
+    fn measures_calls(&self) -> bool {
+        true
+    }
+
+    fn call_ended(&self, call: &CallEnded<'_>) {
+        self.tell(format!("{}: {:?} after {:?}", call.policy, call.succeeded, call.latency));
+    }
+}
+
+/// Told of events alone.
+#[derive(Debug)]
+struct Count(Mutex<usize>);
+
+impl Observer for Count {
+    fn event(&self, _: &Event<'_>) {
+        *self.0.lock().unwrap() += 1;
+    }
+
+    fn call_ended(&self, _: &CallEnded<'_>) {
+        panic!("it does not measure calls");
+    }
+}
+
+static TOLD: Told = Told(Mutex::new(Vec::new()));
+static COUNT: Count = Count(Mutex::new(0));
+
+#[tokio::test(start_paused = true)]
+async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_for_it() {
+    let unwatched = Pipeline::builder("unwatched").build();
+    unwatched.call().run(|| async { Ok::<_, ResilienceError>(()) }).await.unwrap();
+    observe(&TOLD);
+    observe(&COUNT);
+    assert_eq!(TOLD.take(), [""; 0]);
+
+    let retry = RetryPolicy::builder().max_attempts(2).jitter(0.0).build();
+    let pipeline = Pipeline::builder("p").timeout(Duration::from_secs(2)).retry(retry);
+    let pipeline = pipeline.breaker(CircuitBreaker::builder("b").failure_threshold(2).build()).build();
+    let call = || pipeline.call().fallback(|_: ResilienceError| async { Ok(7) });
+    assert_eq!(call().run(std::future::pending).await, Ok(7));
+    assert_eq!(
+        TOLD.take(),
+        [
+            "refused: p: timed out after 2s",
+            "p: retry 1 in 1s",
+            "refused: p: timed out after 2s",
+            "b None: closed to open by failure_threshold",
+            "p: max_attempts at 2",
+            "p: fallback",
+            "p: Some(true) after 5s",
+        ]
+    );
+
+    let hedge = HedgePolicy::builder().delay(Duration::from_millis(80)).build();
+    let pipeline = Pipeline::builder("h").hedge(hedge).build();
+    let slow = || async {
+        sleep(Duration::from_millis(100)).await;
+        Ok::<_, ResilienceError>(())
+    };
+    pipeline.call().run(slow).await.unwrap();
+    assert_eq!(TOLD.take(), ["h: copy 1", "h: Some(true) after 100ms"]);
+
+    let limits = KeyedRateLimiters::builder("k").max_keys(1).build();
+    drop((limits.get("a"), limits.get("b")));
+    assert_eq!(TOLD.take(), ["k: a evicted"]);
+
+    let dropped = pipeline.call().run(std::future::pending::<Result<(), ResilienceError>>);
+    assert!(tokio::time::timeout(Duration::from_millis(50), dropped).await.is_err());
+    assert_eq!(TOLD.take(), ["h: None after 50ms"]);
+    assert_eq!(*COUNT.0.lock().unwrap(), 8, "events alone");
+}
