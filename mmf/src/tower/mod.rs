@@ -23,5 +23,9 @@ mod replay;
 mod service;
 
 pub use error::{Error, NotRepeatable};
-pub use layer::{ByClone, ByReplay, NoKey, Once, ResilienceLayer, ResultClass};
+pub use layer::ResilienceLayer;
+#[doc(hidden)]
+pub use layer::{ByClone, ByReplay, ClassBy, Classify, KeyBy, KeyOf, NoKey, Once, ResultClass};
+#[doc(hidden)]
+pub use replay::Replay;
 pub use service::{Resilience, ResponseFuture};

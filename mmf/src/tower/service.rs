@@ -116,17 +116,17 @@ where
             let attempt = || async {
                 let request = copies.next(|request| settings.replay.copy(request));
                 let mut service = inner.with(|inner| inner.clone()).expect(ONE_TASK);
-                let class = |result: Result<_, _>| settings.class.class(result);
+                let class = &settings.class;
                 if let Err(error) = poll_fn(|context| service.poll_ready(context)).await {
-                    let class = class(Err(&error));
+                    let class = class.class(Err(&error));
                     return Err(Attempt::Failed(error, class));
                 }
                 match service.call(request).await {
                     Err(error) => {
-                        let class = class(Err(&error));
+                        let class = class.class(Err(&error));
                         Err(Attempt::Failed(error, class))
                     }
-                    Ok(response) => match class(Ok(&response)) {
+                    Ok(response) => match class.class(Ok(&response)) {
                         Class::Success => Ok(response),
                         class => Err(Attempt::Answered(response, class)),
                     },
