@@ -179,12 +179,9 @@ keys! {
     }
 }
 
-/// `adaptive` or `adaptive(…)`, and where the word stands.
+/// `adaptive` or `adaptive(…)`.
 #[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) keys: Adaptive,
-    pub(crate) span: Span,
-}
+pub(crate) struct Found(pub(crate) Adaptive);
 
 /// `algorithm = "gradient"`
 #[derive(Clone, Debug)]
@@ -670,7 +667,7 @@ impl FromItem for Found {
         });
         let keys = <Adaptive as GroupKeys>::read(items, &mut errors);
         errors.finish()?;
-        Ok(Self { keys, span: item.span() })
+        Ok(Self(keys))
     }
 }
 

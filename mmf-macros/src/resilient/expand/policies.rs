@@ -54,7 +54,7 @@ impl Expansion<'_> {
                 policies.extend(refer(&name, &quote!(#rt::#ty), &self.handed_over(expr)));
             }
         }
-        for (part, key) in args.keys() {
+        for (part, Code(key)) in args.keys() {
             let (keyed, part) = (private(&format!("__mmf_{part}")), format_ident!("{part}"));
             let key = self.user_code(key.to_token_stream());
             policies.extend(quote! {

@@ -115,7 +115,7 @@ impl Expansion<'_> {
             };
             let mut builder = quote!(#rt::#ty::builder(__mmf_name));
             set!(builder, keys: max_concurrent, max_queue, max_wait);
-            if let Some(Found { keys: found, .. }) = &keys.adaptive {
+            if let Some(Found(found)) = &keys.adaptive {
                 let limit = self.adaptive_limit(found);
                 builder.extend(quote!(.adaptive(#limit)));
             }
