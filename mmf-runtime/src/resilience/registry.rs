@@ -373,6 +373,14 @@ impl Policy {
         }
     }
 
+    /// Its name, for which nothing is built: what the user wrote as values may ask for the list.
+    fn listed_as(&self) -> &str {
+        match &self.0 {
+            Source::Site(site) => site.name(),
+            Source::Built(built) => built.name.as_str(),
+        }
+    }
+
     fn counters(&self) -> &Counters {
         match &self.0 {
             Source::Site(site) => &site.state().counters,
@@ -569,7 +577,7 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
 pub fn policies() -> Vec<Policy> {
     let sites = known().sites.iter().copied().map(|site| Policy(Source::Site(site)));
     let mut all: Vec<_> = sites.chain(pipelines().into_iter().map(Policy::of_built)).collect();
-    all.sort_by(|one, other| one.name().cmp(other.name()));
+    all.sort_by(|one, other| one.listed_as().cmp(other.listed_as()));
     all
 }
 
