@@ -576,8 +576,11 @@ pub fn try_policies() -> Result<Vec<Policy>, NameConflict> {
 /// ```
 pub fn policies() -> Vec<Policy> {
     let sites = known().sites.iter().copied().map(|site| Policy(Source::Site(site)));
-    let mut all: Vec<_> = sites.chain(pipelines().into_iter().map(Policy::of_built)).collect();
-    all.sort_by(|one, other| one.listed_as().cmp(other.listed_as()));
+    let mut all: Vec<_> = sites.collect();
+    for built in pipelines() {
+        let place = all.partition_point(|policy| policy.listed_as() < built.name.as_str());
+        all.insert(place, Policy::of_built(built));
+    }
     all
 }
 

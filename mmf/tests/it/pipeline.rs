@@ -7,7 +7,6 @@ use std::time::Duration;
 use mmf::resilience::{
     Backoff, BreakerState, Bulkhead, CircuitBreaker, HedgePolicy, Key, KeyedBreakers,
     KeyedBulkheads, KeyedRateLimiters, Pipeline, RateLimiter, Refusal, Refusals, RetryPolicy,
-    policies, policy,
 };
 use tokio::time::Instant;
 
@@ -98,31 +97,6 @@ async fn a_call_of_its_own_says_it_too() {
     let call = mmf::resilience::call("refused").breaker(&breaker).refused(io::Error::other);
     let refused = call.run(|| async { Ok::<(), io::Error>(()) }).await.unwrap_err();
     assert!(refused.to_string().contains("circuit open"), "{refused}");
-}
-
-#[test]
-fn it_is_listed_from_its_build_until_its_last_handle_is_gone() {
-    let pipeline = Pipeline::builder(String::from("pipeline.listed")).timeout(secs(2)).build();
-    let listed = policy("pipeline.listed").unwrap();
-    assert!(listed.location().contains("pipeline.rs:"), "{}", listed.location());
-    assert_eq!(listed.describe(), "timeout = \"2s\"");
-    drop(listed);
-    let clone = pipeline.clone();
-    drop(pipeline);
-    assert!(policies().iter().any(|policy| policy.name() == "pipeline.listed"));
-    drop(clone);
-    assert!(policy("pipeline.listed").is_none());
-}
-
-#[test]
-fn of_two_that_carry_one_name_each_is_listed() {
-    let first = Pipeline::builder("pipeline.twice").timeout(secs(1)).build();
-    let second = Pipeline::builder("pipeline.twice").timeout(secs(2)).build();
-    assert_eq!((first.name(), second.name()), ("pipeline.twice", "pipeline.twice#2"));
-    assert_eq!(policy("pipeline.twice#2").unwrap().describe(), "timeout = \"2s\"");
-    drop(first);
-    let third = Pipeline::builder("pipeline.twice").timeout(secs(3)).build();
-    assert_eq!(third.name(), "pipeline.twice", "the name is free again");
 }
 
 #[test]
