@@ -12,11 +12,13 @@ pub(crate) struct Copies<Request> {
 
 impl<Request> Copies<Request> {
     /// Of a request of which copies are made where any are wanted and it can be copied.
-    pub(crate) fn of(request: Request, wanted: bool, copy: impl Fn(&Request) -> Option<Request>) -> Self {
+    pub(crate) fn of(
+        request: Request,
+        wanted: bool,
+        copy: impl Fn(&Request) -> Option<Request>,
+    ) -> Self {
         match wanted.then(|| copy(&request)).flatten() {
-            Some(copy) => {
-                Self { first: Slot::new(Some(copy)), original: Some(Slot::new(request)) }
-            }
+            Some(copy) => Self { first: Slot::new(Some(copy)), original: Some(Slot::new(request)) },
             None => Self { first: Slot::new(Some(request)), original: None },
         }
     }
@@ -30,7 +32,7 @@ impl<Request> Copies<Request> {
     ///
     /// # Panics
     ///
-    /// Where `replay` gave a copy once and gives none now.
+    /// Where `copy` gave one once and gives none now.
     pub(crate) fn next(&self, copy: impl Fn(&Request) -> Option<Request>) -> Request {
         if let Some(first) = self.first.with(Option::take).expect(ONE_TASK) {
             return first;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::get;
-use axum::Router;
 use http_body_util::BodyExt;
 use mmf::axum::{Problem, ServiceLayer};
 use mmf::resilience::{self, Bulkhead, Key, KeyedRateLimiters, ResilienceError, time_left};
@@ -108,8 +108,12 @@ async fn each_tenant_has_its_own_limit() {
     let app = app(ServiceLayer::new("users").limit(limits, |request| {
         request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok()).map(Key::of)
     }));
-    let status = async |tenant: &str| ask(&app, "/users/7", &[("x-tenant", tenant)]).await.status().as_u16();
-    assert_eq!([status("acme").await, status("acme").await, status("umbrella").await], [200, 429, 200]);
+    let status =
+        async |tenant: &str| ask(&app, "/users/7", &[("x-tenant", tenant)]).await.status().as_u16();
+    assert_eq!(
+        [status("acme").await, status("acme").await, status("umbrella").await],
+        [200, 429, 200]
+    );
     let refused = ask(&app, "/users/7", &[("x-tenant", "acme")]).await;
     assert_eq!(refused.headers()["retry-after"], "1");
     assert!(refused.headers().contains_key("x-correlation-id"));

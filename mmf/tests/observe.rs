@@ -25,8 +25,12 @@ impl Told {
 impl Observer for Told {
     fn event(&self, event: &Event<'_>) {
         self.tell(match event {
-            Event::Retry { policy, attempt, delay, .. } => format!("{policy}: retry {attempt} in {delay:?}"),
-            Event::Exhausted { policy, attempt, reason, .. } => format!("{policy}: {reason} at {attempt}"),
+            Event::Retry { policy, attempt, delay, .. } => {
+                format!("{policy}: retry {attempt} in {delay:?}")
+            }
+            Event::Exhausted { policy, attempt, reason, .. } => {
+                format!("{policy}: {reason} at {attempt}")
+            }
             Event::Refused { refusal, .. } => format!("refused: {refusal}"),
             Event::Hedge { policy, copy, .. } => format!("{policy}: copy {copy}"),
             Event::Fallback { policy, .. } => format!("{policy}: fallback"),
@@ -74,7 +78,8 @@ async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_f
 
     let retry = RetryPolicy::builder().max_attempts(2).jitter(0.0).build();
     let pipeline = Pipeline::builder("p").timeout(Duration::from_secs(2)).retry(retry);
-    let pipeline = pipeline.breaker(CircuitBreaker::builder("b").failure_threshold(2).build()).build();
+    let pipeline =
+        pipeline.breaker(CircuitBreaker::builder("b").failure_threshold(2).build()).build();
     let call = || pipeline.call().fallback(|_: ResilienceError| async { Ok(7) });
     assert_eq!(call().run(std::future::pending).await, Ok(7));
     assert_eq!(

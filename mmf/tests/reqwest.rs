@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http_body_util::StreamBody;
 use mmf::reqwest::{Resilience, refusal};
 use mmf::resilience::{
-    BreakerState, CircuitBreaker, Class, HedgePolicy, Key, KeyedBreakers, Pipeline, PipelineBuilder,
-    Refusal, RetryPolicy,
+    BreakerState, CircuitBreaker, Class, HedgePolicy, Key, KeyedBreakers, Pipeline,
+    PipelineBuilder, Refusal, RetryPolicy,
 };
 use reqwest::{Body, Method};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -90,7 +90,8 @@ async fn read(stream: &mut tokio::net::TcpStream) -> Option<Sent> {
         }
     }
     let body = String::from_utf8_lossy(&bytes[end..]).into_owned();
-    Some(Sent { head, body: if length.is_some() { body } else { of_chunks(&body) } })
+    let body = if length.is_some() { body } else { of_chunks(&body) };
+    Some(Sent { head, body })
 }
 
 /// The text of chunks.
@@ -108,13 +109,17 @@ fn client(pipeline: PipelineBuilder) -> ClientWithMiddleware {
 }
 
 fn with(resilience: Resilience) -> ClientWithMiddleware {
-    ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).with(resilience).build()
+    ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap())
+        .with(resilience)
+        .build()
 }
 
 fn stream(chunks: &[&'static str]) -> Body {
     let frames: Vec<_> = chunks
         .iter()
-        .map(|chunk| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(chunk.as_bytes()))))
+        .map(|chunk| {
+            Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(chunk.as_bytes())))
+        })
         .collect();
     Body::wrap(StreamBody::new(tokio_stream::iter(frames)))
 }
@@ -207,7 +212,8 @@ async fn bodies_are_sent_again_where_they_can_be() {
     let server = Server::start(&[(503, "", 0), (200, "", 0)]).await;
     let small = Pipeline::builder("reqwest.small").retry(retry(3)).build();
     let limited = with(Resilience::new(small).replay_limit(8));
-    let response = limited.put(&server.url).body(stream(&["longer ", "than ", "that"])).send().await;
+    let response =
+        limited.put(&server.url).body(stream(&["longer ", "than ", "that"])).send().await;
     assert_eq!(response.unwrap().status(), 503);
     assert_eq!(server.bodies(), ["longer than that"], "once, and whole");
     let server = Server::start(&[(503, "", 0), (200, "", 0)]).await;
@@ -230,7 +236,8 @@ async fn a_body_that_fails_is_an_error_and_is_not_repeated() {
 
 #[tokio::test]
 async fn each_host_and_port_has_a_breaker_of_its_own() {
-    let (broken, well) = (Server::start(&[(500, "", 0)]).await, Server::start(&[(200, "", 0)]).await);
+    let (broken, well) =
+        (Server::start(&[(500, "", 0)]).await, Server::start(&[(200, "", 0)]).await);
     let breakers = KeyedBreakers::builder("reqwest.hosts").failure_threshold(2).build();
     let pipeline = Pipeline::builder("reqwest.hosts").breakers(breakers).build();
     let client = with(Resilience::new(pipeline.clone()));
@@ -277,13 +284,13 @@ async fn a_server_that_is_not_there_is_tried_again() {
 #[tokio::test]
 async fn a_slow_server_is_cut_and_the_deadline_is_told() {
     let server = Server::start(&[(200, "", 60_000)]).await;
-    let pipeline = Pipeline::builder("reqwest.slow").deadline(Duration::from_millis(900));
-    let client = client(pipeline.timeout(Duration::from_millis(300)));
+    let pipeline = Pipeline::builder("reqwest.slow").deadline(Duration::from_secs(5));
+    let client = client(pipeline.timeout(Duration::from_secs(2)));
     let error = client.get(&server.url).send().await.unwrap_err();
     assert_eq!(refusal(&error).unwrap().refusal(), Refusal::Timeout);
     let head = server.sent.lock().unwrap()[0].head.clone();
     let told = head.lines().find_map(|line| line.strip_prefix("x-request-timeout-ms: ")).unwrap();
-    assert!((1..=900).contains(&told.parse::<u64>().unwrap()), "{told}");
+    assert!((1..=5000).contains(&told.parse::<u64>().unwrap()), "{told}");
 }
 
 #[tokio::test]
@@ -307,5 +314,8 @@ async fn ids_go_out_as_headers() {
     let id = CorrelationId::parse("req-123").unwrap();
     correlation::scope(id, client.get(&server.url).send()).await.unwrap();
     let head = server.sent.lock().unwrap()[0].head.clone();
-    assert!(head.contains("x-correlation-id: req-123") && head.contains("traceparent: 00-"), "{head}");
+    assert!(
+        head.contains("x-correlation-id: req-123") && head.contains("traceparent: 00-"),
+        "{head}"
+    );
 }

@@ -97,7 +97,8 @@ async fn each_attempt_waits_for_the_readiness_of_a_clone_of_its_own() {
     let inner = Scripted::new([Err("busy"), Err("busy"), Ok("third")]);
     let state = Arc::clone(&inner.state);
     state.busy.store(5, Ordering::Relaxed);
-    let mut service = ResilienceLayer::new(pipeline("tower.retry").retry(retry(3)).build()).layer(inner);
+    let mut service =
+        ResilienceLayer::new(pipeline("tower.retry").retry(retry(3)).build()).layer(inner);
     assert_eq!(service.ready().await.unwrap().call(7).await, Ok("third"));
     assert_eq!(*state.requests.lock().unwrap(), [7, 7, 7]);
     assert_eq!(state.busy.load(Ordering::Relaxed), 0);
@@ -137,7 +138,8 @@ async fn what_never_gets_ready_is_cut_by_the_timeout() {
             tokio::time::advance(Duration::from_millis(100)).await;
         }
     };
-    let refused = tokio::select! { refused = call => refused.unwrap_err(), () = clock => unreachable!() };
+    let refused =
+        tokio::select! { refused = call => refused.unwrap_err(), () = clock => unreachable!() };
     assert_eq!(refused.refusal().unwrap().refusal(), Refusal::Timeout);
 }
 
@@ -155,7 +157,8 @@ async fn what_cannot_be_cloned_is_sent_once_or_replayed() {
             async { Err::<(), _>("busy") }
         })
     };
-    let once = ResilienceLayer::once(pipeline("tower.once").timeout(Duration::from_secs(1)).build());
+    let once =
+        ResilienceLayer::once(pipeline("tower.once").timeout(Duration::from_secs(1)).build());
     assert_eq!(once.unwrap().layer(service()).oneshot(Order(1)).await, Err(Error::Inner("busy")));
     let replayed = ResilienceLayer::new(pipeline("tower.replay").retry(retry(3)).build())
         .replay(|order: &Order| (order.0 != 3).then(|| Order(order.0)));
@@ -186,7 +189,8 @@ async fn classes_say_what_is_retried_and_what_counts() {
         let breaker = breaker();
         let inner = Scripted::new([Ok("first"), Ok("second")]);
         let state = Arc::clone(&inner.state);
-        let pipeline = pipeline("tower.classes").retry(retry(2)).breaker(Arc::clone(&breaker)).build();
+        let pipeline =
+            pipeline("tower.classes").retry(retry(2)).breaker(Arc::clone(&breaker)).build();
         let layer = ResilienceLayer::new(pipeline).classify(move |result: Result<&&str, &&str>| {
             if result == Ok(&"first") { class } else { Class::by_result(result) }
         });
@@ -197,7 +201,8 @@ async fn classes_say_what_is_retried_and_what_counts() {
     assert_eq!(run(Class::Success).await, ("first", 1, true));
     // The breaker has opened in between, so that the retry is refused.
     let breaker = breaker();
-    let pipeline = pipeline("tower.transient").retry(retry(2)).breaker(Arc::clone(&breaker)).build();
+    let pipeline =
+        pipeline("tower.transient").retry(retry(2)).breaker(Arc::clone(&breaker)).build();
     let layer = ResilienceLayer::new(pipeline).classify(|_: Result<&&str, &&str>| Class::TRANSIENT);
     let refused = layer.layer(Scripted::new([Ok("first")])).oneshot(1).await.unwrap_err();
     assert_eq!(refused.refusal().unwrap().refusal(), Refusal::Breaker);
@@ -222,7 +227,8 @@ async fn a_hint_of_the_classifier_is_waited_for() {
 async fn requests_are_limited_by_their_key() {
     let limits = KeyedRateLimiters::builder("tower.keys").permits(1).build();
     let pipeline = pipeline("tower.keys").rate_limits(limits).build();
-    let layer = ResilienceLayer::new(pipeline).key_by(|request: &u64| (*request > 0).then(|| Key::of(request)));
+    let layer = ResilienceLayer::new(pipeline)
+        .key_by(|request: &u64| (*request > 0).then(|| Key::of(request)));
     let mut service = layer.layer(service_fn(|request: u64| async move { Ok::<_, &str>(request) }));
     assert_eq!(service.call(1).await, Ok(1));
     assert!(service.call(1).await.is_err());
@@ -248,7 +254,8 @@ async fn losers_of_a_hedge_are_dropped_at_once() {
             Ok::<_, &str>("second")
         }
     });
-    let mut service = ResilienceLayer::new(pipeline("tower.hedge").hedge(hedge).build()).layer(inner);
+    let mut service =
+        ResilienceLayer::new(pipeline("tower.hedge").hedge(hedge).build()).layer(inner);
     assert_eq!(service.call(1).await, Ok("second"));
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     drop(service);
@@ -260,7 +267,8 @@ async fn a_request_that_is_dropped_leaks_no_permit_and_no_trial() {
     let bulkhead = Arc::new(Bulkhead::builder("tower.drop").max_concurrent(1).build());
     let breaker = Arc::new(CircuitBreaker::builder("tower.drop").half_open_max_calls(1).build());
     breaker.force_half_open();
-    let pipeline = pipeline("tower.drop").bulkhead(Arc::clone(&bulkhead)).breaker(Arc::clone(&breaker));
+    let pipeline =
+        pipeline("tower.drop").bulkhead(Arc::clone(&bulkhead)).breaker(Arc::clone(&breaker));
     let inner = Scripted::new([]);
     let state = Arc::clone(&inner.state);
     let mut service = ResilienceLayer::new(pipeline.build()).layer(inner);

@@ -424,9 +424,9 @@ impl Args {
     /// Whether the bulkhead may learn how a call ended: it finds its limit, or is a ready one, of which nobody knows
     /// here.
     pub(crate) fn bulkhead_learns(&self) -> bool {
-        self.bulkhead.as_ref().is_some_and(|bulkhead| {
-            bulkhead.keys().is_none_or(|keys| keys.adaptive.is_some())
-        })
+        self.bulkhead
+            .as_ref()
+            .is_some_and(|bulkhead| bulkhead.keys().is_none_or(|keys| keys.adaptive.is_some()))
     }
 
     /// Whether a fallback function takes the arguments over.
@@ -676,7 +676,8 @@ impl FromItem for Algorithm {
         const NAMES: [(&str, &str); 2] = [("gradient", "Gradient"), ("aimd", "Aimd")];
         let expr = item.scalar()?;
         let Expr::Lit(ExprLit { lit: Lit::Str(written), .. }) = expr else {
-            let message = "expected the name of an algorithm: `algorithm = \"gradient\"` or `\"aimd\"`";
+            let message =
+                "expected the name of an algorithm: `algorithm = \"gradient\"` or `\"aimd\"`";
             return Err(error(expr.span(), message));
         };
         let text = written.value();

@@ -2,7 +2,9 @@
 
 use quote::ToTokens;
 
-use super::args::{Args, Backoff, Breaker, Fallback, Found, Group, LastGood, Refusals, Retry, Window};
+use super::args::{
+    Args, Backoff, Breaker, Fallback, Found, Group, LastGood, Refusals, Retry, Window,
+};
 use crate::common::keys::{Callee, Code};
 use crate::common::pattern::Patterns;
 use crate::common::source::source;

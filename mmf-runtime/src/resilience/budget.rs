@@ -104,9 +104,7 @@ impl RetryBudget {
 
 impl fmt::Debug for RetryBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RetryBudget")
-            .field("share", &self.share())
-            .finish_non_exhaustive()
+        f.debug_struct("RetryBudget").field("share", &self.share()).finish_non_exhaustive()
     }
 }
 

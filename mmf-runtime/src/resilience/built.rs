@@ -111,7 +111,8 @@ impl fmt::Display for Joined {
         };
         let keyed = |max_keys: usize| format!(", key(…), max_keys = {max_keys})");
         let refusals = |refusals: Refusals| format!(", on_refusal({refusals}))");
-        let with = |text: String, more: String| text.strip_suffix(')').unwrap_or(&text).to_owned() + &more;
+        let with =
+            |text: String, more: String| text.strip_suffix(')').unwrap_or(&text).to_owned() + &more;
         let breaker = self.breaker.as_ref().map(|breaker| match breaker {
             One::ForAll(breaker) => with(breaker.describe(), refusals(self.fail_refusals)),
             One::ByKey(breakers) => {
@@ -154,8 +155,12 @@ pub(super) struct Built {
 }
 
 impl Built {
-    pub(super) fn new(name: CallName, location: &'static Location<'static>, joined: Joined) -> Self {
-        let description = joined.to_string();
+    pub(super) fn new(
+        name: CallName,
+        location: &'static Location<'static>,
+        description: String,
+        joined: Joined,
+    ) -> Self {
         let (counters, keyless) = (Counters::new(), AtomicBool::new(false));
         Self { name, location, description, counters, joined, keyless }
     }

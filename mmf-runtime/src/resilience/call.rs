@@ -86,7 +86,6 @@ impl<E, P> Call<'_, E, P> {
             },
         }
     }
-
 }
 
 /// A call through policies; see [`call`] and [`Pipeline::call`](super::Pipeline::call). `P` holds the policies, `F` is

@@ -269,7 +269,8 @@ impl fmt::Display for Refusals {
             Self::NONE => f.write_str("\"none\""),
             _ => {
                 let listed = Self::EACH.into_iter().filter(|refusal| self.contains(*refusal));
-                let names: Vec<_> = listed.map(|refusal| format!("{:?}", refusal.as_str())).collect();
+                let names: Vec<_> =
+                    listed.map(|refusal| format!("{:?}", refusal.as_str())).collect();
                 f.write_str(&names.join(", "))
             }
         }
@@ -385,7 +386,10 @@ mod tests {
         assert_eq!(format!("{:?}", Refusals::FAILURES), "{Timeout}");
         assert_eq!(Refusals::NONE, Refusals::of(&[]));
         assert_eq!(Refusals::RETRIED.to_string(), r#""timeout", "bulkhead", "rate_limit""#);
-        assert_eq!((Refusals::ALL.to_string(), Refusals::NONE.to_string()), ("\"all\"".into(), "\"none\"".into()));
+        assert_eq!(
+            (Refusals::ALL.to_string(), Refusals::NONE.to_string()),
+            ("\"all\"".into(), "\"none\"".into())
+        );
     }
 
     #[test]

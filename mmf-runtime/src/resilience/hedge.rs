@@ -74,7 +74,11 @@ impl HedgePolicy {
             Delay::Fixed(delay) => format!("delay = {:?}", mmf_rules::duration::text(*delay)),
             Delay::Percentile(percentile, _) => format!("percentile = {percentile:?}"),
         };
-        format!("hedge({when}, max_hedges = {}, budget = {:?})", self.max_hedges, self.budget.share())
+        format!(
+            "hedge({when}, max_hedges = {}, budget = {:?})",
+            self.max_hedges,
+            self.budget.share()
+        )
     }
 
     fn delay(&self) -> Option<Duration> {

@@ -155,9 +155,7 @@ impl<P: OfKey> Keyed<P> {
         let mut all = Vec::new();
         for shard in &self.shards {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            all.extend(
-                shard.iter().map(|(id, e)| (*id, e.label.clone(), Arc::clone(&e.policy))),
-            );
+            all.extend(shard.iter().map(|(id, e)| (*id, e.label.clone(), Arc::clone(&e.policy))));
         }
         all.sort_by(|(_, a, _), (_, b, _)| a.cmp(b));
         all
@@ -221,7 +219,9 @@ impl<P: OfKey> Keyed<P> {
                 used_since.push((used, id));
                 continue;
             }
-            let rank = entry.policy.rank();
+            // Somebody holds it who has not begun with it yet: new ones beside it would be one too many.
+            let is_held = Arc::strong_count(&entry.policy) > 1;
+            let rank = if is_held { Rank::Busy } else { entry.policy.rank() };
             candidates.push((rank, used, id));
             if rank == Rank::AsNew || candidates.len() == MOST_CANDIDATES {
                 break;

@@ -45,11 +45,13 @@ pub mod timeout;
 
 pub use backoff::{Backoff, BackoffStrategy};
 pub use breaker::{
-    BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, KeyedBreakersBuilder, OwnedTicket, Window,
+    BreakerState, CircuitBreaker, CircuitBreakerBuilder, KeyedBreakers, KeyedBreakersBuilder,
+    OwnedTicket, Window,
 };
 pub use budget::RetryBudget;
 pub use bulkhead::{
-    AdaptiveLimit, Bulkhead, BulkheadBuilder, KeyedBulkheads, KeyedBulkheadsBuilder, LimitAlgorithm, OwnedPermit,
+    AdaptiveLimit, Bulkhead, BulkheadBuilder, KeyedBulkheads, KeyedBulkheadsBuilder,
+    LimitAlgorithm, OwnedPermit,
 };
 pub use call::{Call, call};
 pub use class::Class;
@@ -59,15 +61,15 @@ pub use hedge::{HedgePolicy, HedgePolicyBuilder};
 pub use invalid::InvalidPolicy;
 pub use key::Key;
 pub use keyed::Keyed;
+pub use name::{CallName, KeyLabel, PolicyName};
 pub use observe::{CallEnded, Event, Observer, observe};
 pub use pipeline::{Pipeline, PipelineBuilder};
-pub use name::{CallName, KeyLabel, PolicyName};
 pub use rate_limit::{
     KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,
 };
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
-pub use time_left::left as time_left;
 pub use snapshot::{
     BreakerSnapshot, BulkheadSnapshot, KeySnapshot, Latency, OpenedBy, PolicySnapshot,
 };
+pub use time_left::left as time_left;

@@ -130,6 +130,7 @@ pub struct CallEnded<'e> {
 /// A place in the list of observers, which only grows: whoever is told once is told for as long as the program runs.
 struct Place {
     observer: &'static dyn Observer,
+    measures: bool,
     next: OnceLock<Box<Place>>,
 }
 
@@ -140,7 +141,7 @@ static MEASURED: AtomicBool = AtomicBool::new(false);
 pub fn observe(observer: &'static dyn Observer) {
     let measures = observer.measures_calls();
     let mut place = &FIRST;
-    let mut new = Box::new(Place { observer, next: OnceLock::new() });
+    let mut new = Box::new(Place { observer, measures, next: OnceLock::new() });
     // Where another was faster, behind it.
     while let Err(returned) = place.set(new) {
         new = returned;
@@ -155,16 +156,15 @@ pub fn observe(observer: &'static dyn Observer) {
     }
 }
 
-fn observers() -> impl Iterator<Item = &'static dyn Observer> {
-    let places = std::iter::successors(FIRST.get(), |place| place.next.get());
-    places.map(|place| place.observer)
+fn places() -> impl Iterator<Item = &'static Place> {
+    std::iter::successors(FIRST.get(), |place| place.next.get()).map(|place| &**place)
 }
 
 /// Tells all observers.
 #[inline]
 pub(crate) fn tell(event: &Event<'_>) {
     if FIRST.get().is_some() {
-        observers().for_each(|observer| observer.event(event));
+        places().for_each(|place| place.observer.event(event));
     }
 }
 
@@ -177,6 +177,5 @@ pub(crate) fn is_measured() -> bool {
 /// Tells those who measure calls.
 #[cold]
 pub(crate) fn tell_end(call: &CallEnded<'_>) {
-    let measuring = observers().filter(|observer| observer.measures_calls());
-    measuring.for_each(|observer| observer.call_ended(call));
+    places().filter(|place| place.measures).for_each(|place| place.observer.call_ended(call));
 }

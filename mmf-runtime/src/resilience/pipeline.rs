@@ -312,7 +312,8 @@ impl PipelineBuilder {
 
     #[track_caller]
     fn built(self) -> Pipeline {
-        let location = Location::caller();
-        Pipeline(registry::enlist(self.name, |name| Built::new(name, location, self.joined)))
+        let Self { name, joined } = self;
+        let (location, description) = (Location::caller(), joined.to_string());
+        Pipeline(registry::enlist(&name, |name| Built::new(name, location, description, joined)))
     }
 }

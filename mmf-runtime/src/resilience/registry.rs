@@ -498,31 +498,38 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// The pipelines that live. Under its lock there are handles alone: policies are built before and dropped after.
-static PIPELINES: Mutex<Vec<Weak<Built>>> = Mutex::new(Vec::new());
+/// The pipelines that live, each under a name of its own. Under its lock there are handles, names and counters alone:
+/// policies are built before and dropped after.
+static PIPELINES: Mutex<Vec<(PolicyName, Weak<Built>)>> = Mutex::new(Vec::new());
 
 /// Every pipeline that lives.
 fn pipelines() -> Vec<Arc<Built>> {
     let pipelines = PIPELINES.lock().unwrap_or_else(PoisonError::into_inner);
-    pipelines.iter().filter_map(Weak::upgrade).collect()
+    pipelines.iter().filter_map(|(_, built)| built.upgrade()).collect()
 }
 
-/// Puts a pipeline on the list, under a name of its own.
-pub(super) fn enlist(name: PolicyName, build: impl FnOnce(CallName) -> Built) -> Arc<Built> {
-    let living = pipelines();
-    let taken = |name: &str| {
-        known().by_name.contains_key(name) || living.iter().any(|other| other.name.as_str() == name)
-    };
-    let own = |count: u32| if count == 1 { name.clone() } else { format!("{name}#{count}").into() };
-    let free = (1..).map(own).find(|own| !taken(own)).unwrap_or_else(|| name.clone());
-    if free != name {
-        events::conflict(&format!("a policy named {name:?} is there already: a pipeline of this name is listed as {free:?}"));
-    }
-    let built = Arc::new(build(free.into()));
+/// Puts a pipeline on the list, under a name of its own, which `finish` gives it; nothing of the user's runs there.
+pub(super) fn enlist(name: &PolicyName, finish: impl FnOnce(CallName) -> Built) -> Arc<Built> {
+    let sites = &known().by_name;
     let mut pipelines = PIPELINES.lock().unwrap_or_else(PoisonError::into_inner);
     // Those that are gone make room: their number is bounded by that of the living.
-    pipelines.retain(|other| other.strong_count() > 0);
-    pipelines.push(Arc::downgrade(&built));
+    pipelines.retain(|(_, other)| other.strong_count() > 0);
+    let taken = |name: &PolicyName| {
+        sites.contains_key(name.as_str()) || pipelines.iter().any(|(other, _)| other == name)
+    };
+    let own = |count: u32| match count {
+        1 => name.clone(),
+        _ => format!("{name}#{count}").into(),
+    };
+    let own = (1..).map(own).find(|own| !taken(own)).unwrap_or_else(|| name.clone());
+    let built = Arc::new(finish(own.clone().into()));
+    pipelines.push((own.clone(), Arc::downgrade(&built)));
+    drop(pipelines);
+    if own != *name {
+        events::conflict(&format!(
+            "a policy named {name:?} is there already: a pipeline of this name is listed as {own:?}"
+        ));
+    }
     built
 }
 

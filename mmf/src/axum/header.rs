@@ -20,7 +20,8 @@ pub(super) fn timeout(headers: &HeaderMap, name: &HeaderName) -> Said {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Said::Nothing };
     let text = value.to_str().ok().filter(|_| values.next().is_none());
-    match text.map(|text| text.trim().parse::<u64>()) {
+    let digits = text.map(str::trim).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.map(str::parse::<u64>) {
         Some(Ok(millis)) if millis <= LONGEST => Said::Time(Duration::from_millis(millis)),
         _ => Said::Nonsense,
     }
@@ -44,7 +45,9 @@ mod tests {
         assert_eq!(said(&[]), Said::Nothing);
         assert_eq!(said(&["0"]), Said::Time(Duration::ZERO));
         assert_eq!(said(&["1500"]), Said::Time(Duration::from_millis(1500)));
-        for nonsense in ["", "-1", "1.5", "NaN", "2s", "99999999999", "99999999999999999999999"] {
+        for nonsense in
+            ["", "+5", "-1", "1.5", "NaN", "2s", "99999999999", "99999999999999999999999"]
+        {
             assert_eq!(said(&[nonsense]), Said::Nonsense, "{nonsense}");
         }
         assert_eq!(said(&["1", "1"]), Said::Nonsense, "nothing tells which");

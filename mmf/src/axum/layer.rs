@@ -10,21 +10,12 @@ use mmf_runtime::resilience::{Bulkhead, Held, Key, KeyedRateLimiters};
 use tower_layer::Layer;
 
 use super::service::Served;
-
-type KeyFn = Box<dyn Fn(&Request) -> Option<Key> + Send + Sync>;
+use super::settings::Settings;
 
 /// What each request of a service gets; see the [module](super).
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is put around routes"]
 pub struct ServiceLayer(Arc<Settings>);
-
-pub(super) struct Settings {
-    pub(super) name: &'static str,
-    pub(super) timeout_header: Option<HeaderName>,
-    pub(super) max_deadline: Option<Duration>,
-    pub(super) shed: Option<Held<'static, Bulkhead>>,
-    pub(super) limit: Option<(Held<'static, KeyedRateLimiters>, KeyFn)>,
-}
 
 impl ServiceLayer {
     /// Logs and ids, nothing else yet.

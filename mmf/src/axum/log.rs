@@ -49,9 +49,18 @@ impl Log {
             ),
             status => warn!(
                 target: "mmf::http", operation, phase = "end", service, request_id, duration_ms, status,
-                success = false, "{operation} {}", if status.is_some() { "failed" } else { "cancelled" }
+                success = false, "{operation} {}", ending(status)
             ),
         }
+    }
+}
+
+/// How a request ended that did not succeed.
+fn ending(status: Option<u16>) -> &'static str {
+    match status {
+        Some(_) => "failed",
+        None if std::thread::panicking() => "panicked",
+        None => "cancelled",
     }
 }
 

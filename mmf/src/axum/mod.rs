@@ -30,6 +30,7 @@ mod layer;
 mod log;
 mod problem;
 mod service;
+mod settings;
 
 pub use layer::ServiceLayer;
 pub use problem::Problem;

@@ -121,7 +121,7 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(after) = self.retry_after {
             // At least one: none at all would have everybody back at once.
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         response
@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_body_is_as_the_rfc_has_it() {
-        let problem = Problem::new(StatusCode::NOT_FOUND).detail("no user 7").kind("https://e.org/user");
+        let problem =
+            Problem::new(StatusCode::NOT_FOUND).detail("no user 7").kind("https://e.org/user");
         let body: serde_json::Value = serde_json::to_value(&problem).unwrap();
         assert_eq!(
             body,

@@ -9,14 +9,14 @@ use std::task::{Context, Poll};
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use mmf_runtime::resilience::{self, ResilienceError};
 use tower_service::Service;
 
 use super::header::{self, Said};
-use super::layer::Settings;
 use super::log::Log;
 use super::problem::Problem;
+use super::settings::Settings;
 use crate::correlation;
 use crate::slot::Slot;
 
@@ -71,14 +71,16 @@ where
         ResponseFuture(Box::pin(async move {
             let context = correlation::from_headers(request.headers());
             let id = context.id.clone();
-            let log = Log::begin(settings.name, operation(&request), id.as_str());
-            let served = settings.serve(request, inner, &log);
-            let mut response = correlation::scope(context, served).await;
-            if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-                response.headers_mut().insert(correlation::header(), id);
-            }
-            log.end(response.status());
-            Ok(response)
+            let served = async {
+                let log = Log::begin(settings.name, operation(&request), id.as_str());
+                let mut response = settings.serve(request, inner, &log).await;
+                if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+                    response.headers_mut().insert(correlation::header(), id);
+                }
+                log.end(response.status());
+                response
+            };
+            Ok(correlation::scope(context, served).await)
         }))
     }
 }
@@ -86,7 +88,20 @@ where
 /// Method and route: not the path, of which there are as many as callers think of.
 fn operation(request: &Request) -> String {
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
-    format!("{} {route}", request.method())
+    // Others are any word that a caller thinks of.
+    let method = match *request.method() {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::CONNECT => request.method().as_str(),
+        _ => "other",
+    };
+    format!("{method} {route}")
 }
 
 impl Settings {
@@ -100,22 +115,27 @@ impl Settings {
         }
     }
 
-    async fn admit<S>(&self, request: Request, inner: S, log: &Log) -> Result<Response, ResilienceError>
+    async fn admit<S>(
+        &self,
+        request: Request,
+        inner: S,
+        log: &Log,
+    ) -> Result<Response, ResilienceError>
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
-        if let Some((limits, key)) = &self.limit
-            && let Some(key) = key(&request)
-        {
-            limits.get_key(&key).acquire().await?;
-        }
-        let _permit = match &self.shed {
-            Some(bulkhead) => Some(bulkhead.acquire().await?),
-            None => None,
-        };
         let limit = self.deadline(&request, log);
+        let key = self.limit.as_ref().and_then(|(limits, key)| Some((limits, key(&request)?)));
         let parts = Slot::new((request, inner));
+        // Under the deadline are the waits for a permit and for room as well.
         let run = || async {
+            if let Some((limits, key)) = &key {
+                limits.get_key(key).acquire().await?;
+            }
+            let _permit = match &self.shed {
+                Some(bulkhead) => Some(bulkhead.acquire().await?),
+                None => None,
+            };
             let (request, mut inner) = parts.take().expect("a request is served once");
             let Ok(response) = inner.call(request).await;
             Ok(response)

@@ -22,7 +22,7 @@ pub(super) async fn make_repeatable(request: &mut Request, limit: usize) {
     let (mut body, mut read, mut length) = (body, VecDeque::new(), 0);
     *request.body_mut() = Some(loop {
         match body.frame().await {
-            None if read.iter().all(Frame::is_data) => break joined(read, length),
+            None if read.iter().all(Frame::is_data) => break joined(&read, length),
             None => break Body::wrap(Rest::of(read, None)),
             Some(Ok(frame)) => {
                 length += frame.data_ref().map_or(0, Bytes::len);
@@ -36,7 +36,7 @@ pub(super) async fn make_repeatable(request: &mut Request, limit: usize) {
     });
 }
 
-fn joined(read: VecDeque<Frame<Bytes>>, length: usize) -> Body {
+fn joined(read: &VecDeque<Frame<Bytes>>, length: usize) -> Body {
     let mut bytes = Vec::with_capacity(length);
     for data in read.iter().filter_map(Frame::data_ref) {
         bytes.extend_from_slice(data);

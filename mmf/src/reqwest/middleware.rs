@@ -5,8 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use ::reqwest::{Request, Response};
 use async_trait::async_trait;
-use http::header::{HeaderName, HeaderValue};
 use http::Extensions;
+use http::header::{HeaderName, HeaderValue};
 use mmf_runtime::resilience::{Class, Key, Pipeline, ResilienceError, time_left};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 

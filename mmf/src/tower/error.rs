@@ -7,7 +7,6 @@ use mmf_runtime::resilience::ResilienceError;
 
 /// What a service behind policies fails with: the refusal of a policy, or its own error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Error<E> {
     /// A policy refused the request or cut it short.
     Refused(ResilienceError),

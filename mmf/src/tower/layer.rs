@@ -8,70 +8,9 @@ use tower_layer::Layer;
 
 use super::error::NotRepeatable;
 use super::service::Resilience;
-
-/// Requests are cloned for each attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct ByClone;
-
-/// Requests are copied by a function.
-#[derive(Clone, Copy, Debug)]
-pub struct ByReplay<F>(pub(super) F);
-
-/// Requests are sent once.
-#[derive(Clone, Copy, Debug)]
-pub struct Once;
-
-/// A response is a success, an error transient: where no classifier is given.
-#[derive(Clone, Copy, Debug)]
-pub struct ResultClass;
-
-/// Requests have no key: where no function for it is given.
-#[derive(Clone, Copy, Debug)]
-pub struct NoKey;
-
-/// What a response or an error is to the breaker and to the retry.
-pub trait Classify<Response, E> {
-    /// Its class.
-    fn class(&self, result: Result<&Response, &E>) -> Class;
-}
-
-impl<Response, E> Classify<Response, E> for ResultClass {
-    fn class(&self, result: Result<&Response, &E>) -> Class {
-        Class::by_result(result)
-    }
-}
-
-/// Classifies by a function.
-#[derive(Clone, Copy, Debug)]
-pub struct ClassBy<F>(F);
-
-impl<Response, E, F: Fn(Result<&Response, &E>) -> Class> Classify<Response, E> for ClassBy<F> {
-    fn class(&self, result: Result<&Response, &E>) -> Class {
-        (self.0)(result)
-    }
-}
-
-/// The key of a request, for what is by key.
-pub trait KeyOf<Request> {
-    /// It, where there is one.
-    fn key(&self, request: &Request) -> Option<Key>;
-}
-
-impl<Request> KeyOf<Request> for NoKey {
-    fn key(&self, _: &Request) -> Option<Key> {
-        None
-    }
-}
-
-/// Asks a function for the key.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyBy<F>(F);
-
-impl<Request, F: Fn(&Request) -> Option<Key>> KeyOf<Request> for KeyBy<F> {
-    fn key(&self, request: &Request) -> Option<Key> {
-        (self.0)(request)
-    }
-}
+use super::settings::{
+    ByClone, ByReplay, ClassBy, KeyBy, NoKey, Once, ResultClass, Settings, Shared,
+};
 
 /// Puts a [`Pipeline`] around a service.
 ///
@@ -97,14 +36,7 @@ impl<Request, F: Fn(&Request) -> Option<Key>> KeyOf<Request> for KeyBy<F> {
 /// # is_layer::<()>(layer);
 /// ```
 #[must_use = "a layer does nothing until it is put around a service"]
-pub struct ResilienceLayer<R = ByClone, C = ResultClass, K = NoKey>(Arc<Settings<R, C, K>>);
-
-pub(super) struct Settings<R, C, K> {
-    pub(super) pipeline: Pipeline,
-    pub(super) replay: R,
-    pub(super) class: C,
-    pub(super) key: K,
-}
+pub struct ResilienceLayer<R = ByClone, C = ResultClass, K = NoKey>(Shared<R, C, K>);
 
 impl ResilienceLayer {
     /// Around requests that are `Clone`, or that [`replay`](Self::replay) copies.
@@ -177,7 +109,8 @@ impl<R, C, K> ResilienceLayer<R, C, K> {
 }
 
 impl<C: Clone, K: Clone> ResilienceLayer<ByClone, C, K> {
-    /// Another copy of a request, in place of its `Clone`; for one that has none there is one attempt.
+    /// Another copy of a request, in place of its `Clone`; for one that has none there is one attempt. One that was
+    /// copied once has to be copied each time: a call panics otherwise.
     pub fn replay<Request, F>(self, replay: F) -> ResilienceLayer<ByReplay<F>, C, K>
     where
         F: Fn(&Request) -> Option<Request>,
@@ -206,6 +139,3 @@ impl<S, R, C, K> Layer<S> for ResilienceLayer<R, C, K> {
         Resilience::new(inner, Arc::clone(&self.0))
     }
 }
-
-/// Keeps the parameters of the settings in one place.
-pub(super) type Shared<R, C, K> = Arc<Settings<R, C, K>>;

@@ -21,11 +21,12 @@ mod error;
 mod layer;
 mod replay;
 mod service;
+mod settings;
 
 pub use error::{Error, NotRepeatable};
 pub use layer::ResilienceLayer;
 #[doc(hidden)]
-pub use layer::{ByClone, ByReplay, ClassBy, Classify, KeyBy, KeyOf, NoKey, Once, ResultClass};
-#[doc(hidden)]
 pub use replay::Replay;
 pub use service::{Resilience, ResponseFuture};
+#[doc(hidden)]
+pub use settings::{ByClone, ByReplay, ClassBy, Classify, KeyBy, KeyOf, NoKey, Once, ResultClass};

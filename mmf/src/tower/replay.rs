@@ -1,6 +1,6 @@
 //! How a request is sent more than once.
 
-use super::layer::{ByClone, ByReplay, Once};
+use super::settings::{ByClone, ByReplay, Once};
 
 /// Another copy of a request, where there can be one.
 #[diagnostic::on_unimplemented(

@@ -10,8 +10,8 @@ use mmf_runtime::resilience::{Class, ResilienceError};
 use tower_service::Service;
 
 use super::error::Error;
-use super::layer::{Classify, KeyOf, Shared};
 use super::replay::Replay;
+use super::settings::{Classify, KeyOf, Shared};
 use crate::copies::Copies;
 use crate::slot::{ONE_TASK, Slot};
 

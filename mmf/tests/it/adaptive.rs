@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mmf::resilience::{
-    AdaptiveLimit, Bulkhead, LimitAlgorithm, Pipeline, call, policy,
-};
+use mmf::resilience::{AdaptiveLimit, Bulkhead, LimitAlgorithm, Pipeline, call, policy};
 use mmf::resilient;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -51,7 +49,12 @@ async fn serve(dependency: &Rc<RefCell<Dependency>>) {
 
 /// Three times the load of a capacity for so many seconds: the mean of the limit and what was served, both as a share
 /// of the capacity, without the first second, in which the limit is found.
-async fn overload(bulkhead: &Rc<Bulkhead>, dependency: &Rc<RefCell<Dependency>>, capacity: usize, seconds: u32) -> (f64, f64) {
+async fn overload(
+    bulkhead: &Rc<Bulkhead>,
+    dependency: &Rc<RefCell<Dependency>>,
+    capacity: usize,
+    seconds: u32,
+) -> (f64, f64) {
     dependency.borrow_mut().capacity = capacity;
     let (mut limits, mut served_before) = (Vec::new(), 0);
     // Every millisecond 0.3 of the capacity arrive.
@@ -96,10 +99,12 @@ async fn the_limit_stays_near_the_capacity_and_follows_it() {
 #[tokio::test(start_paused = true)]
 async fn an_hour_without_calls_changes_nothing() {
     let bulkhead = Bulkhead::builder("a").max_concurrent(33).adaptive(AdaptiveLimit::new()).build();
-    let run = |millis| call("idle").bulkhead(&bulkhead).run(move || async move {
-        tokio::time::sleep(Duration::from_millis(millis)).await;
-        Ok::<_, Error>(())
-    });
+    let run = |millis| {
+        call("idle").bulkhead(&bulkhead).run(move || async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok::<_, Error>(())
+        })
+    };
     for _ in 0..50 {
         run(10).await.unwrap();
     }
@@ -197,7 +202,8 @@ async fn dropped_calls_teach_nothing_and_leave_nothing_in_flight() {
     let bulkhead = Bulkhead::builder("dropped").max_concurrent(1000).adaptive(aimd).build();
     let pipeline = Pipeline::builder("adaptive.dropped").bulkhead(bulkhead).build();
     let hung = Script::new([Hang]);
-    let mut calls: Vec<_> = (0..1000).map(|_| Box::pin(pipeline.call().run(|| hung.play()))).collect();
+    let mut calls: Vec<_> =
+        (0..1000).map(|_| Box::pin(pipeline.call().run(|| hung.play()))).collect();
     for call in &mut calls {
         assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());
     }
@@ -242,5 +248,9 @@ fn values_that_can_never_work_are_refused_or_cut() {
     assert_eq!(refused, "`max` of 5 is below `min` of 9");
     let refused = builder(AdaptiveLimit::new().min(0)).try_build().unwrap_err().to_string();
     assert_eq!(refused, "`min` must be at least 1");
-    assert_eq!(builder(AdaptiveLimit::new().min(20)).build().limit(), 20, "nobody said where to begin");
+    assert_eq!(
+        builder(AdaptiveLimit::new().min(20)).build().limit(),
+        20,
+        "nobody said where to begin"
+    );
 }

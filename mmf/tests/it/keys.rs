@@ -42,7 +42,11 @@ async fn a_wait_for_a_permit_by_key_lasts_as_long_as_it_may() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bulkhead_by_key_is_full_for_its_key_alone() {
-    #[resilient(name = "keys.bulkhead", bulkhead(key(host), max_concurrent = 1, max_keys = 9), timeout = "9s")]
+    #[resilient(
+        name = "keys.bulkhead",
+        bulkhead(key(host), max_concurrent = 1, max_keys = 9),
+        timeout = "9s"
+    )]
     async fn fetch(host: &str) -> Result<u32, Error> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(host.len() as u32)
@@ -76,7 +80,7 @@ async fn the_worst_keys_come_first() {
         name = "keys.worst",
         breaker(key(host), failure_threshold = 2),
         rate_limit(key(host), permits = 2),
-        bulkhead(key(host), max_concurrent = 3, adaptive(max = 5)),
+        bulkhead(key(host), max_concurrent = 3, adaptive(max = 5))
     )]
     async fn fetch(host: &str, step: Result<u32, Error>) -> Result<u32, Error> {
         step
@@ -102,7 +106,11 @@ async fn the_worst_keys_come_first() {
 
 #[test]
 fn what_is_by_key_is_described() {
-    #[resilient(name = "keys.described", rate_limit(key(id), permits = 3), bulkhead(key(id), adaptive))]
+    #[resilient(
+        name = "keys.described",
+        rate_limit(key(id), permits = 3),
+        bulkhead(key(id), adaptive)
+    )]
     async fn f(id: u64) -> Result<u64, Error> {
         Ok(id)
     }

@@ -150,7 +150,10 @@ async fn one_key_serves_all_that_is_by_key() {
     assert!(call("a.example").await.unwrap_err().is_refusal(), "open for its key");
     assert_eq!(call("b.example").await, Err(Error::Busy), "closed for another");
     let keys = pipeline.policy().keys();
-    assert_eq!(keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>(), ["a.example", "b.example"]);
+    assert_eq!(
+        keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>(),
+        ["a.example", "b.example"]
+    );
     assert_eq!(keys[0].breaker.unwrap().state, BreakerState::Open);
     assert_eq!(keys[0].bulkhead.unwrap().limit, 3);
     assert_eq!(pipeline.policy().snapshot().breaker.unwrap().failures, 2);
@@ -209,7 +212,8 @@ async fn a_call_without_a_key_is_not_limited() {
 
 #[tokio::test]
 async fn it_runs_on_other_tasks() {
-    let pipeline = Pipeline::builder("pipeline.tasks").timeout(secs(9)).retry(retry().build()).build();
+    let pipeline =
+        Pipeline::builder("pipeline.tasks").timeout(secs(9)).retry(retry().build()).build();
     let tasks = (0..4).map(|n: u32| {
         let pipeline = pipeline.clone();
         tokio::spawn(async move {

@@ -233,9 +233,9 @@ impl Expansion<'_> {
         let body = quote_spanned!(*span=> #invocation.body_blocking(|| -> #ret { #body }));
         let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (self.bulkhead(), private("__mmf_permit"));
-            let learn = self.learn(&permit).map(|learn| {
-                quote!(let mut #permit = ::core::option::Option::Some(#permit); #learn)
-            });
+            let learn = self.learn(&permit).map(
+                |learn| quote!(let mut #permit = ::core::option::Option::Some(#permit); #learn),
+            );
             quote! {
                 match #invocation.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::Admission;
-use crate::resilience::outcome::Counted;
 use super::config::{self, Config};
 use super::state::{BreakerState, Cause, Change, Word};
 use super::window::{BUCKETS, Seen, Window};
@@ -22,6 +21,7 @@ use crate::clock;
 use crate::resilience::error::ResilienceError;
 use crate::resilience::events;
 use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::outcome::Counted;
 use crate::resilience::snapshot::{BreakerSnapshot, OpenedBy};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;

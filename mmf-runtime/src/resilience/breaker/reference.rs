@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tokio::time::advance;
 
 use super::{BreakerState, CircuitBreaker, Ticket};
-use crate::resilience::outcome::Counted;
 use crate::clock;
+use crate::resilience::outcome::Counted;
 
 #[derive(Clone, Copy, Debug)]
 struct Settings {

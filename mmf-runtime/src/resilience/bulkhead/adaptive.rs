@@ -7,12 +7,11 @@
 //! falls with the limit, as a call that began before a change tells nothing of it. `"aimd"` knows failures and
 //! timeouts alone: one more call for each round of successes, a tenth less for each failure (Chiu and Jain, 1989).
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock;
 use crate::resilience::invalid::Check;
-use crate::sync::{Mutex, MutexGuard, lock, try_lock};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 /// Between which limits an adaptive bulkhead seeks its own, and by what.
 ///
@@ -98,6 +97,8 @@ pub(super) struct Finder {
     /// Under its lock there is arithmetic alone. A success does not wait for it: where another call is being learned
     /// from, it teaches nothing.
     state: Mutex<State>,
+    /// Counts the calls that begin while the limit is not felt.
+    unfelt: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -131,7 +132,7 @@ const BACKOFF: f64 = 0.9;
 impl Finder {
     pub(super) fn new(range: AdaptiveLimit, begin: u32) -> Self {
         let state = State { limit: f64::from(begin), least: [Least::default(); SPANS as usize] };
-        Self { range, state: Mutex::new(state) }
+        Self { range, state: Mutex::new(state), unfelt: AtomicU64::new(0) }
     }
 
     pub(super) fn describe(&self) -> String {
@@ -147,59 +148,68 @@ impl Finder {
     /// felt, and each eighth of the others, so that the least is known.
     #[inline]
     pub(super) fn begin(&self, running: u32, limit: u32) -> u64 {
-        thread_local! {
-            static UNMEASURED: Cell<u32> = const { Cell::new(0) };
-        }
         if self.range.algorithm == LimitAlgorithm::Aimd {
             return 0;
         }
         if !is_felt(running, limit) {
-            let unmeasured = UNMEASURED.get();
-            UNMEASURED.set(unmeasured.wrapping_add(1));
-            if unmeasured % 8 != 0 {
+            // Relaxed, and no exchange: one that two threads count at once is one measured more or less.
+            let unfelt = self.unfelt.load(Ordering::Relaxed);
+            self.unfelt.store(unfelt.wrapping_add(1), Ordering::Relaxed);
+            if unfelt % 8 != 0 {
                 return 0;
             }
         }
         clock::nanos().max(1)
     }
 
-    /// Learns from a call that began so and ended while so many were running, itself included; the limit, where it
-    /// is another now.
+    /// Learns from a call that began so and ended while so many were running, itself included. Where that finds another
+    /// limit it is in `limit`, by what was learned last.
     #[inline]
-    pub(super) fn learn(&self, began: u64, ended: Ended, running: u32, limit: u32) -> Option<u32> {
+    pub(super) fn learn(
+        &self,
+        began: u64,
+        ended: Ended,
+        running: u32,
+        limit: &AtomicU64,
+    ) -> Option<u32> {
+        let felt = is_felt(running, limit.load(Ordering::Relaxed) as u32);
         match (self.range.algorithm, ended) {
             (LimitAlgorithm::Gradient, Ended::OutOfTime)
             | (LimitAlgorithm::Aimd, Ended::OutOfTime | Ended::Badly) => {
-                self.back_off(lock(&self.state))
+                self.back_off(lock(&self.state), limit)
             }
-            (LimitAlgorithm::Aimd, Ended::Well) if is_felt(running, limit) => {
+            (LimitAlgorithm::Aimd, Ended::Well) if felt => {
                 let mut state = try_lock(&self.state)?;
                 let grown = state.limit + 1.0 / state.limit;
-                self.set(&mut state, grown)
+                self.set(&mut state, grown, limit)
             }
             (LimitAlgorithm::Gradient, Ended::Well | Ended::Badly) if began != 0 => {
                 let now = clock::nanos();
                 // A clock that ran back measured nothing.
                 let latency = now.checked_sub(began)?;
                 let mut state = try_lock(&self.state)?;
-                let new = state.gradient(latency, now, ended, is_felt(running, limit))?;
-                self.set(&mut state, new)
+                let new = state.gradient(latency, now, ended, felt)?;
+                self.set(&mut state, new, limit)
             }
             _ => None,
         }
     }
 
     #[cold]
-    fn back_off(&self, mut state: MutexGuard<'_, State>) -> Option<u32> {
+    fn back_off(&self, mut state: MutexGuard<'_, State>, limit: &AtomicU64) -> Option<u32> {
         let less = state.limit * BACKOFF;
-        self.set(&mut state, less)
+        self.set(&mut state, less, limit)
     }
 
-    fn set(&self, state: &mut State, limit: f64) -> Option<u32> {
+    /// Under the lock, so that what is published is what was found last.
+    fn set(&self, state: &mut State, found: f64, limit: &AtomicU64) -> Option<u32> {
         let before = state.limit as u32;
-        state.limit = limit.clamp(f64::from(self.range.min), f64::from(self.range.max));
+        state.limit = found.clamp(f64::from(self.range.min), f64::from(self.range.max));
         let after = state.limit as u32;
-        (after != before).then_some(after)
+        (after != before).then(|| {
+            limit.store(u64::from(after), Ordering::Relaxed);
+            after
+        })
     }
 }
 
@@ -249,10 +259,16 @@ mod tests {
     }
 
     /// A call of so many milliseconds beside `running - 1` others.
-    async fn call(finder: &Finder, millis: u64, ended: Ended, running: u32, limit: u32) -> Option<u32> {
+    async fn call(
+        finder: &Finder,
+        millis: u64,
+        ended: Ended,
+        running: u32,
+        limit: u32,
+    ) -> Option<u32> {
         let began = finder.begin(running, limit);
         advance(Duration::from_millis(millis)).await;
-        finder.learn(began, ended, running, limit)
+        finder.learn(began, ended, running, &AtomicU64::new(u64::from(limit)))
     }
 
     #[test]

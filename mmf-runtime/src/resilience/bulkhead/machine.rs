@@ -229,9 +229,10 @@ impl Bulkhead {
     }
 
     pub(in crate::resilience) fn describe(&self) -> String {
-        let adaptive = self.finder.as_ref().map_or_else(String::new, |finder| {
-            format!(", {}", finder.describe())
-        });
+        let adaptive = self
+            .finder
+            .as_ref()
+            .map_or_else(String::new, |finder| format!(", {}", finder.describe()));
         format!(
             "bulkhead(max_concurrent = {}, max_queue = {}, max_wait = {:?}{adaptive})",
             self.limit(),
@@ -349,11 +350,21 @@ impl Bulkhead {
     /// Gives a permit back, or on to the first in the queue where no more run than may.
     #[inline]
     fn leave(&self) {
-        let left = self.update(|load| {
-            let stays = load.queued() == 0 || load.running() > self.most();
-            stays.then(|| load.0 - Load::ONE_RUNNING)
-        });
+        let left = self.update(|load| (load.queued() == 0).then(|| load.0 - Load::ONE_RUNNING));
         if !left {
+            self.leave_the_queue_behind();
+        }
+    }
+
+    /// Somebody waits: the permit goes on to it, unless the limit has shrunk below those who run.
+    #[cold]
+    fn leave_the_queue_behind(&self) {
+        let shrunk =
+            self.update(|load| (load.running() > self.most()).then(|| load.0 - Load::ONE_RUNNING));
+        if shrunk {
+            // The limit may have grown in between, when there was no room yet for who waits.
+            self.admit_waiting();
+        } else {
             self.hand_over();
         }
     }
@@ -377,17 +388,16 @@ impl Bulkhead {
     #[inline]
     fn learn(&self, began: u64, ended: Ended) {
         if let Some(finder) = &self.finder {
-            let found = finder.learn(began, ended, self.load().running(), self.most());
-            if let Some(limit) = found {
-                self.limit_to(limit);
+            let running = self.load().running();
+            if finder.learn(began, ended, running, &self.limit).is_some() {
+                self.admit_waiting();
             }
         }
     }
 
-    /// Sets another limit. Those who run go on; those who wait come in as far as there is room now.
+    /// Lets those in who wait, as far as there is room by the limit of the moment. Those who run go on.
     #[cold]
-    fn limit_to(&self, limit: u32) {
-        self.limit.store(u64::from(limit), Ordering::Relaxed);
+    fn admit_waiting(&self) {
         while let Some(waiter) = self.admit_first() {
             waiter.waker.wake();
         }

@@ -11,7 +11,7 @@ mod machine;
 pub use adaptive::{AdaptiveLimit, LimitAlgorithm};
 pub use builder::BulkheadBuilder;
 pub use keyed::{KeyedBulkheads, KeyedBulkheadsBuilder};
+pub(crate) use machine::Queued;
 #[doc(hidden)]
 pub use machine::learn;
-pub(crate) use machine::Queued;
 pub use machine::{Bulkhead, OwnedPermit, Permit};
