@@ -155,7 +155,7 @@ impl Finder {
             // Relaxed, and no exchange: one that two threads count at once is one measured more or less.
             let unfelt = self.unfelt.load(Ordering::Relaxed);
             self.unfelt.store(unfelt.wrapping_add(1), Ordering::Relaxed);
-            if unfelt % 8 != 0 {
+            if !unfelt.is_multiple_of(8) {
                 return 0;
             }
         }
