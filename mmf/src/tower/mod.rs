@@ -1,4 +1,4 @@
-//! Layers for [tower](https://docs.rs/tower): policies around any service, correlation ids, deadlines, faults.
+//! A layer for [tower](https://docs.rs/tower): policies around any service.
 //!
 //! ```
 //! use std::time::Duration;
