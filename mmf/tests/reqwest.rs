@@ -109,6 +109,8 @@ fn client(pipeline: PipelineBuilder) -> ClientWithMiddleware {
 }
 
 fn with(resilience: Resilience) -> ClientWithMiddleware {
+    // With all features another crate has turned on TLS for every client, without a provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap())
         .with(resilience)
         .build()

@@ -161,7 +161,7 @@ async fn what_cannot_be_cloned_is_sent_once_or_replayed() {
         ResilienceLayer::once(pipeline("tower.once").timeout(Duration::from_secs(1)).build());
     assert_eq!(once.unwrap().layer(service()).oneshot(Order(1)).await, Err(Error::Inner("busy")));
     let replayed = ResilienceLayer::new(pipeline("tower.replay").retry(retry(3)).build())
-        .replay(|order: &Order| (order.0 != 3).then(|| Order(order.0)));
+        .replay(|order: &Order| (order.0 != 3).then_some(Order(order.0)));
     for order in [Order(2), Order(3)] {
         let answer = replayed.clone().layer(service()).oneshot(order).await;
         assert_eq!(answer, Err(Error::Inner("busy")));

@@ -207,7 +207,6 @@ impl<'d> Place<'d> {
 #[cfg(test)]
 mod tests {
     use super::super::document::Document;
-    use super::*;
 
     fn resolved(text: &str, from: &str, reference: &str) -> Result<String, String> {
         let document = Document::parse(text).unwrap();
