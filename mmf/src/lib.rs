@@ -58,6 +58,8 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[cfg(any(feature = "reqwest", feature = "tower"))]
+mod attempt;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "chaos")]

@@ -184,6 +184,14 @@ pub fn never_opens(failures: u32, failure_rate: f64, by_slowness: bool) -> Optio
     })
 }
 
+/// What is wrong with a share of slow calls, where nothing says what slow is.
+pub fn slow_rate(has_threshold: bool) -> Option<String> {
+    (!has_threshold).then(|| {
+        "`slow_call_rate_threshold` does nothing without `slow_call_threshold`, which says what slow is"
+            .into()
+    })
+}
+
 /// A percentile that something can be longer than, and shorter.
 ///
 /// # Errors

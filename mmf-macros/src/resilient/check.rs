@@ -163,12 +163,8 @@ fn retry(args: &Args, errors: &mut Errors) {
         &["timeout", "bulkhead", "rate_limit", "breaker", "all", "none"],
         errors,
     );
-    let written = |value: &Option<Value<Duration>>, default| match value {
-        None => Some(default),
-        Some(value) => value.literal().copied(),
-    };
-    let base = written(&keys.base_delay, Duration::from_secs(1));
-    let max = written(&keys.max_delay, Duration::from_mins(1));
+    let base = written(keys.base_delay.as_ref(), Duration::from_secs(1));
+    let max = written(keys.max_delay.as_ref(), Duration::from_mins(1));
     if let (Some(base), Some(max)) = (base, max)
         && let Some(wrong) = keys.max_delay.as_ref().or(keys.base_delay.as_ref())
     {
@@ -234,21 +230,25 @@ fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
         errors.extend(never.map(|message| error(span, message)));
     }
     if let (Some(rate), None) = (&keys.slow_call_rate_threshold, &keys.slow_call_threshold) {
-        errors.push(
-            rate.span(),
-            "`slow_call_rate_threshold` does nothing without `slow_call_threshold`, which says what \
-             slow is",
-        );
+        errors.extend(mmf_rules::slow_rate(false).map(|message| error(rate.span(), message)));
+    }
+}
+
+/// The value of a key as the compiler knows it: the literal, or the default; nothing of an expression.
+fn written<T: Copy>(value: Option<&Value<T>>, default: T) -> Option<T> {
+    match value {
+        None => Some(default),
+        Some(value) => value.literal().copied(),
     }
 }
 
 fn breaker_state(keys: &Breaker, errors: &mut Errors) {
-    if let (Some(Value::Literal(max, span)), Some(Value::Literal(base, _))) =
-        (&keys.max_recovery_timeout, &keys.recovery_timeout)
-        && let Err(broken) =
-            mmf_rules::not_below(("max_recovery_timeout", *max), ("recovery_timeout", *base), "")
-    {
-        errors.push(*span, broken.message);
+    let base = written(keys.recovery_timeout.as_ref(), Duration::from_mins(1));
+    if let Some(base) = base {
+        by_rule(keys.max_recovery_timeout.as_ref(), errors, |max| {
+            let hint = ": raise `max_recovery_timeout` or lower `recovery_timeout`";
+            mmf_rules::not_below(("max_recovery_timeout", *max), ("recovery_timeout", base), hint)
+        });
     }
     if let (Some(shared), Some(_)) = (&keys.shared, &keys.key) {
         errors.push(
@@ -300,11 +300,8 @@ fn bulkhead(args: &Args, errors: &mut Errors) {
 
 fn adaptive(keys: &Adaptive, begin: Option<&Value<u32>>, errors: &mut Errors) {
     at_least_one(keys.min.as_ref(), "min", errors);
-    let literal = |value: &Option<Value<u32>>, default| match value {
-        None => Some(default),
-        Some(value) => value.literal().copied(),
-    };
-    let (Some(min), Some(max)) = (literal(&keys.min, 1), literal(&keys.max, 200)) else { return };
+    let (min, max) = (written(keys.min.as_ref(), 1), written(keys.max.as_ref(), 200));
+    let (Some(min), Some(max)) = (min, max) else { return };
     let wrong = keys.max.as_ref().or(keys.min.as_ref());
     if let (Err(broken), Some(wrong)) = (mmf_rules::limits(min, max), wrong) {
         errors.push(wrong.span(), broken.message);

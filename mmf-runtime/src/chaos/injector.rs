@@ -34,6 +34,8 @@ struct Armed {
     /// Under the lock of a point one call is decided: numbers are drawn, and noted in the history. Nothing else
     /// happens there, neither waiting nor code of a user.
     points: HashMap<usize, Mutex<PointState>>,
+    /// Those of layers that were made after it was armed, by the same rule; none where no fault is meant for them.
+    late: Mutex<HashMap<usize, Option<PointState>>>,
     injections: AtomicU64,
     calls: AtomicU64,
     errors: AtomicU64,
@@ -63,6 +65,13 @@ struct PointState {
     stream: u64,
     calls: u64,
     struck: u64,
+}
+
+impl PointState {
+    fn of(point: &'static Point, faults: Vec<Fault>) -> Self {
+        let faults = faults.into_iter().map(|fault| (fault, Burst::default())).collect();
+        Self { faults, stream: stream(point.name()), calls: 0, struck: 0 }
+    }
 }
 
 /// The two-state Markov chain of `intermittent_failures`.
@@ -123,13 +132,13 @@ impl ChaosInjector {
                 continue;
             }
             lasts = lasts.max(faults.iter().map(Fault::lasts).max());
-            let faults = faults.into_iter().map(|fault| (fault, Burst::default())).collect();
-            let state = PointState { faults, stream: stream(point.name()), calls: 0, struck: 0 };
-            points.insert(point.id(), Mutex::new(state));
+            points.insert(point.id(), Mutex::new(PointState::of(point, faults)));
         }
         Ok(Self(Arc::new(Armed {
             points,
-            lasts: lasts.unwrap_or_else(|| config.duration()),
+            late: Mutex::default(),
+            // A layer that its faults are meant for may come yet.
+            lasts: lasts.unwrap_or_default().max(config.duration()),
             config,
             seed,
             started: Instant::now(),
@@ -148,7 +157,7 @@ impl ChaosInjector {
         self.0.seed
     }
 
-    /// How many points of the program it can strike.
+    /// How many points of the program it could strike when it was armed.
     pub fn points(&self) -> usize {
         self.0.points.len()
     }
@@ -209,13 +218,19 @@ impl ChaosInjector {
     /// Decides for the next call at a point, and takes what its faults take.
     pub(super) fn strike(&self, point: &'static Point) -> Strike {
         let armed = &*self.0;
-        let Some(state) = armed.points.get(&point.id()) else { return Strike::default() };
-        if self.is_over() {
+        let known = armed.points.get(&point.id());
+        if self.is_over() || (known.is_none() && !point.is_placed()) {
             return Strike::default();
         }
         let since = armed.started.elapsed();
         armed.release(since);
-        let mut strike = armed.decide(state, point.name(), since);
+        let mut strike = match known {
+            Some(state) => {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                armed.decide(&mut state, point.name(), since)
+            }
+            None => armed.decide_late(point, since),
+        };
         for fault in std::mem::take(&mut strike.burdens) {
             armed.burden(&fault, since);
         }
@@ -268,10 +283,22 @@ impl Armed {
         self.over.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
     }
 
+    /// The same for a point that was not known when this was armed.
+    fn decide_late(&self, point: &'static Point, since: Duration) -> Strike {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = late.entry(point.id()).or_insert_with(|| {
+            let faults = faults_at(point, &self.config);
+            (!faults.is_empty()).then(|| PointState::of(point, faults))
+        });
+        match state {
+            Some(state) => self.decide(state, point.name(), since),
+            None => Strike::default(),
+        }
+    }
+
     /// Draws what strikes the next call at a point, and notes it.
-    fn decide(&self, state: &Mutex<PointState>, point: &'static str, since: Duration) -> Strike {
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let PointState { faults, stream, calls, struck } = &mut *state;
+    fn decide(&self, state: &mut PointState, point: &'static str, since: Duration) -> Strike {
+        let PointState { faults, stream, calls, struck } = state;
         *calls += 1;
         let mut strike = Strike::default();
         if self.is_through() {

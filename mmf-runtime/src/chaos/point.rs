@@ -1,7 +1,9 @@
-//! A place where faults can be injected: a `static` that the attribute declares.
+//! A place where faults can be injected: a `static` that the attribute declares, or one that a layer makes.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::fault::Fault;
 
@@ -41,11 +43,21 @@ pub(super) fn environment_was_read() {
 
 /// A place where faults can be injected.
 pub struct Point {
-    name: fn() -> &'static str,
+    name: Name,
     file: &'static str,
     line: u32,
     faults: fn() -> Vec<Fault>,
 }
+
+/// How the name of a point is known.
+enum Name {
+    /// Code of the attribute's.
+    By(fn() -> &'static str),
+    Said(&'static str),
+}
+
+/// The points that layers have made, each once. Under its lock the list is looked through and added to.
+static PLACED: Mutex<Vec<&'static Point>> = Mutex::new(Vec::new());
 
 /// Puts a point on the list; submitted by the attribute.
 #[derive(Debug)]
@@ -64,11 +76,36 @@ impl Point {
         line: u32,
         faults: Annotated,
     ) -> Self {
-        Self { name, file, line, faults }
+        Self { name: Name::By(name), file, line, faults }
+    }
+
+    /// The point of this name at this place in the code, made while the program runs. It is never given back: there is
+    /// one for each name and place, however often it is asked for.
+    pub fn placed(name: &'static str, at: &'static Location<'static>) -> &'static Self {
+        let (file, line) = (at.file(), at.line());
+        let mut placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = placed
+            .iter()
+            .find(|point| (point.name(), point.file, point.line) == (name, file, line));
+        if let Some(point) = known {
+            return point;
+        }
+        let point =
+            Box::leak(Box::new(Self { name: Name::Said(name), file, line, faults: Vec::new }));
+        placed.push(point);
+        point
+    }
+
+    /// Whether it may have been made after an experiment was armed.
+    pub(super) fn is_placed(&self) -> bool {
+        matches!(self.name, Name::Said(_))
     }
 
     pub(super) fn name(&self) -> &'static str {
-        (self.name)()
+        match self.name {
+            Name::By(name) => name(),
+            Name::Said(name) => name,
+        }
     }
 
     pub(super) fn faults(&self) -> Vec<Fault> {
@@ -88,7 +125,8 @@ impl fmt::Debug for Point {
 }
 
 pub(super) fn all() -> impl Iterator<Item = &'static Point> {
-    inventory::iter::<Registration>.into_iter().map(|registration| registration.0)
+    let placed = PLACED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    inventory::iter::<Registration>.into_iter().map(|registration| registration.0).chain(placed)
 }
 
 /// An injection point of the program.
@@ -100,7 +138,7 @@ pub struct PointInfo {
     pub location: String,
 }
 
-/// Every injection point of the program, those never called included, by name.
+/// Every injection point of the program, those never called included, by name; of those in layers, the ones that were made.
 pub fn points() -> Vec<PointInfo> {
     let info = |point: &'static Point| PointInfo {
         name: point.name(),

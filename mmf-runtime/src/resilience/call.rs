@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::breaker::CircuitBreaker;
 use super::built::View;
 use super::bulkhead::{Bulkhead, learn};
+use super::class::Class;
 use super::deadline::Deadline;
 use super::error::{FromRefusal, Refusals, ResilienceError};
 use super::events::type_name_only;
@@ -410,6 +411,43 @@ impl View<'_> {
     }
 }
 
+impl<'a, E, P, F, R> Call<'a, E, P, F, NoRules, R> {
+    /// What an error is to the breaker and to the retry, in place of predicates.
+    ///
+    /// ```
+    /// # use mmf_runtime as mmf;
+    /// use mmf::resilience::{Class, Pipeline, ResilienceError, RetryPolicy};
+    ///
+    /// #[derive(Debug)]
+    /// enum ApiError { Status(u16), Refused }
+    /// impl ApiError {
+    ///     fn class(&self) -> Class {
+    ///         match self {
+    ///             Self::Status(503) => Class::TRANSIENT,
+    ///             Self::Status(_) => Class::Failure,
+    ///             Self::Refused => Class::Ignored,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let users = Pipeline::builder("users.classified").retry(RetryPolicy::builder().build()).build();
+    /// let statuses = std::cell::RefCell::new(vec![404, 503]);
+    /// let answer: Result<(), _> = users
+    ///     .call()
+    ///     .classify(ApiError::class)
+    ///     .refused(|_| ApiError::Refused)
+    ///     .run(|| async { Err(ApiError::Status(statuses.borrow_mut().pop().unwrap())) })
+    ///     .await;
+    /// assert!(matches!(answer, Err(ApiError::Status(404))), "503 was tried again, 404 was not");
+    /// # });
+    /// ```
+    pub fn classify<New: Fn(&E) -> Class>(self, class: New) -> Call<'a, E, P, F, ByClass<New>, R> {
+        let Self { policed, before_retry, applies, fallback, refused, .. } = self;
+        Call { policed, before_retry, applies, fallback, refused, rules: ByClass(class) }
+    }
+}
+
 /// Rebuilds the predicates with one of them set.
 macro_rules! with_rule {
     ($self:ident, $rule:ident, $($kept:ident),*) => {{
@@ -562,6 +600,23 @@ pub trait Judge<V, E> {
     fn retry(&self, result: &Result<V, E>) -> Retry;
     /// To the breaker.
     fn counted(&self, result: &Result<V, E>) -> Counted;
+}
+
+/// What a classifier says of errors.
+#[derive(Clone, Copy, Debug)]
+pub struct ByClass<F>(F);
+
+impl<V, E, F: Fn(&E) -> Class> Judge<V, E> for ByClass<F> {
+    fn retry(&self, result: &Result<V, E>) -> Retry {
+        match result.as_ref().map_err(&self.0) {
+            Ok(_) => Retry::No,
+            Err(class) => Retry::when(class.is_transient(), || class.retry_after()),
+        }
+    }
+
+    fn counted(&self, result: &Result<V, E>) -> Counted {
+        result.as_ref().map_or_else(|error| (self.0)(error).counted(), |_| Counted::Success)
+    }
 }
 
 /// A predicate that may be [`Off`].

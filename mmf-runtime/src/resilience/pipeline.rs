@@ -71,8 +71,15 @@ impl Pipeline {
     /// Begins a call through it. What differs from call to call is said there: predicates, a fallback, a key, and how
     /// a refusal becomes an error.
     pub fn call<E>(&self) -> Call<'_, E, Through<'_>> {
-        let (built, repeats) = (&*self.0, true);
-        Call::by(Through { built, repeats, breaker: None, rate_limit: None, bulkhead: None })
+        Call::by(Through {
+            built: &self.0,
+            repeats: true,
+            deadline: None,
+            keyless: false,
+            breaker: None,
+            rate_limit: None,
+            bulkhead: None,
+        })
     }
 
     /// Its name on the list of policies.
@@ -89,6 +96,16 @@ impl Pipeline {
     pub fn repeats(&self) -> bool {
         let Joined { retry, hedge, .. } = &self.0.joined;
         retry.as_ref().is_some_and(|retry| retry.max_attempts() > 1) || hedge.is_some()
+    }
+
+    /// The limit of a whole call, where it has one.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.0.joined.deadline
+    }
+
+    /// The limit of one attempt, where it has one.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.0.joined.timeout
     }
 
     /// Whether any of its policies is by key.
@@ -108,6 +125,10 @@ impl fmt::Debug for Pipeline {
 pub struct Through<'p> {
     built: &'p Built,
     repeats: bool,
+    /// A shorter one than the pipeline's.
+    deadline: Option<Duration>,
+    /// The caller has said that there is no key.
+    keyless: bool,
     breaker: Option<Arc<CircuitBreaker>>,
     rate_limit: Option<Arc<RateLimiter>>,
     bulkhead: Option<Arc<Bulkhead>>,
@@ -125,6 +146,9 @@ impl Policed for Through<'_> {
         let mut view = joined.view();
         if !self.repeats {
             (view.retry, view.hedge) = (None, None);
+        }
+        if let Some(limit) = self.deadline {
+            view.deadline = Some(view.deadline.map_or(limit, |deadline| deadline.min(limit)));
         }
         if joined.is_by_key() {
             self.view_by_key(&mut view);
@@ -151,7 +175,7 @@ impl<'p> Through<'p> {
     }
 
     fn expect(&self, has_key: bool, what: &'static str) {
-        if !has_key {
+        if !has_key && !self.keyless {
             self.built.has_no_key(what);
         }
     }
@@ -164,10 +188,27 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
         self
     }
 
+    /// Limits this call, back-off included: the pipeline's own deadline holds where it is nearer.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.policed.deadline = Some(limit);
+        self
+    }
+
     /// The key of all that is by key.
     pub fn key(self, key: impl Into<Key>) -> Self {
         let key = key.into();
-        self.breaker_key(key.clone()).limit_key(key)
+        self.breaker_key(key.clone()).limit_key(key.clone()).bulkhead_key(key)
+    }
+
+    /// The key of all that is by key, where the call has one: without one, none of that applies to it.
+    pub fn maybe_key(mut self, key: Option<Key>) -> Self {
+        match key {
+            Some(key) => self.key(key),
+            None => {
+                self.policed.keyless = true;
+                self
+            }
+        }
     }
 
     /// The key of the breaker alone.
@@ -179,15 +220,20 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
         self
     }
 
-    /// The key of the limits alone: of the rate limit and of the bulkhead.
+    /// The key of the rate limit alone.
     pub fn limit_key(mut self, key: impl Into<Key>) -> Self {
         let through = &mut self.policed;
-        let (key, joined) = (key.into(), &through.built.joined);
-        if let Some(limits) = joined.rate_limits() {
-            through.rate_limit = Some(limits.get_key(&key));
+        if let Some(limits) = through.built.joined.rate_limits() {
+            through.rate_limit = Some(limits.get_key(&key.into()));
         }
-        if let Some(bulkheads) = joined.bulkheads() {
-            through.bulkhead = Some(bulkheads.get_key(&key));
+        self
+    }
+
+    /// The key of the bulkhead alone.
+    pub fn bulkhead_key(mut self, key: impl Into<Key>) -> Self {
+        let through = &mut self.policed;
+        if let Some(bulkheads) = through.built.joined.bulkheads() {
+            through.bulkhead = Some(bulkheads.get_key(&key.into()));
         }
         self
     }

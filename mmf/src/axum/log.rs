@@ -5,6 +5,8 @@ use std::time::Instant;
 use http::StatusCode;
 use tracing::{info, warn};
 
+use crate::http::timeout::NONSENSE;
+
 /// A request between its begin and its end. Dropped before that, its caller has gone.
 pub(super) struct Log {
     service: &'static str,
@@ -28,8 +30,7 @@ impl Log {
     pub(super) fn bad_timeout(&self) {
         let (operation, request_id) = (self.operation.as_str(), self.request_id.as_str());
         warn!(
-            target: "mmf::http", operation, request_id,
-            "the timeout header is no number of milliseconds: the default deadline holds"
+            target: "mmf::http", operation, request_id, "{NONSENSE}"
         );
     }
 

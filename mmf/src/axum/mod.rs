@@ -25,7 +25,6 @@
 //! back with the response. Begin and end are logged with method, route, status and duration, ten of a route a second in
 //! full and the others gathered. The resilient calls within a request are bounded by its deadline.
 
-mod header;
 mod layer;
 mod log;
 mod problem;

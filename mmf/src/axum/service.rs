@@ -13,11 +13,11 @@ use http::{HeaderValue, Method};
 use mmf_runtime::resilience::{self, ResilienceError};
 use tower_service::Service;
 
-use super::header::{self, Said};
 use super::log::Log;
 use super::problem::Problem;
 use super::settings::Settings;
 use crate::correlation;
+use crate::http::timeout::{self, Said};
 use crate::slot::Slot;
 
 /// Routes behind a [`ServiceLayer`](super::ServiceLayer).
@@ -150,7 +150,7 @@ impl Settings {
     /// The caller's word, up to the longest there is.
     fn deadline(&self, request: &Request, log: &Log) -> Option<std::time::Duration> {
         let said = self.timeout_header.as_ref();
-        let said = said.map_or(Said::Nothing, |name| header::timeout(request.headers(), name));
+        let said = said.map_or(Said::Nothing, |name| timeout::said(request.headers(), name));
         match (said, self.max_deadline) {
             (Said::Time(time), Some(most)) => Some(time.min(most)),
             (Said::Time(time), None) => Some(time),

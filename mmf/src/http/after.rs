@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
-use http::header::{DATE, HeaderName, RETRY_AFTER};
+use http::header::{DATE, RETRY_AFTER};
+
+use super::once::said_once;
 
 /// When to come back, by the headers of a response: seconds, or a date (RFC 9110, 10.2.3). A date counts from the
 /// response's own `Date`, so that clocks that differ do not matter. What is past, negative, zero, no number, or there
@@ -18,16 +20,6 @@ pub fn retry_after_of(headers: &HeaderMap) -> Option<Duration> {
         at.duration_since(sent.unwrap_or_else(SystemTime::now)).ok()?
     };
     (!after.is_zero()).then_some(after)
-}
-
-/// The text of a header that may stand once, where it does.
-fn said_once<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    value.to_str().ok()
 }
 
 #[cfg(test)]

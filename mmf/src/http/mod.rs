@@ -33,6 +33,9 @@
 mod after;
 mod class;
 mod method;
+mod once;
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
+pub(crate) mod timeout;
 
 pub use after::retry_after_of;
 pub use class::{Outcome, classify, is_failure, is_transient, of_status, retry_after};

@@ -10,6 +10,11 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 
+/// Whether a request has a body that is not there as bytes.
+pub(super) fn is_stream(request: &Request) -> bool {
+    request.body().is_some_and(|body| body.as_bytes().is_none())
+}
+
 /// Makes the body of a request one that can be repeated, where it has no more than `limit` bytes. A longer one is left to
 /// be sent once; what was read of it by then is sent first.
 pub(super) async fn make_repeatable(request: &mut Request, limit: usize) {

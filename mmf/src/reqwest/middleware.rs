@@ -6,13 +6,16 @@ use std::hash::{Hash, Hasher};
 use ::reqwest::{Request, Response};
 use async_trait::async_trait;
 use http::Extensions;
-use http::header::{HeaderName, HeaderValue};
-use mmf_runtime::resilience::{Class, Key, Pipeline, ResilienceError, time_left};
+use http::header::HeaderName;
+use mmf_runtime::resilience::{self, Class, Key, Pipeline, ResilienceError};
 use reqwest_middleware::{Error, Middleware, Next, Result};
+use tokio::time::Instant;
 
-use super::body::make_repeatable;
+use super::body::{is_stream, make_repeatable};
+use crate::attempt::Attempt;
 use crate::copies::Copies;
-use crate::http::{Outcome, may_repeat};
+use crate::http::{Outcome, may_repeat, timeout};
+use crate::slot::Slot;
 
 type Classifier = Box<dyn Fn(std::result::Result<&Response, &Error>) -> Class + Send + Sync>;
 type KeyFn = Box<dyn Fn(&Request) -> Option<Key> + Send + Sync>;
@@ -89,10 +92,8 @@ impl Resilience {
     fn complete(&self, request: &mut Request) {
         #[cfg(feature = "logging")]
         crate::correlation::inject(request.headers_mut());
-        if let (Some(header), Some(left)) = (&self.timeout_header, time_left()) {
-            // Rounded down: the other side has no more than this one.
-            let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            request.headers_mut().insert(header.clone(), HeaderValue::from(millis));
+        if let Some(header) = &self.timeout_header {
+            timeout::tell(request.headers_mut(), header);
         }
     }
 }
@@ -100,22 +101,6 @@ impl Resilience {
 impl fmt::Debug for Resilience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resilience").field("pipeline", &self.pipeline).finish_non_exhaustive()
-    }
-}
-
-/// What came of an attempt that did not succeed.
-enum Attempt {
-    Answered(Response, Extensions, Class),
-    Failed(Error, Extensions, Class),
-    Refused(ResilienceError),
-}
-
-impl Attempt {
-    fn class(&self) -> Class {
-        match self {
-            Self::Answered(_, _, class) | Self::Failed(_, _, class) => *class,
-            Self::Refused(_) => Class::Ignored,
-        }
     }
 }
 
@@ -127,15 +112,18 @@ impl Middleware for Resilience {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let mut call = self.pipeline.call::<Attempt>();
-        if self.pipeline.is_by_key()
-            && let Some(key) = (self.key)(&request)
-        {
-            call = call.key(key);
-        }
+        let begun = Instant::now();
         let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
-        if repeats {
-            make_repeatable(&mut request, self.replay_limit).await;
+        if repeats && is_stream(&request) {
+            request = self.read_ahead(request).await?;
+        }
+        let mut call = self.pipeline.call::<Attempt<(Response, Extensions), Failed>>();
+        if self.pipeline.is_by_key() {
+            call = call.maybe_key((self.key)(&request));
+        }
+        // The time that a body took to be read is gone.
+        if let Some(deadline) = self.pipeline.deadline() {
+            call = call.deadline(deadline.saturating_sub(begun.elapsed()));
         }
         let copies = Copies::of(request, repeats, Request::try_clone);
         if !copies.repeats() {
@@ -150,28 +138,51 @@ impl Middleware for Resilience {
             let result = next.clone().run(request, &mut own).await;
             let class = (self.class)(result.as_ref());
             match result {
-                Ok(response) if class == Class::Success => Ok((response, own)),
-                Ok(response) => Err(Attempt::Answered(response, own, class)),
-                Err(error) => Err(Attempt::Failed(error, own, class)),
+                Ok(response) => Attempt::of(Ok((response, own)), class),
+                Err(error) => Attempt::of(Err((error, own)), class),
             }
         };
-        let result = call
-            .retry_if(|attempt| attempt.class().is_transient())
-            .retry_after(|attempt| attempt.class().retry_after())
-            .skip_if(|attempt| attempt.class() == Class::Ignored)
-            .fail_if(|attempt| attempt.class().is_failure())
-            .refused(Attempt::Refused)
-            .run(attempt)
-            .await;
-        let (result, own) = match result {
-            Ok((response, own)) | Err(Attempt::Answered(response, own, _)) => (Ok(response), own),
-            Err(Attempt::Failed(error, own, _)) => (Err(error), own),
-            Err(Attempt::Refused(refusal)) => return Err(Error::middleware(refusal)),
-        };
-        *extensions = own;
-        result
+        let call = call.classify(Attempt::class).refused(Attempt::Refused);
+        let none = |refusal| (Error::middleware(refusal), None);
+        let some = |(error, own)| (error, Some(own));
+        match Attempt::result(call.run(attempt).await, some, none) {
+            Ok((response, own)) => {
+                *extensions = own;
+                Ok(response)
+            }
+            Err((error, own)) => {
+                if let Some(own) = own {
+                    *extensions = own;
+                }
+                Err(error)
+            }
+        }
     }
 }
+
+impl Resilience {
+    /// The request with as much of its body as is kept for another attempt, read within the limits of the whole call
+    /// and of an attempt.
+    async fn read_ahead(&self, request: Request) -> Result<Request> {
+        let request = Slot::new(request);
+        let read = || async {
+            let mut request = request.take().expect("a body is read once");
+            make_repeatable(&mut request, self.replay_limit).await;
+            Ok(request)
+        };
+        let mut call = resilience::call(self.pipeline.name().to_owned()).refused(Error::middleware);
+        if let Some(limit) = self.pipeline.deadline() {
+            call = call.deadline(limit);
+        }
+        if let Some(limit) = self.pipeline.timeout() {
+            call = call.timeout(limit);
+        }
+        call.run(read).await
+    }
+}
+
+/// What an attempt failed with.
+type Failed = (Error, Extensions);
 
 /// The refusal of a policy, where an error is one.
 pub fn refusal(error: &Error) -> Option<&ResilienceError> {

@@ -39,9 +39,10 @@ use super::settings::{
 pub struct ResilienceLayer<R = ByClone, C = ResultClass, K = NoKey>(Shared<R, C, K>);
 
 impl ResilienceLayer {
-    /// Around requests that are `Clone`, or that [`replay`](Self::replay) copies.
+    /// Around requests that are `Clone`, or that [`replay`](Self::replay) copies. A pipeline with a policy by key needs
+    /// [`key_by`](Self::key_by): without it the layer panics where it is put around a service.
     pub fn new(pipeline: Pipeline) -> Self {
-        Self::of(pipeline, ByClone, ResultClass, NoKey)
+        Self::of(Settings::new(pipeline, ByClone))
     }
 }
 
@@ -55,13 +56,13 @@ impl ResilienceLayer<Once> {
         if pipeline.repeats() {
             return Err(NotRepeatable { name: pipeline.name().to_owned() });
         }
-        Ok(Self::of(pipeline, Once, ResultClass, NoKey))
+        Ok(Self::of(Settings::new(pipeline, Once)))
     }
 }
 
 impl<R, C, K> ResilienceLayer<R, C, K> {
-    fn of(pipeline: Pipeline, replay: R, class: C, key: K) -> Self {
-        Self(Arc::new(Settings { pipeline, replay, class, key }))
+    fn of(settings: Settings<R, C, K>) -> Self {
+        Self(Arc::new(settings))
     }
 
     /// The settings, of a layer that has not been shared yet or else of a copy.
@@ -72,12 +73,13 @@ impl<R, C, K> ResilienceLayer<R, C, K> {
         K: Clone,
     {
         Arc::try_unwrap(self.0).unwrap_or_else(|shared| {
-            let Settings { pipeline, replay, class, key } = &*shared;
+            let Settings { pipeline, replay, class, key, is_keyed } = &*shared;
             Settings {
                 pipeline: pipeline.clone(),
                 replay: replay.clone(),
                 class: class.clone(),
                 key: key.clone(),
+                is_keyed: *is_keyed,
             }
         })
     }
@@ -91,8 +93,8 @@ impl<R, C, K> ResilienceLayer<R, C, K> {
         C: Clone,
         K: Clone,
     {
-        let Settings { pipeline, replay, key, .. } = self.settings();
-        ResilienceLayer::of(pipeline, replay, ClassBy(class), key)
+        let Settings { pipeline, replay, key, is_keyed, .. } = self.settings();
+        ResilienceLayer::of(Settings { pipeline, replay, class: ClassBy(class), key, is_keyed })
     }
 
     /// The key of a request, for what is by key; `None` is no limit.
@@ -104,7 +106,7 @@ impl<R, C, K> ResilienceLayer<R, C, K> {
         K: Clone,
     {
         let Settings { pipeline, replay, class, .. } = self.settings();
-        ResilienceLayer::of(pipeline, replay, class, KeyBy(key))
+        ResilienceLayer::of(Settings { pipeline, replay, class, key: KeyBy(key), is_keyed: true })
     }
 }
 
@@ -115,8 +117,8 @@ impl<C: Clone, K: Clone> ResilienceLayer<ByClone, C, K> {
     where
         F: Fn(&Request) -> Option<Request>,
     {
-        let Settings { pipeline, class, key, .. } = self.settings();
-        ResilienceLayer::of(pipeline, ByReplay(replay), class, key)
+        let Settings { pipeline, class, key, is_keyed, .. } = self.settings();
+        ResilienceLayer::of(Settings { pipeline, replay: ByReplay(replay), class, key, is_keyed })
     }
 }
 
@@ -135,7 +137,18 @@ impl<R, C, K> fmt::Debug for ResilienceLayer<R, C, K> {
 impl<S, R, C, K> Layer<S> for ResilienceLayer<R, C, K> {
     type Service = Resilience<S, R, C, K>;
 
+    /// # Panics
+    ///
+    /// Where the pipeline has a policy by key and no function says what the key of a request is.
+    #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
+        let Settings { pipeline, is_keyed, .. } = &*self.0;
+        assert!(
+            *is_keyed || !pipeline.is_by_key(),
+            "the pipeline {:?} has a policy by key, and nothing says what the key of a request is: \
+             add `.key_by(|request| …)` to its layer",
+            pipeline.name()
+        );
         Resilience::new(inner, Arc::clone(&self.0))
     }
 }

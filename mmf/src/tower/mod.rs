@@ -1,4 +1,4 @@
-//! A layer for [tower](https://docs.rs/tower): policies around any service.
+//! Layers for [tower](https://docs.rs/tower), around any service: policies, a deadline, ids and traces, faults.
 //!
 //! ```
 //! use std::time::Duration;
@@ -17,16 +17,33 @@
 //! # }
 //! ```
 
+#[cfg(feature = "chaos")]
+mod chaos;
+#[cfg(feature = "logging")]
+mod correlation;
+mod deadline;
 mod error;
+mod future;
 mod layer;
 mod replay;
 mod service;
 mod settings;
 
+#[doc(hidden)]
+#[cfg(feature = "chaos")]
+pub use chaos::{Answer, ByAnswer, ByFrom};
+#[cfg(feature = "chaos")]
+pub use chaos::{Chaos, ChaosLayer};
+#[cfg(feature = "logging")]
+pub use correlation::{Correlation, CorrelationLayer, Incoming, Outgoing};
+#[doc(hidden)]
+pub use deadline::{ByFn, ByHeader, Fixed, LimitOf, Told};
+pub use deadline::{Deadline, DeadlineLayer};
 pub use error::{Error, NotRepeatable};
+pub use future::ResponseFuture;
 pub use layer::ResilienceLayer;
 #[doc(hidden)]
 pub use replay::Replay;
-pub use service::{Resilience, ResponseFuture};
+pub use service::Resilience;
 #[doc(hidden)]
 pub use settings::{ByClone, ByReplay, ClassBy, Classify, KeyBy, KeyOf, NoKey, Once, ResultClass};

@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use mmf_runtime::resilience::{Class, ResilienceError};
 use tower_service::Service;
 
 use super::error::Error;
+use super::future::ResponseFuture;
 use super::replay::Replay;
 use super::settings::{Classify, KeyOf, Shared};
+use crate::attempt::Attempt;
 use crate::copies::Copies;
 use crate::slot::{ONE_TASK, Slot};
 
@@ -47,39 +47,6 @@ impl<S: fmt::Debug, R, C, K> fmt::Debug for Resilience<S, R, C, K> {
     }
 }
 
-/// What a [`Resilience`] answers with.
-pub struct ResponseFuture<T, E>(Pin<Box<dyn Future<Output = Result<T, E>> + Send>>);
-
-impl<T, E> Future for ResponseFuture<T, E> {
-    type Output = Result<T, E>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
-    }
-}
-
-impl<T, E> fmt::Debug for ResponseFuture<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
-
-/// What came of an attempt that did not succeed: a response or an error, and its class.
-enum Attempt<T, E> {
-    Answered(T, Class),
-    Failed(E, Class),
-    Refused(ResilienceError),
-}
-
-impl<T, E> Attempt<T, E> {
-    fn class(&self) -> Class {
-        match self {
-            Self::Answered(_, class) | Self::Failed(_, class) => *class,
-            Self::Refused(_) => Class::Ignored,
-        }
-    }
-}
-
 impl<S, Request, R, C, K> Service<Request> for Resilience<S, R, C, K>
 where
     S: Service<Request> + Clone + Send + 'static,
@@ -102,10 +69,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let (inner, settings) = (Slot::new(self.inner.clone()), Arc::clone(&self.settings));
-        ResponseFuture(Box::pin(async move {
+        ResponseFuture::of(async move {
             let mut call = settings.pipeline.call::<Attempt<S::Response, S::Error>>();
-            if let Some(key) = settings.key.key(&request) {
-                call = call.key(key);
+            if settings.pipeline.is_by_key() {
+                call = call.maybe_key(settings.key.key(&request));
             }
             let copies = Copies::of(request, settings.pipeline.repeats(), |request| {
                 settings.replay.copy(request)
@@ -116,35 +83,15 @@ where
             let attempt = || async {
                 let request = copies.next(|request| settings.replay.copy(request));
                 let mut service = inner.with(|inner| inner.clone()).expect(ONE_TASK);
-                let class = &settings.class;
-                if let Err(error) = poll_fn(|context| service.poll_ready(context)).await {
-                    let class = class.class(Err(&error));
-                    return Err(Attempt::Failed(error, class));
-                }
-                match service.call(request).await {
-                    Err(error) => {
-                        let class = class.class(Err(&error));
-                        Err(Attempt::Failed(error, class))
-                    }
-                    Ok(response) => match class.class(Ok(&response)) {
-                        Class::Success => Ok(response),
-                        class => Err(Attempt::Answered(response, class)),
-                    },
-                }
+                let result = match poll_fn(|context| service.poll_ready(context)).await {
+                    Ok(()) => service.call(request).await,
+                    Err(error) => Err(error),
+                };
+                let class = settings.class.class(result.as_ref());
+                Attempt::of(result, class)
             };
-            let result = call
-                .retry_if(|attempt| attempt.class().is_transient())
-                .retry_after(|attempt| attempt.class().retry_after())
-                .skip_if(|attempt| attempt.class() == Class::Ignored)
-                .fail_if(|attempt| attempt.class().is_failure())
-                .refused(Attempt::Refused)
-                .run(attempt)
-                .await;
-            match result {
-                Ok(response) | Err(Attempt::Answered(response, _)) => Ok(response),
-                Err(Attempt::Failed(error, _)) => Err(Error::Inner(error)),
-                Err(Attempt::Refused(refusal)) => Err(Error::Refused(refusal)),
-            }
-        }))
+            let call = call.classify(Attempt::class).refused(Attempt::Refused);
+            Attempt::result(call.run(attempt).await, Error::Inner, Error::Refused)
+        })
     }
 }

@@ -73,6 +73,14 @@ pub(super) struct Settings<R, C, K> {
     pub(super) replay: R,
     pub(super) class: C,
     pub(super) key: K,
+    /// `key` is a function of the user's.
+    pub(super) is_keyed: bool,
+}
+
+impl<R> Settings<R, ResultClass, NoKey> {
+    pub(super) fn new(pipeline: Pipeline, replay: R) -> Self {
+        Self { pipeline, replay, class: ResultClass, key: NoKey, is_keyed: false }
+    }
 }
 
 /// Keeps the parameters of the settings in one place.

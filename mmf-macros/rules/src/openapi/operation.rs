@@ -31,13 +31,20 @@ impl<'d> Operation<'d> {
     ///
     /// # Errors
     ///
-    /// Where a reference leads nowhere, or one stands twice.
+    /// Where a reference leads nowhere, one stands twice, or is in no place that there is.
     pub fn parameters(&self) -> Result<Vec<Place<'d>>, String> {
         let mut parameters: Vec<Place<'d>> = Vec::new();
         for owner in [&self.place, &self.item] {
             let own = owner.get("parameters")?.map(|all| all.items()).transpose()?;
             let before = parameters.len();
             for parameter in own.into_iter().flatten() {
+                let place = parameter.text("in");
+                if !["path", "query", "header", "cookie"].contains(&place) {
+                    return Err(format!(
+                        "{}: the parameter at {parameter} is in {place:?}, expected path, query, header or cookie",
+                        self.name()
+                    ));
+                }
                 let same = |known: &Place<'_>| {
                     known.value["name"] == parameter.value["name"]
                         && known.value["in"] == parameter.value["in"]

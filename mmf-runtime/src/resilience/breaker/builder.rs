@@ -23,9 +23,11 @@ pub struct CircuitBreakerBuilder {
     name: PolicyName,
     config: Config,
     failure_rate_threshold: f64,
-    slow_call_rate_threshold: f64,
+    slow_call_rate_threshold: Option<f64>,
     /// Whether it was set: the default need not fit into a smaller window.
     minimum_throughput: Option<u32>,
+    /// Whether it was set: the default need not stay below a smaller `max_recovery_timeout`.
+    recovery_timeout: Option<Duration>,
 }
 
 impl CircuitBreakerBuilder {
@@ -34,8 +36,9 @@ impl CircuitBreakerBuilder {
             name: name.into(),
             config: Config::default(),
             failure_rate_threshold: 0.5,
-            slow_call_rate_threshold: 1.0,
+            slow_call_rate_threshold: None,
             minimum_throughput: None,
+            recovery_timeout: None,
         }
     }
 
@@ -70,15 +73,17 @@ impl CircuitBreakerBuilder {
         self
     }
 
-    /// Share of slow calls in the window that opens it. Default: 1.0.
+    /// Share of slow calls in the window that opens it; without [`slow_call_threshold`](Self::slow_call_threshold), which
+    /// says what slow is, it is invalid. Default: 1.0.
     pub fn slow_call_rate_threshold(mut self, share: f64) -> Self {
-        self.slow_call_rate_threshold = share;
+        self.slow_call_rate_threshold = Some(share);
         self
     }
 
-    /// Time from open to half-open; none at all lets the next call be a trial. Default: 60 s.
+    /// Time from open to half-open; none at all lets the next call be a trial. Default: 60 s, or a shorter
+    /// `max_recovery_timeout`.
     pub fn recovery_timeout(mut self, timeout: Duration) -> Self {
-        self.config.recovery_timeout = timeout;
+        self.recovery_timeout = Some(timeout);
         self
     }
 
@@ -143,22 +148,15 @@ impl CircuitBreakerBuilder {
     pub(super) fn mend(&mut self) -> Check {
         use mmf_rules::{at_least_one, growth, not_below, positive, share, throughput};
         let mut check = Check::default();
-        for (key, rate, kept) in [
-            (
-                "failure_rate_threshold",
-                &mut self.failure_rate_threshold,
-                &mut self.config.failure_rate_threshold,
-            ),
-            (
-                "slow_call_rate_threshold",
-                &mut self.slow_call_rate_threshold,
-                &mut self.config.slow_call_rate_threshold,
-            ),
-        ] {
-            check.mend(rate, |rate| share(key, rate));
-            *kept = Rate::new(*rate);
-        }
         let config = &mut self.config;
+        let failures = &mut self.failure_rate_threshold;
+        check.mend(failures, |rate| share("failure_rate_threshold", rate));
+        config.failure_rate_threshold = Rate::new(*failures);
+        if let Some(slow) = &mut self.slow_call_rate_threshold {
+            check.mend(slow, |rate| share("slow_call_rate_threshold", rate));
+            config.slow_call_rate_threshold = Rate::new(*slow);
+            check.add(mmf_rules::slow_rate(config.slow_call_threshold.is_some()));
+        }
         let most = match &mut config.window {
             Window::Calls(calls) => {
                 check.mend(calls, mmf_rules::window_calls);
@@ -190,6 +188,8 @@ impl CircuitBreakerBuilder {
         if let Some(slow) = &mut config.slow_call_threshold {
             check.mend(slow, |slow| positive("slow_call_threshold", slow));
         }
+        let default = || config.recovery_timeout.min(config.max_recovery_timeout);
+        config.recovery_timeout = self.recovery_timeout.unwrap_or_else(default);
         let least = ("recovery_timeout", config.recovery_timeout);
         check.mend(&mut config.max_recovery_timeout, |max| {
             not_below(("max_recovery_timeout", max), least, "")

@@ -27,7 +27,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock};
 #[must_use = "does nothing until it is handed to a builder"]
 pub struct AdaptiveLimit {
     pub(super) min: u32,
-    pub(super) max: u32,
+    /// Whether it was set: the default is no less than `min`.
+    max: Option<u32>,
     algorithm: LimitAlgorithm,
 }
 
@@ -45,7 +46,7 @@ pub enum LimitAlgorithm {
 impl AdaptiveLimit {
     /// Starts from 1 to 200 calls, by the gradient.
     pub const fn new() -> Self {
-        Self { min: 1, max: 200, algorithm: LimitAlgorithm::Gradient }
+        Self { min: 1, max: None, algorithm: LimitAlgorithm::Gradient }
     }
 
     /// The least limit; 0 is invalid. Default: 1.
@@ -54,9 +55,9 @@ impl AdaptiveLimit {
         self
     }
 
-    /// The greatest limit; less than the least is invalid. Default: 200.
+    /// The greatest limit; less than the least is invalid. Default: 200, or a greater least.
     pub const fn max(mut self, calls: u32) -> Self {
-        self.max = calls;
+        self.max = Some(calls);
         self
     }
 
@@ -68,10 +69,16 @@ impl AdaptiveLimit {
 
     pub(super) fn mend(&mut self, begin: Option<&mut u32>, check: &mut Check) {
         check.mend(&mut self.min, |min| mmf_rules::at_least_one("min", min));
-        check.mend(&mut self.max, |max| mmf_rules::limits(self.min, max));
-        if let Some(begin) = begin {
-            check.mend(begin, |begin| mmf_rules::begin(begin, self.min, self.max));
+        if let Some(max) = &mut self.max {
+            check.mend(max, |max| mmf_rules::limits(self.min, max));
         }
+        if let Some(begin) = begin {
+            check.mend(begin, |begin| mmf_rules::begin(begin, self.min, self.greatest()));
+        }
+    }
+
+    pub(super) fn greatest(self) -> u32 {
+        self.max.unwrap_or_else(|| self.min.max(200))
     }
 }
 
@@ -136,7 +143,8 @@ impl Finder {
     }
 
     pub(super) fn describe(&self) -> String {
-        let AdaptiveLimit { min, max, algorithm } = self.range;
+        let AdaptiveLimit { min, algorithm, .. } = self.range;
+        let max = self.range.greatest();
         let algorithm = match algorithm {
             LimitAlgorithm::Gradient => "gradient",
             LimitAlgorithm::Aimd => "aimd",
@@ -204,7 +212,7 @@ impl Finder {
     /// Under the lock, so that what is published is what was found last.
     fn set(&self, state: &mut State, found: f64, limit: &AtomicU64) -> Option<u32> {
         let before = state.limit as u32;
-        state.limit = found.clamp(f64::from(self.range.min), f64::from(self.range.max));
+        state.limit = found.clamp(f64::from(self.range.min), f64::from(self.range.greatest()));
         let after = state.limit as u32;
         (after != before).then(|| {
             limit.store(u64::from(after), Ordering::Relaxed);

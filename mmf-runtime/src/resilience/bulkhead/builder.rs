@@ -96,7 +96,7 @@ impl BulkheadBuilder {
         const BEGIN: u32 = 10;
         let begin = match (self.max_concurrent, self.adaptive) {
             (Some(calls), _) => calls,
-            (None, Some(limit)) => BEGIN.clamp(limit.min, limit.max),
+            (None, Some(limit)) => BEGIN.clamp(limit.min, limit.greatest()),
             (None, None) => BEGIN,
         };
         Bulkhead {
