@@ -164,7 +164,7 @@ keys! {
         max_concurrent: Integer,
         max_queue: Integer,
         max_wait: Time,
-        adaptive: Found,
+        adaptive: AdaptiveGroup,
         key: Code,
         max_keys: Integer,
     }
@@ -181,7 +181,7 @@ keys! {
 
 /// `adaptive` or `adaptive(…)`.
 #[derive(Clone, Debug)]
-pub(crate) struct Found(pub(crate) Adaptive);
+pub(crate) struct AdaptiveGroup(pub(crate) Adaptive);
 
 /// `algorithm = "gradient"`
 #[derive(Clone, Debug)]
@@ -651,7 +651,7 @@ impl FromItem for LastGood {
     }
 }
 
-impl FromItem for Found {
+impl FromItem for AdaptiveGroup {
     fn from_item(item: &Item) -> darling::Result<Self> {
         let tokens = match &item.body {
             ItemBody::Word => TokenStream::new(),

@@ -9,7 +9,8 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 
 use super::args::{
-    Adaptive, Args, Breaker, Fallback, Found, Group, LastGood, RefusalName, Refusals, Window,
+    Adaptive, AdaptiveGroup, Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusals,
+    Window,
 };
 use crate::chaos::Kind;
 use crate::common::anatomy::Anatomy;
@@ -293,7 +294,7 @@ fn bulkhead(args: &Args, errors: &mut Errors) {
     let Some(keys) = args.bulkhead.as_ref().and_then(Group::keys) else { return };
     at_least_one(keys.max_concurrent.as_ref(), "max_concurrent", errors);
     max_keys(keys.max_keys.as_ref(), keys.key.is_some(), errors);
-    if let Some(Found(found)) = &keys.adaptive {
+    if let Some(AdaptiveGroup(found)) = &keys.adaptive {
         adaptive(found, keys.max_concurrent.as_ref(), errors);
     }
 }
@@ -574,7 +575,7 @@ fn state(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
     }
     if let Some(keys) = args.bulkhead.as_ref().and_then(Group::keys) {
         constants!(keys => max_concurrent, max_queue, max_wait, max_keys);
-        if let Some(Found(found)) = &keys.adaptive {
+        if let Some(AdaptiveGroup(found)) = &keys.adaptive {
             constants!(found => min, max);
         }
     }

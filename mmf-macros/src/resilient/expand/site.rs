@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use super::Expansion;
 use crate::common::value::{Literal, Value};
 use crate::resilient::args::{
-    Adaptive, Algorithm, Backoff, Breaker, Found, Group, Hedge, Retry, Window,
+    Adaptive, AdaptiveGroup, Algorithm, Backoff, Breaker, Group, Hedge, Retry, Window,
 };
 use crate::resilient::describe::{describe, shared_configuration};
 
@@ -115,7 +115,7 @@ impl Expansion<'_> {
             };
             let mut builder = quote!(#rt::#ty::builder(__mmf_name));
             set!(builder, keys: max_concurrent, max_queue, max_wait);
-            if let Some(Found(found)) = &keys.adaptive {
+            if let Some(AdaptiveGroup(found)) = &keys.adaptive {
                 let limit = self.adaptive_limit(found);
                 builder.extend(quote!(.adaptive(#limit)));
             }
