@@ -285,6 +285,27 @@ async fn a_request_that_is_dropped_leaks_no_permit_and_no_trial() {
     assert_eq!(state.living.load(Ordering::Relaxed), 0);
 }
 
+#[test]
+#[should_panic(expected = "add `.key_by(|request| …)` to its layer")]
+fn a_pipeline_by_key_needs_to_know_the_key() {
+    let limits = KeyedRateLimiters::builder("tower.keyless").permits(1).build();
+    let layer = ResilienceLayer::new(pipeline("tower.keyless").rate_limits(limits).build());
+    drop(layer.classify(Class::by_result::<&str, &str>).layer(Scripted::new([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_key_is_not_limited() {
+    let limits = KeyedRateLimiters::builder("tower.no_key").permits(1).build();
+    let layer = ResilienceLayer::new(pipeline("tower.no_key").rate_limits(limits).build())
+        .key_by(|id: &u64| (*id > 0).then(|| Key::of(id)));
+    let service = layer.layer(service_fn(|id: u64| async move { Ok::<_, &str>(id) }));
+    for id in [0, 0, 0, 1] {
+        assert_eq!(service.clone().oneshot(id).await, Ok(id));
+    }
+    let refused = service.oneshot(1).await.unwrap_err();
+    assert_eq!(refused.refusal().unwrap().refusal(), Refusal::RateLimit);
+}
+
 #[tokio::test]
 async fn it_runs_on_other_tasks_and_its_future_is_send() {
     let service = ResilienceLayer::new(pipeline("tower.send").retry(retry(2)).build())

@@ -3,7 +3,7 @@
 use quote::ToTokens;
 
 use super::args::{
-    Args, Backoff, Breaker, Fallback, Found, Group, LastGood, Refusals, Retry, Window,
+    AdaptiveGroup, Args, Backoff, Breaker, Fallback, Group, LastGood, Refusals, Retry, Window,
 };
 use crate::common::keys::{Callee, Code};
 use crate::common::pattern::Patterns;
@@ -31,7 +31,7 @@ pub(crate) fn describe(args: &Args) -> String {
         text.value("max_concurrent", keys.max_concurrent.as_ref(), "10");
         text.value("max_queue", keys.max_queue.as_ref(), "0");
         text.value("max_wait", keys.max_wait.as_ref(), "\"30s\"");
-        if let Some(Found(found)) = &keys.adaptive {
+        if let Some(AdaptiveGroup(found)) = &keys.adaptive {
             let mut inner = Keys::default();
             inner.value("min", found.min.as_ref(), "1");
             inner.value("max", found.max.as_ref(), "200");

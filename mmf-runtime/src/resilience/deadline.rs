@@ -67,6 +67,10 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { deadline, timed } = self.get_mut();
+        // It was over when the call began, which is then not begun.
+        if deadline.limit.is_zero() {
+            return Poll::Ready(Err(deadline.exceeded()));
+        }
         let _entered = Entered::enter(deadline.at);
         match ready!(timed.poll_within(TimeLimit::At(deadline.at), context)) {
             Ok(outcome) => Poll::Ready(outcome),

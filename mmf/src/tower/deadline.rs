@@ -1,5 +1,6 @@
 //! A deadline for each request, and what is left of it for whoever is asked next.
 
+use std::mem;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -143,10 +144,11 @@ pub struct Deadline<S, L> {
 
 impl<S, Request, L> Service<Request> for Deadline<S, L>
 where
-    S: Service<Request>,
-    S::Future: Send + 'static,
+    S: Service<Request> + Clone + Send + 'static,
+    S::Future: Send,
     S::Response: Send + 'static,
     S::Error: Send + 'static,
+    Request: Send + 'static,
     L: LimitOf<Request>,
 {
     type Response = S::Response;
@@ -161,10 +163,15 @@ where
         let DeadlineLayer { name, longest, limit } = &self.settings;
         let limit = limit.said(&request).map_or(*longest, |said| said.min(*longest));
         let call = resilience::call(*name).deadline(limit).refused(Error::Refused);
-        let served = Slot::new(self.inner.call(request));
+        // The one that is ready serves the request, and its clone waits for the next.
+        let clone = self.inner.clone();
+        let parts = Slot::new((mem::replace(&mut self.inner, clone), request));
         ResponseFuture::of(call.run(move || {
-            let served = served.take();
-            async { served.expect("without a retry it runs once").await.map_err(Error::Inner) }
+            let parts = parts.take();
+            async {
+                let (mut inner, request) = parts.expect("without a retry it runs once");
+                inner.call(request).await.map_err(Error::Inner)
+            }
         }))
     }
 }

@@ -50,6 +50,9 @@ async fn a_breaker() {
     };
     is_wrong(with(|breaker| breaker.failure_rate_threshold(f64::NAN)), "`failure_rate_threshold`");
     is_wrong(with(|breaker| breaker.slow_call_rate_threshold(2.0)), "`slow_call_rate_threshold`");
+    let unsaid = with(|breaker| breaker.slow_call_rate_threshold(0.5));
+    is_wrong(unsaid, "does nothing without `slow_call_threshold`");
+    assert!(with(|breaker| breaker.max_recovery_timeout(HOUR / 360)).is_ok(), "by default");
     is_wrong(with(|breaker| breaker.window(u32::MAX)), "`window`");
     is_wrong(with(|breaker| breaker.window(Duration::ZERO)), "`window`");
     is_wrong(with(|breaker| breaker.minimum_throughput(0)), "`minimum_throughput`");
@@ -59,7 +62,7 @@ async fn a_breaker() {
     is_wrong(with(|breaker| breaker.recovery_multiplier(0.5)), "`recovery_multiplier`");
     is_wrong(with(|breaker| breaker.slow_call_threshold(Duration::ZERO)), "`slow_call_threshold`");
     is_wrong(
-        with(|breaker| breaker.max_recovery_timeout(Duration::from_secs(1))),
+        with(|breaker| breaker.recovery_timeout(HOUR / 60).max_recovery_timeout(HOUR / 3600)),
         "`max_recovery_timeout` of 1s is below `recovery_timeout` of 1m",
     );
     let never = with(|breaker| breaker.failure_threshold(0).failure_rate_threshold(0.0));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mmf::resilience::{
-    Backoff, BreakerState, Bulkhead, CircuitBreaker, HedgePolicy, Key, KeyedBreakers,
+    Backoff, BreakerState, Bulkhead, CircuitBreaker, Class, HedgePolicy, Key, KeyedBreakers,
     KeyedBulkheads, KeyedRateLimiters, Pipeline, RateLimiter, Refusal, Refusals, RetryPolicy,
 };
 use tokio::time::Instant;
@@ -182,6 +182,80 @@ async fn keys_of_breaker_and_limits_may_differ() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_kind_of_key_is_that_of_its_policy_alone() {
+    let pipeline = Pipeline::builder("pipeline.three_keys")
+        .breakers(KeyedBreakers::builder("pipeline.three_keys").build())
+        .rate_limits(KeyedRateLimiters::builder("pipeline.three_keys").permits(9).build())
+        .bulkheads(KeyedBulkheads::builder("pipeline.three_keys").build())
+        .build();
+    let good = Script::new([Good]);
+    let policy = pipeline.policy();
+    let known = || {
+        let (breakers, limits) = (policy.keyed_breakers(), policy.keyed_rate_limiters());
+        let bulkheads = policy.keyed_bulkheads().unwrap().len();
+        (breakers.unwrap().len(), limits.unwrap().len(), bulkheads)
+    };
+    pipeline.call().breaker_key("a").run(|| good.play()).await.unwrap();
+    assert_eq!(known(), (1, 0, 0));
+    pipeline.call().limit_key("a").run(|| good.play()).await.unwrap();
+    assert_eq!(known(), (1, 1, 0));
+    pipeline.call().bulkhead_key("a").run(|| good.play()).await.unwrap();
+    assert_eq!(known(), (1, 1, 1));
+    pipeline.call().maybe_key(None).run(|| good.play()).await.unwrap();
+    assert_eq!(known(), (1, 1, 1));
+    pipeline.call().maybe_key(Some(Key::of("b"))).run(|| good.play()).await.unwrap();
+    assert_eq!(known(), (2, 2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_have_a_nearer_deadline_than_its_pipeline() {
+    let begun = Instant::now;
+    let pipeline = Pipeline::builder("pipeline.nearer").deadline(secs(10)).build();
+    assert_eq!((pipeline.deadline(), pipeline.timeout()), (Some(secs(10)), None));
+    for (limit, expected) in [(3, 3), (30, 10)] {
+        let (begun, hung) = (begun(), Script::new([Hang]));
+        let cut = pipeline.call().deadline(secs(limit)).run(|| hung.play()).await;
+        assert!(cut.is_err());
+        assert_eq!(begun.elapsed(), secs(expected));
+    }
+    let none = Pipeline::builder("pipeline.none").timeout(secs(2)).build();
+    assert_eq!((none.deadline(), none.timeout()), (None, Some(secs(2))));
+    let (begun, hung) = (begun(), Script::new([Hang]));
+    assert!(none.call().deadline(secs(1)).run(|| hung.play()).await.is_err());
+    assert_eq!(begun.elapsed(), secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_says_it_to_breaker_and_retry_alike() {
+    let table = [
+        (Class::TRANSIENT, 3, 3, 0),
+        (Class::Failure, 1, 1, 0),
+        (Class::Success, 1, 0, 1),
+        (Class::Ignored, 1, 0, 0),
+    ];
+    for (class, attempts, failures, successes) in table {
+        let breaker = Arc::new(CircuitBreaker::builder("pipeline.class").build());
+        let pipeline = Pipeline::builder("pipeline.class")
+            .retry(RetryPolicy::builder().max_attempts(3).build())
+            .breaker(Arc::clone(&breaker))
+            .build();
+        let failing = Script::failing();
+        let call = pipeline.call().classify(|_: &Error| class);
+        assert!(call.run(|| failing.play()).await.is_err());
+        let seen = breaker.snapshot();
+        assert_eq!(failing.attempts(), attempts, "{class:?}");
+        assert_eq!((seen.failures, seen.successes), (failures, successes), "{class:?}");
+    }
+    let begun = Instant::now();
+    let hinted = Class::Transient { retry_after: Some(secs(20)) };
+    let script = Script::new([Fail(Error::Busy), Good]);
+    let retry = RetryPolicy::builder().max_attempts(2).build();
+    let pipeline = Pipeline::builder("pipeline.hinted").retry(retry).build();
+    pipeline.call().classify(|_| hinted).run(|| script.play()).await.unwrap();
+    assert!(begun.elapsed() >= secs(20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_must_not_be_done_twice_is_done_once() {
     let pipeline = Pipeline::builder("pipeline.once")
         .retry(retry().build())
@@ -225,4 +299,19 @@ async fn it_runs_on_other_tasks() {
         assert_eq!(task.await.unwrap(), Ok(u32::try_from(n).unwrap()));
     }
     assert_eq!(pipeline.policy().snapshot().successes, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_deadline_that_is_over_nothing_is_begun() {
+    let outer = Pipeline::builder("pipeline.over").deadline(secs(1)).build();
+    let inner = Pipeline::builder("pipeline.within").deadline(secs(9)).build();
+    let script = Script::new([Good]);
+    let late = outer.call().run(|| async {
+        // Holds the thread past the deadline, so that this is still polled.
+        tokio::time::advance(secs(2)).await;
+        inner.call().run(|| script.play()).await
+    });
+    assert!(late.await.unwrap_err().is_refusal());
+    assert!(inner.call().deadline(Duration::ZERO).run(|| script.play()).await.is_err());
+    assert_eq!(script.attempts(), 0);
 }
