@@ -100,7 +100,7 @@ impl<S, A: Clone> Layer<S> for ChaosLayer<A> {
 }
 
 /// A service behind a [`ChaosLayer`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Chaos<S, A> {
     inner: S,
     layer: ChaosLayer<A>,

@@ -65,7 +65,7 @@ impl<S, Direction: Copy> Layer<S> for CorrelationLayer<Direction> {
 }
 
 /// A service behind a [`CorrelationLayer`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Correlation<S, Direction> {
     inner: S,
     _direction: Direction,
