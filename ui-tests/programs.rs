@@ -59,6 +59,8 @@ pub mod instrument_in_either_order;
 pub mod kept_and_cloned;
 #[path = "pass/keyed_and_shared_breakers.rs"]
 pub mod keyed_and_shared_breakers;
+#[path = "pass/keyed_limits.rs"]
+pub mod keyed_limits;
 #[path = "pass/lifetimes.rs"]
 pub mod lifetimes;
 #[path = "pass/methods.rs"]

@@ -1,12 +1,13 @@
 //! Annotated client functions ride out a real HTTP server that fails in seven ways.
 //!
 //! Prints what each policy did, as it does it, and at the end what was counted. In a second act the network
-//! between client and server fails instead, and an experiment injects faults. Ends by itself after about
-//! half a minute; exits with 1 where a call that should have survived did not.
+//! between client and server fails instead, and an experiment injects faults. In a third the policies are a layer of axum
+//! and a middleware of reqwest. Ends by itself after about half a minute; exits with 1 where a call that should have survived did not.
 
 mod client;
 mod second_act;
 mod server;
+mod third_act;
 mod timeline;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ async fn main() -> ExitCode {
 
     let in_second_act = second_act::play(&server, timeline).await;
     survived &= in_second_act.expect("a free port on loopback");
+    survived &= third_act::play(timeline).await.expect("a free port on loopback");
 
     timeline.snapshots();
     if survived { ExitCode::SUCCESS } else { ExitCode::FAILURE }

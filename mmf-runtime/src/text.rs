@@ -13,6 +13,6 @@ pub fn is_harmless(letter: char) -> bool {
 }
 
 /// Whether Unicode keeps it for no character; XML has none of them.
-fn is_no_character(letter: char) -> bool {
+pub(crate) fn is_no_character(letter: char) -> bool {
     matches!(letter, '\u{fdd0}'..='\u{fdef}') || u32::from(letter) & 0xfffe == 0xfffe
 }
