@@ -1,12 +1,15 @@
 use mmf::tower::ChaosLayer;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, service_fn};
 
 #[derive(Debug)]
 struct Broken;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let service = service_fn(|id: u64| async move { if id == 0 { Err(Broken) } else { Ok(id) } });
-    let service = ChaosLayer::new("users").layer(service);
-    let _ = service.oneshot(7).await;
+async fn find(id: u64) -> Result<u64, Broken> {
+    if id == 0 { Err(Broken) } else { Ok(id) }
+}
+
+fn serve(_: impl Service<u64>) {}
+
+fn main() {
+    serve(ChaosLayer::new("users").layer(service_fn(find)));
 }

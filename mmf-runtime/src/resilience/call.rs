@@ -14,7 +14,7 @@ use super::bulkhead::{Bulkhead, learn};
 use super::class::Class;
 use super::deadline::Deadline;
 use super::error::{FromRefusal, Refusals, ResilienceError};
-use super::events::type_name_only;
+use super::events::{ErrorText, type_name_only};
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::CallName;
@@ -73,6 +73,7 @@ impl<E, P> Call<'_, E, P> {
         Self {
             policed,
             before_retry: None,
+            error_text: type_name_only,
             applies: Applies { only: None, never: None, refusals: Refusals::ALL },
             fallback: Off,
             refused: Off,
@@ -95,6 +96,7 @@ impl<E, P> Call<'_, E, P> {
 pub struct Call<'a, E, P = AdHoc<'a>, F = Off, J = NoRules, R = Off> {
     pub(super) policed: P,
     before_retry: Option<Hook<'a>>,
+    error_text: ErrorText<E>,
     applies: Applies<'a, E>,
     fallback: F,
     refused: R,
@@ -258,8 +260,8 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
     where
         New: FnOnce(E) -> Fut,
     {
-        let Self { policed, before_retry, applies, refused, rules, .. } = self;
-        Call { policed, before_retry, applies, fallback, refused, rules }
+        let Self { policed, before_retry, error_text, applies, refused, rules, .. } = self;
+        Call { policed, before_retry, error_text, applies, fallback, refused, rules }
     }
 
     /// How a refusal becomes an error. Without it, the error type must be one that can carry it.
@@ -267,8 +269,8 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
     where
         New: FnOnce(ResilienceError) -> E,
     {
-        let Self { policed, before_retry, applies, fallback, rules, .. } = self;
-        Call { policed, before_retry, applies, fallback, refused, rules }
+        let Self { policed, before_retry, error_text, applies, fallback, rules, .. } = self;
+        Call { policed, before_retry, error_text, applies, fallback, refused, rules }
     }
 
     /// The fallback answers these errors only. Refusals are asked by
@@ -296,6 +298,13 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
         self
     }
 
+    /// How events write an error: `.error_text(fmt::Display::fmt)` where it has a text. Default: the name of its type,
+    /// since nothing else need be known of it.
+    pub fn error_text(mut self, text: fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result) -> Self {
+        self.error_text = text;
+        self
+    }
+
     /// Runs it: `work` is called once for each attempt.
     ///
     /// # Errors
@@ -309,7 +318,7 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
         J: Judge<V, E>,
         R: Refused<E>,
     {
-        let Self { policed, before_retry, applies, fallback, refused, rules } = self;
+        let Self { policed, before_retry, error_text, applies, fallback, refused, rules } = self;
         let (invocation, policies) = (Invocation::begin(policed.identity()), policed.view());
         let attempts = async {
             let mut retrying = policies
@@ -320,9 +329,9 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
                 let Some(retrying) = &mut retrying else { break outcome };
                 let judge = |result: &Result<V, E>| rules.retry(result);
                 let next = match &before_retry {
-                    None => retrying.next(outcome, judge, type_name_only),
+                    None => retrying.next(outcome, judge, error_text),
                     Some(hook) => {
-                        retrying.next_event(outcome, judge, type_name_only).map_continue(|event| {
+                        retrying.next_event(outcome, judge, error_text).map_continue(|event| {
                             hook(&event);
                             event.delay
                         })
@@ -340,7 +349,7 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
             None => attempts.await,
         };
         let refused = |refusal| refused.refused(refusal);
-        let result = fallback.rescue(&invocation, &applies, outcome, refused).await;
+        let result = fallback.rescue(&invocation, (&applies, error_text), outcome, refused).await;
         invocation.finish_unrefused(Ok(result))
     }
 }
@@ -443,18 +452,26 @@ impl<'a, E, P, F, R> Call<'a, E, P, F, NoRules, R> {
     /// # });
     /// ```
     pub fn classify<New: Fn(&E) -> Class>(self, class: New) -> Call<'a, E, P, F, ByClass<New>, R> {
-        let Self { policed, before_retry, applies, fallback, refused, .. } = self;
-        Call { policed, before_retry, applies, fallback, refused, rules: ByClass(class) }
+        let Self { policed, before_retry, error_text, applies, fallback, refused, .. } = self;
+        Call {
+            policed,
+            before_retry,
+            error_text,
+            applies,
+            fallback,
+            refused,
+            rules: ByClass(class),
+        }
     }
 }
 
 /// Rebuilds the predicates with one of them set.
 macro_rules! with_rule {
     ($self:ident, $rule:ident, $($kept:ident),*) => {{
-        let Call { policed, before_retry, applies, fallback, refused, rules } = $self;
+        let Call { policed, before_retry, error_text, applies, fallback, refused, rules } = $self;
         let Rules { $($kept,)* .. } = rules;
         let rules = Rules { $rule, $($kept),* };
-        Call { policed, before_retry, applies, fallback, refused, rules }
+        Call { policed, before_retry, error_text, applies, fallback, refused, rules }
     }};
 }
 
@@ -554,7 +571,7 @@ pub trait Rescue<V, E> {
     async fn rescue(
         self,
         invocation: &Invocation<'_>,
-        applies: &Applies<'_, E>,
+        failures: (&Applies<'_, E>, ErrorText<E>),
         outcome: Outcome<V, E>,
         refused: impl FnOnce(ResilienceError) -> E,
     ) -> Result<V, E>;
@@ -565,7 +582,7 @@ impl<V, E> Rescue<V, E> for Off {
     async fn rescue(
         self,
         _: &Invocation<'_>,
-        _: &Applies<'_, E>,
+        _: (&Applies<'_, E>, ErrorText<E>),
         outcome: Outcome<V, E>,
         refused: impl FnOnce(ResilienceError) -> E,
     ) -> Result<V, E> {
@@ -582,14 +599,14 @@ where
     async fn rescue(
         self,
         invocation: &Invocation<'_>,
-        applies: &Applies<'_, E>,
+        (applies, error_text): (&Applies<'_, E>, ErrorText<E>),
         outcome: Outcome<V, E>,
         refused: impl FnOnce(ResilienceError) -> E,
     ) -> Result<V, E> {
         if !applies.to(&outcome) {
             return outcome.unwrap_or_else(|refusal| Err(refused(refusal)));
         }
-        super::fallback::note(invocation, &outcome, type_name_only);
+        super::fallback::note(invocation, &outcome, error_text);
         self(super::fallback::error_by(outcome, refused)).await
     }
 }

@@ -1,6 +1,9 @@
 //! Which outcome is what, for adapters: what their classifier says of a response or an error.
 
+use std::fmt;
 use std::time::Duration;
+
+use mmf_rules::duration;
 
 use super::outcome::Counted;
 
@@ -79,6 +82,20 @@ impl Class {
     }
 }
 
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success => f.write_str("success"),
+            Self::Transient { retry_after: None } => f.write_str("transient"),
+            Self::Transient { retry_after: Some(after) } => {
+                write!(f, "transient, retry after {}", duration::text(*after))
+            }
+            Self::Failure => f.write_str("failure"),
+            Self::Ignored => f.write_str("ignored"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +115,7 @@ mod tests {
             assert_eq!((class.is_transient(), class.retry_after()), (transient, hint), "{class:?}");
             assert_eq!(class.is_failure(), counted == Counted::Failure, "{class:?}");
         }
+        assert_eq!(Class::Transient { retry_after: hint }.to_string(), "transient, retry after 3s");
         assert_eq!(Class::by_result::<_, ()>(Ok(&1)), Class::Success);
         assert_eq!(Class::by_result::<(), _>(Err(&1)), Class::TRANSIENT);
     }

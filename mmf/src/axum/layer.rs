@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
+use http::HeaderName;
 use mmf_runtime::resilience::{Bulkhead, Held, Key, KeyedRateLimiters};
 use tower_layer::Layer;
 
 use super::service::Served;
 use super::settings::Settings;
-use crate::http::timeout;
 
 /// What each request of a service gets; see the [module](super).
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl ServiceLayer {
     ///
     /// Where that is no name of a header, or the layer was cloned before.
     pub fn timeout_header(self, name: &str) -> Self {
-        let name = timeout::header(name);
+        let name = HeaderName::try_from(name).expect("the name of a header");
         self.set(|settings| settings.timeout_header = Some(name))
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::StatusCode;
 use tracing::{info, warn};
 
-use crate::http::timeout::NONSENSE;
+use crate::http::InvalidTimeout;
 
 /// A request between its begin and its end. Dropped before that, its caller has gone.
 pub(super) struct Log {
@@ -26,12 +26,10 @@ impl Log {
         Self { service, operation, request_id, begun: Instant::now(), ended: false }
     }
 
-    /// A header that says nothing: what holds in its place.
-    pub(super) fn bad_timeout(&self) {
+    /// A header that says nothing, for which the default deadline holds.
+    pub(super) fn invalid(&self, timeout: InvalidTimeout) {
         let (operation, request_id) = (self.operation.as_str(), self.request_id.as_str());
-        warn!(
-            target: "mmf::http", operation, request_id, "{NONSENSE}"
-        );
+        warn!(target: "mmf::http", operation, request_id, "{timeout}");
     }
 
     pub(super) fn end(mut self, status: StatusCode) {

@@ -17,7 +17,7 @@ use super::log::Log;
 use super::problem::Problem;
 use super::settings::Settings;
 use crate::correlation;
-use crate::http::timeout::{self, Said};
+use crate::http::timeout_of;
 use crate::slot::Slot;
 
 /// Routes behind a [`ServiceLayer`](super::ServiceLayer).
@@ -150,15 +150,14 @@ impl Settings {
     /// The caller's word, up to the longest there is.
     fn deadline(&self, request: &Request, log: &Log) -> Option<std::time::Duration> {
         let said = self.timeout_header.as_ref();
-        let said = said.map_or(Said::Nothing, |name| timeout::said(request.headers(), name));
+        let said = said.map_or(Ok(None), |name| timeout_of(request.headers(), name));
+        let said = said.unwrap_or_else(|invalid| {
+            log.invalid(invalid);
+            None
+        });
         match (said, self.max_deadline) {
-            (Said::Time(time), Some(most)) => Some(time.min(most)),
-            (Said::Time(time), None) => Some(time),
-            (Said::Nothing, most) => most,
-            (Said::Nonsense, most) => {
-                log.bad_timeout();
-                most
-            }
+            (Some(time), Some(most)) => Some(time.min(most)),
+            (one, other) => one.or(other),
         }
     }
 }

@@ -34,9 +34,9 @@ mod after;
 mod class;
 mod method;
 mod once;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
-pub(crate) mod timeout;
+mod timeout;
 
 pub use after::retry_after_of;
 pub use class::{Outcome, classify, is_failure, is_transient, of_status, retry_after};
 pub use method::{IDEMPOTENCY_KEY, may_repeat};
+pub use timeout::{InvalidTimeout, insert_time_left, timeout_of};

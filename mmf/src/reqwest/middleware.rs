@@ -1,5 +1,6 @@
 //! The middleware.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::body::{is_stream, make_repeatable};
 use crate::attempt::Attempt;
 use crate::copies::Copies;
-use crate::http::{Outcome, may_repeat, timeout};
+use crate::http::{Outcome, insert_time_left, may_repeat};
 use crate::slot::Slot;
 
 type Classifier = Box<dyn Fn(std::result::Result<&Response, &Error>) -> Class + Send + Sync>;
@@ -93,7 +94,7 @@ impl Resilience {
         #[cfg(feature = "logging")]
         crate::correlation::inject(request.headers_mut());
         if let Some(header) = &self.timeout_header {
-            timeout::tell(request.headers_mut(), header);
+            insert_time_left(request.headers_mut(), header);
         }
     }
 }
@@ -117,7 +118,7 @@ impl Middleware for Resilience {
         if repeats && is_stream(&request) {
             request = self.read_ahead(request).await?;
         }
-        let mut call = self.pipeline.call::<Attempt<(Response, Extensions), Failed>>();
+        let mut call = self.pipeline.call::<Tried>();
         if self.pipeline.is_by_key() {
             call = call.maybe_key((self.key)(&request));
         }
@@ -142,7 +143,7 @@ impl Middleware for Resilience {
                 Err(error) => Attempt::of(Err((error, own)), class),
             }
         };
-        let call = call.classify(Attempt::class).refused(Attempt::Refused);
+        let call = call.classify(Attempt::class).error_text(text).refused(Attempt::Refused);
         let none = |refusal| (Error::middleware(refusal), None);
         let some = |(error, own)| (error, Some(own));
         match Attempt::result(call.run(attempt).await, some, none) {
@@ -181,8 +182,30 @@ impl Resilience {
     }
 }
 
-/// What an attempt failed with.
-type Failed = (Error, Extensions);
+/// What came of an attempt, with its extensions.
+type Tried = Attempt<(Response, Extensions), (Error, Extensions)>;
+
+/// It in events: the status, or why there is none. An address may tell more than a log should.
+fn text(tried: &Tried, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let error = match tried {
+        Attempt::Answered((response, _), _) => return write!(f, "status {}", response.status()),
+        Attempt::Refused(refusal) => return write!(f, "{refusal}"),
+        Attempt::Failed((error, _), _) => error,
+    };
+    let mut cause = match error {
+        Error::Reqwest(error) => error.source(),
+        Error::Middleware(error) => Some(&**error as &dyn StdError),
+    };
+    if cause.is_none() {
+        return f.write_str("no response");
+    }
+    let mut between = "";
+    while let Some(error) = cause {
+        write!(f, "{between}{error}")?;
+        (between, cause) = (": ", error.source());
+    }
+    Ok(())
+}
 
 /// The refusal of a policy, where an error is one.
 pub fn refusal(error: &Error) -> Option<&ResilienceError> {

@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::error::Error;
 use super::future::ResponseFuture;
-use crate::http::timeout::{self, Said};
+use crate::http::{insert_time_left, timeout_of};
 use crate::slot::Slot;
 
 /// How long a request may take.
@@ -36,14 +36,10 @@ pub struct ByHeader(HeaderName);
 
 impl<B> LimitOf<Request<B>> for ByHeader {
     fn said(&self, request: &Request<B>) -> Option<Duration> {
-        match timeout::said(request.headers(), &self.0) {
-            Said::Time(time) => Some(time),
-            Said::Nothing => None,
-            Said::Nonsense => {
-                tracing::warn!(target: "mmf::http", header = self.0.as_str(), "{}", timeout::NONSENSE);
-                None
-            }
-        }
+        timeout_of(request.headers(), &self.0).unwrap_or_else(|invalid| {
+            tracing::warn!(target: "mmf::http", header = self.0.as_str(), "{invalid}");
+            None
+        })
     }
 }
 
@@ -97,7 +93,7 @@ impl DeadlineLayer<Told> {
     ///
     /// Where that is no name of a header.
     pub fn outgoing(header: &str) -> Self {
-        Self { name: "deadline", longest: Duration::MAX, limit: Told(timeout::header(header)) }
+        Self { name: "deadline", longest: Duration::MAX, limit: Told(named(header)) }
     }
 }
 
@@ -114,7 +110,7 @@ impl DeadlineLayer<Fixed> {
     ///
     /// Where that is no name of a header.
     pub fn timeout_header(self, header: &str) -> DeadlineLayer<ByHeader> {
-        let limit = ByHeader(timeout::header(header));
+        let limit = ByHeader(named(header));
         DeadlineLayer { name: self.name, longest: self.longest, limit }
     }
 
@@ -133,6 +129,10 @@ impl<S, L: Clone> Layer<S> for DeadlineLayer<L> {
     fn layer(&self, inner: S) -> Self::Service {
         Deadline { inner, settings: self.clone() }
     }
+}
+
+fn named(header: &str) -> HeaderName {
+    HeaderName::try_from(header).expect("the name of a header")
 }
 
 /// A service behind a [`DeadlineLayer`].
@@ -189,7 +189,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        timeout::tell(request.headers_mut(), &self.settings.limit.0);
+        insert_time_left(request.headers_mut(), &self.settings.limit.0);
         self.inner.call(request)
     }
 }

@@ -1,5 +1,6 @@
 //! The service behind policies.
 
+use std::any::type_name;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -90,8 +91,17 @@ where
                 let class = settings.class.class(result.as_ref());
                 Attempt::of(result, class)
             };
-            let call = call.classify(Attempt::class).refused(Attempt::Refused);
+            let call = call.classify(Attempt::class).error_text(text).refused(Attempt::Refused);
             Attempt::result(call.run(attempt).await, Error::Inner, Error::Refused)
         })
+    }
+}
+
+/// What came of an attempt in events, where nothing is known of responses and errors.
+fn text<T, E>(attempt: &Attempt<T, E>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match attempt {
+        Attempt::Answered(_, class) => write!(f, "a response that is no success: {class}"),
+        Attempt::Failed(_, class) => write!(f, "{}: {class}", type_name::<E>()),
+        Attempt::Refused(refusal) => write!(f, "{refusal}"),
     }
 }
