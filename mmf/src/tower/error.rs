@@ -54,7 +54,7 @@ impl<E: StdError + 'static> StdError for Error<E> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the pipeline {name:?} has a retry or a hedge, and a request that is sent once cannot be repeated: build it \
-     without, or use `ResilienceLayer::new`, with `replay` where a request is no `Clone`"
+     without, or use `ResilienceLayer::new`, with `replay` where a request is not `Clone`"
 )]
 pub struct NotRepeatable {
     /// Name of the pipeline.
