@@ -309,6 +309,27 @@ async fn a_hedge_takes_the_faster_of_two_and_its_extensions() {
 
 #[cfg(feature = "logging")]
 #[tokio::test]
+async fn a_body_that_never_comes_is_waited_for_within_the_limits() {
+    let server = Server::start(&[(200, "", 0)]).await;
+    let stuck = || {
+        Body::wrap(StreamBody::new(tokio_stream::pending::<
+            Result<http_body::Frame<Bytes>, std::io::Error>,
+        >()))
+    };
+    for (limited, refusal_of) in [
+        (Pipeline::builder("reqwest.stuck").deadline(Duration::from_millis(50)), Refusal::Deadline),
+        (Pipeline::builder("reqwest.stuck").timeout(Duration::from_millis(50)), Refusal::Timeout),
+    ] {
+        let client = client(limited.retry(retry(2)));
+        let begun = Instant::now();
+        let error = client.put(&server.url).body(stuck()).send().await.unwrap_err();
+        assert_eq!(refusal(&error).unwrap().refusal(), refusal_of);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
 async fn ids_go_out_as_headers() {
     use mmf::correlation::{self, CorrelationId};
     let server = Server::start(&[(200, "", 0)]).await;

@@ -324,3 +324,120 @@ fn an_error_tells_its_source() {
     assert_eq!((inner.to_string(), inner.refusal().is_none()), ("broken".into(), true));
     assert_eq!(inner.into_inner().unwrap().to_string(), "broken");
 }
+
+mod histories {
+    //! Any history of requests, against a model: no permit and no trial is lost.
+
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::Waker;
+
+    use mmf::resilience::{AdaptiveLimit, LimitAlgorithm};
+    use proptest::prelude::*;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A request is made, and polled or not yet.
+        Call { polled: bool },
+        /// The service answers one of those that it serves.
+        Answer(usize, bool),
+        /// Whoever made a request gives it up.
+        GiveUp(usize),
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => any::<bool>().prop_map(|polled| Step::Call { polled }),
+            2 => (0..100_usize, any::<bool>()).prop_map(|(which, well)| Step::Answer(which, well)),
+            1 => (0..100_usize).prop_map(Step::GiveUp),
+        ]
+    }
+
+    type Call = Pin<Box<dyn Future<Output = Result<(), Error<()>>>>>;
+
+    fn poll(call: &mut Call) -> Poll<Result<(), Error<()>>> {
+        call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Those that are being served: what answers each is dropped with its request.
+    type Served = Arc<Mutex<VecDeque<oneshot::Sender<bool>>>>;
+
+    fn living(served: &Served) -> usize {
+        let mut served = served.lock().unwrap();
+        served.retain(|answer| !answer.is_closed());
+        served.len()
+    }
+
+    proptest! {
+        #[test]
+        fn leave_no_permit_and_no_trial_behind(
+            steps in prop::collection::vec(any_step(), 1..60),
+            (max_concurrent, max_queue) in (1_u32..5, 0_u32..4),
+            is_adaptive in any::<bool>(),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let _entered = runtime.enter();
+            let bulkhead = Bulkhead::builder("tower.histories").max_concurrent(max_concurrent).max_queue(max_queue);
+            let range = AdaptiveLimit::new().max(6).algorithm(LimitAlgorithm::Aimd);
+            let bulkhead = if is_adaptive { bulkhead.adaptive(range) } else { bulkhead };
+            let bulkhead = Arc::new(bulkhead.build());
+            // Never opens again, and has more trials than there are requests: only their places count.
+            let breaker = CircuitBreaker::builder("tower.histories").half_open_max_calls(100).success_threshold(1000);
+            let breaker = Arc::new(breaker.build());
+            let served: Served = Arc::default();
+            let within = Arc::clone(&served);
+            let inner = service_fn(move |_: u64| {
+                let (answer, answered) = oneshot::channel();
+                within.lock().unwrap().push_back(answer);
+                async move { if answered.await == Ok(true) { Ok(()) } else { Err(()) } }
+            });
+            let pipeline = pipeline("tower.histories").bulkhead(Arc::clone(&bulkhead)).breaker(Arc::clone(&breaker));
+            let mut service = ResilienceLayer::new(pipeline.build()).layer(inner);
+            let mut calls: Vec<Call> = Vec::new();
+            for step in steps {
+                breaker.force_half_open();
+                match step {
+                    Step::Call { polled } => {
+                        let before = (bulkhead.running(), bulkhead.queued());
+                        let mut call: Call = Box::pin(service.call(7));
+                        let is_refused = polled && poll(&mut call).is_ready();
+                        let is_full = before.0 >= bulkhead.limit() && before.1 >= max_queue as usize;
+                        prop_assert!(!is_refused || is_full);
+                        if !is_refused {
+                            calls.push(call);
+                        }
+                    }
+                    Step::Answer(which, well) if living(&served) > 0 => {
+                        let mut waiting = served.lock().unwrap();
+                        let which = which % waiting.len();
+                        let answer = waiting.remove(which).unwrap();
+                        drop(waiting);
+                        prop_assert!(answer.send(well).is_ok());
+                    }
+                    Step::GiveUp(which) if !calls.is_empty() => {
+                        drop(calls.swap_remove(which % calls.len()));
+                    }
+                    Step::Answer(..) | Step::GiveUp(_) => {}
+                }
+                calls.retain_mut(|call| poll(call).is_pending());
+                // Once more, for those whose turn came by it.
+                calls.retain_mut(|call| poll(call).is_pending());
+                prop_assert_eq!(bulkhead.running(), living(&served));
+                prop_assert_eq!(bulkhead.running() + bulkhead.queued(), calls.len());
+                prop_assert!(bulkhead.queued() == 0 || bulkhead.running() >= bulkhead.limit());
+            }
+            drop(calls);
+            prop_assert_eq!((bulkhead.running(), bulkhead.queued(), living(&served)), (0, 0, 0));
+            breaker.force_half_open();
+            let trials: Vec<_> = (0..100).map(|_| breaker.admit_owned()).collect();
+            prop_assert!(trials.iter().all(Result::is_ok), "each trial has its place again");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The log of requests to an axum service. A process of its own, whose subscriber is there before the first request.
+
+use std::io;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::get;
+use mmf::axum::ServiceLayer;
+use mmf::logging::{LoggingConfig, json_layer};
+use serde_json::Value;
+use tower::ServiceExt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// The lines of the request with this id, from where it began.
+async fn lines_of(id: &str, request: impl Future) -> Vec<Value> {
+    static LINES: Mutex<Option<Lines>> = Mutex::new(None);
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let lines = Lines::default();
+        let layer = json_layer(&LoggingConfig::new("users"), lines.clone());
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+            .unwrap();
+        *LINES.lock().unwrap() = Some(lines);
+    });
+    request.await;
+    let lines = LINES.lock().unwrap().clone().unwrap();
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["correlation_id"] == id).collect()
+}
+
+fn app() -> Router {
+    let layer = ServiceLayer::new("users").timeout_header("x-request-timeout-ms");
+    Router::new()
+        .route("/users/{id}", get(|| async { "Ada" }))
+        .route("/broken", get(|| async { axum::http::StatusCode::BAD_GATEWAY }))
+        .route("/hanging", get(std::future::pending::<&'static str>))
+        .route("/panics", get(|| async { panic!("as it should") as &'static str }))
+        .layer(layer)
+}
+
+fn request(id: &str, path: &str, header: (&str, &str)) -> Request {
+    let request = Request::builder().uri(path).header("x-correlation-id", id);
+    request.header(header.0, header.1).body(Body::empty()).unwrap()
+}
+
+fn plain(id: &str, path: &str) -> Request {
+    request(id, path, ("accept", "*/*"))
+}
+
+#[tokio::test]
+async fn begin_and_end_are_told_with_the_route() {
+    let lines = lines_of("req-1", app().oneshot(plain("req-1", "/users/7"))).await;
+    let [begin, end] = &lines[..] else { panic!("{lines:?}") };
+    for line in [begin, end] {
+        assert_eq!(line["operation"], "GET /users/{id}", "not the path, of which there are many");
+        assert_eq!((&line["service"], &line["request_id"]), (&"users".into(), &"req-1".into()));
+        assert_eq!(line["level"], "INFO");
+    }
+    assert_eq!((&begin["phase"], &end["phase"]), (&"start".into(), &"end".into()));
+    assert_eq!((&end["status"], &end["success"]), (&200.into(), &true.into()));
+    assert!(end["duration_ms"].as_f64().unwrap() >= 0.0);
+}
+
+#[tokio::test]
+async fn what_does_not_end_well_is_a_warning() {
+    let lines = lines_of("req-2", app().oneshot(plain("req-2", "/broken"))).await;
+    let end = lines.last().unwrap();
+    assert_eq!(
+        (&end["status"], &end["success"], &end["level"]),
+        (&502.into(), &false.into(), &"WARN".into())
+    );
+    assert!(end["message"].as_str().unwrap().ends_with("failed"));
+
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(5), app().oneshot(plain("req-3", "/hanging")));
+    let lines = lines_of("req-3", given_up).await;
+    let end = lines.last().unwrap();
+    assert!(end["message"].as_str().unwrap().ends_with("cancelled"), "{end}");
+    assert_eq!((&end["status"], &end["success"]), (&Value::Null, &false.into()));
+
+    let panicking = tokio::spawn(app().oneshot(plain("req-4", "/panics")));
+    let lines = lines_of("req-4", panicking).await;
+    assert!(lines.last().unwrap()["message"].as_str().unwrap().ends_with("panicked"));
+}
+
+#[tokio::test]
+async fn a_timeout_that_is_no_number_is_told_in_the_log_of_its_request() {
+    let said = ("x-request-timeout-ms", "soon");
+    let lines = lines_of("req-5", app().oneshot(request("req-5", "/users/7", said))).await;
+    let told: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0]["message"].as_str().unwrap().contains("the default deadline holds"),
+        "{lines:?}"
+    );
+    assert_eq!(told[0]["operation"], "GET /users/{id}");
+}
+
+#[tokio::test]
+async fn paths_and_methods_that_nobody_serves_have_one_name() {
+    let lines = lines_of("req-6", app().oneshot(plain("req-6", "/admin.php"))).await;
+    assert_eq!(lines[0]["operation"], "GET unmatched");
+    let mut strange = plain("req-7", "/users/7");
+    *strange.method_mut() = "BREW".parse().unwrap();
+    let lines = lines_of("req-7", app().oneshot(strange)).await;
+    assert_eq!(lines[0]["operation"], "other /users/{id}");
+    assert_eq!(lines.last().unwrap()["success"], true, "405 is an answer");
+}
