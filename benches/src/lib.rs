@@ -2,4 +2,5 @@
 //! the table that the programs in `src/bin` print.
 
 pub mod functions;
+pub mod round;
 pub mod table;

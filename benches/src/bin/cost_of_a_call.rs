@@ -8,17 +8,15 @@
 
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use mmf_benches::functions::{self, Error, work};
+use mmf_benches::round::Round;
 use mmf_benches::table::{Table, rounds};
 use recloser::{AsyncRecloser, Recloser};
 use tokio::sync::Semaphore;
-use tokio::task::unconstrained;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_resilience::bulkhead::BulkheadLayer;
 use tower_resilience::circuitbreaker::CircuitBreakerLayer;
@@ -26,7 +24,6 @@ use tower_resilience::ratelimiter::RateLimiterLayer;
 use tower_resilience::retry::RetryLayer;
 use tower_resilience::timelimiter::TimeLimiterLayer;
 
-const CALLS: u32 = 20_000;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What a peer's function returns.
@@ -79,31 +76,6 @@ mod peers {
             breaker.call(async { limited.await.unwrap_or(Err(Error)) }).await
         };
         attempt.retry(backoff).await.map_err(|_| Error)
-    }
-}
-
-/// Times a round of each contender in turn.
-struct Round<'t>(&'t mut Table);
-
-impl Round<'_> {
-    async fn time<T>(&mut self, work: &str, by: &'static str, mut call: impl AsyncFnMut(u64) -> T) {
-        let start = Instant::now();
-        // Unconstrained: otherwise tokio's own primitives send the task round its scheduler every 128
-        // calls, which is no cost of theirs.
-        unconstrained(async {
-            for id in 0..CALLS {
-                black_box(call(u64::from(id)).await);
-            }
-        })
-        .await;
-        self.0.add(work, by, start.elapsed().as_nanos() as f64 / f64::from(CALLS));
-        // Counted apart from the time: each of these calls is ready when it is polled.
-        let counted = allocation_counter::measure(|| {
-            let mut call = pin!(unconstrained(call(0)));
-            let poll = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(matches!(poll, Poll::Ready(_)), "{by} waits");
-        });
-        self.0.note(work, by, "allocations", counted.count_total as f64);
     }
 }
 

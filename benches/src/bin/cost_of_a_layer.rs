@@ -4,8 +4,6 @@
 //! `cargo run --release -p mmf-benches --features edge --bin cost_of_a_layer [-- --rounds N --json FILE --svg FILE]`
 
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use mmf::resilience::{
@@ -13,39 +11,16 @@ use mmf::resilience::{
 };
 use mmf::tower::ResilienceLayer;
 use mmf_benches::functions::{self, Error, work};
+use mmf_benches::round::Round;
 use mmf_benches::table::{Table, rounds};
-use tokio::task::unconstrained;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_resilience::bulkhead::BulkheadLayer;
 use tower_resilience::circuitbreaker::CircuitBreakerLayer;
 use tower_resilience::retry::RetryLayer;
 use tower_resilience::timelimiter::TimeLimiterLayer;
 
-const CALLS: u32 = 20_000;
 const SECOND: Duration = Duration::from_secs(1);
 const KEYS: u64 = 100_000;
-
-/// Times a round of each contender in turn.
-struct Round<'t>(&'t mut Table);
-
-impl Round<'_> {
-    async fn time<T>(&mut self, work: &str, by: &'static str, mut call: impl AsyncFnMut(u64) -> T) {
-        let start = Instant::now();
-        unconstrained(async {
-            for id in 0..CALLS {
-                black_box(call(u64::from(id)).await);
-            }
-        })
-        .await;
-        self.0.add(work, by, start.elapsed().as_nanos() as f64 / f64::from(CALLS));
-        let counted = allocation_counter::measure(|| {
-            let mut call = pin!(unconstrained(call(0)));
-            let poll = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            assert!(matches!(poll, Poll::Ready(_)), "{by} waits");
-        });
-        self.0.note(work, by, "allocations", counted.count_total as f64);
-    }
-}
 
 /// The four policies of `functions::all_four`.
 fn four(name: &'static str) -> Pipeline {
