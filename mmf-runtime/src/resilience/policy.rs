@@ -49,6 +49,13 @@ pub struct Invocation<'a> {
     began: u64,
 }
 
+/// Apart from the calls that nobody measures, which are nearly all.
+#[cold]
+#[inline(never)]
+fn begun_now() -> u64 {
+    clock::nanos().max(1)
+}
+
 // Atomics, all relaxed: they are read by the task that wrote them, and are here only because a
 // shared reference to them is held across an `.await` of a future that is `Send`.
 impl<'a> Invocation<'a> {
@@ -60,7 +67,7 @@ impl<'a> Invocation<'a> {
             attempts: AtomicU32::new(1),
             panicked: AtomicBool::new(false),
             last_start: AtomicU64::new(u64::MAX),
-            began: if observe::is_measured() { clock::nanos().max(1) } else { 0 },
+            began: if observe::is_measured() { begun_now() } else { 0 },
         }
     }
 
@@ -127,6 +134,12 @@ impl<'a> Invocation<'a> {
     fn measured(&self, succeeded: Option<bool>) {
         let latency = Duration::from_nanos(clock::nanos().saturating_sub(self.began));
         observe::tell_end(&CallEnded { policy: self.name(), succeeded, latency });
+    }
+
+    #[cold]
+    fn measured_to_its_drop(&self, panicked: bool) {
+        // Where a panic passes through here already, another would end the process.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.measured(panicked.then_some(false))));
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -329,8 +342,7 @@ impl Drop for Invocation<'_> {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
         let attempts = *self.attempts.get_mut();
         if self.began != 0 {
-            // Where a panic passes through here already, another would end the process.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.measured(panicked.then_some(false))));
+            self.measured_to_its_drop(panicked);
         }
         let Some(counters) = self.identity.counters else { return };
         if panicked {
