@@ -23,6 +23,7 @@ pub use builder::CircuitBreakerBuilder;
 pub use config::Window;
 pub use keyed::{KeyedBreakers, KeyedBreakersBuilder};
 pub use machine::CircuitBreaker;
+pub(crate) use machine::Refused;
 pub use state::BreakerState;
 pub(crate) use state::{Cause, Change};
 pub use ticket::OwnedTicket;
