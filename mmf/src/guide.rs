@@ -7,6 +7,7 @@
 //! - [`errors`]: how a refusal becomes your error.
 //! - [`pipelines`]: policies at run time, by key, limits that are found, and the hook that watches.
 //! - [`adapters`]: layers and middleware for tower, axum and reqwest.
+//! - [`databases`]: what is safe to repeat and what is not, and transactions, with sqlx.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
@@ -29,6 +30,7 @@ macro_rules! pages {
                     feature = "otel",
                     feature = "pact",
                     feature = "reqwest",
+                    feature = "sqlx",
                     feature = "tower",
                 ),
             ))]
@@ -39,6 +41,6 @@ macro_rules! pages {
 }
 
 pages! {
-    getting_started, resilient, order, errors, pipelines, adapters, testing, service, chaos, contracts,
+    getting_started, resilient, order, errors, pipelines, adapters, databases, testing, service, chaos, contracts,
     measurements, gates, cost,
 }

@@ -43,6 +43,7 @@
 //! | `tower` | [`tower`](mod@tower): layers around any service |
 //! | `axum` | [`axum`](mod@axum): what each request of a service gets, problem details |
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
+//! | `sqlx` | [`sqlx`](mod@sqlx): which errors may go away, transactions that are repeated, a check |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
 //! | `full` | all of these: whatever is not for tests |
 //! | `chaos` | faults on demand: what `#[chaos]` marks, [`chaos`](mod@chaos) |
@@ -58,7 +59,7 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
 mod attempt;
 #[cfg(feature = "axum")]
 pub mod axum;
@@ -76,6 +77,8 @@ mod otel;
 pub mod reqwest;
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
 mod slot;
+#[cfg(feature = "sqlx")]
+pub mod sqlx;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
 #[cfg(feature = "tower")]

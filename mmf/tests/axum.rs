@@ -1,5 +1,6 @@
 //! What each request of an axum service gets, over its routes as they are served.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +10,10 @@ use axum::response::Response;
 use axum::routing::get;
 use http_body_util::BodyExt;
 use mmf::axum::{Problem, ServiceLayer};
-use mmf::resilience::{self, Bulkhead, Key, KeyedRateLimiters, ResilienceError, time_left};
+use mmf::resilience::{
+    self, AdaptiveLimit, Bulkhead, Key, KeyedRateLimiters, LimitAlgorithm, ResilienceError,
+    time_left,
+};
 use tower::ServiceExt;
 
 fn app(layer: ServiceLayer) -> Router {
@@ -90,7 +94,10 @@ async fn refusals_are_problems() {
     assert_eq!(response.headers()["retry-after"], "3");
     let body: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!((&body["status"], &body["type"]), (&503.into(), &"about:blank".into()));
-    assert!(body["detail"].as_str().unwrap().contains("circuit open"), "{body}");
+    assert_eq!(
+        (&body["title"], &body["detail"]),
+        (&"A dependency is unavailable".into(), &serde_json::Value::Null)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,9 +110,35 @@ async fn more_requests_at_once_than_may_are_shed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_is_found_learns_from_requests() {
+    let limit = AdaptiveLimit::new().max(50).algorithm(LimitAlgorithm::Aimd);
+    let found = |begin| {
+        Arc::new(Bulkhead::builder("axum.found").max_concurrent(begin).adaptive(limit).build())
+    };
+    let well = found(4);
+    let service = app(ServiceLayer::new("axum.found").shed(Arc::clone(&well)));
+    for _ in 0..50 {
+        let asked = [
+            ask(&service, "/users/7", &[]),
+            ask(&service, "/users/8", &[]),
+            ask(&service, "/users/9", &[]),
+        ];
+        let [one, two, three] = asked;
+        tokio::join!(one, two, three);
+    }
+    assert!(well.limit() >= 4, "{}", well.limit());
+    let badly = found(20);
+    let service = app(ServiceLayer::new("axum.found").shed(Arc::clone(&badly)));
+    for _ in 0..5 {
+        assert_eq!(ask(&service, "/broken", &[]).await.status(), 503);
+    }
+    assert!(badly.limit() < 20, "{}", badly.limit());
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_tenant_has_its_own_limit() {
     let limits = KeyedRateLimiters::builder("tenants").permits(1).build();
-    let app = app(ServiceLayer::new("users").limit(limits, |request| {
+    let app = app(ServiceLayer::new("axum.tenants").limit(limits, |request| {
         request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok()).map(Key::of)
     }));
     let status =
@@ -120,4 +153,8 @@ async fn each_tenant_has_its_own_limit() {
     for _ in 0..3 {
         assert_eq!(ask(&app, "/users/7", &[]).await.status(), 200, "no key, no limit");
     }
+    let policy = resilience::policy("axum.tenants").expect("on the list");
+    assert_eq!(policy.snapshot().rate_limited, 2);
+    assert_eq!(&*policy.keys()[0].key, "acme");
+    assert!(policy.location().contains("tests/axum.rs"), "{}", policy.location());
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
-use mmf::axum::ServiceLayer;
+use mmf::axum::{Problem, ServiceLayer};
 use mmf::logging::{LoggingConfig, json_layer};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -61,8 +61,13 @@ fn app() -> Router {
         .route("/users/{id}", get(|| async { "Ada" }))
         .route("/broken", get(|| async { axum::http::StatusCode::BAD_GATEWAY }))
         .route("/hanging", get(std::future::pending::<&'static str>))
+        .route("/refused", get(refused))
         .route("/panics", get(|| async { panic!("as it should") as &'static str }))
         .layer(layer)
+}
+
+async fn refused() -> Problem {
+    mmf::ResilienceError::circuit_open("db.secret", Duration::from_secs(9)).into()
 }
 
 fn request(id: &str, path: &str, header: (&str, &str)) -> Request {
@@ -80,7 +85,7 @@ async fn begin_and_end_are_told_with_the_route() {
     let [begin, end] = &lines[..] else { panic!("{lines:?}") };
     for line in [begin, end] {
         assert_eq!(line["operation"], "GET /users/{id}", "not the path, of which there are many");
-        assert_eq!((&line["service"], &line["request_id"]), (&"users".into(), &"req-1".into()));
+        assert_eq!((&line["service"], &line["component"]), (&"users".into(), &Value::Null));
         assert_eq!(line["level"], "INFO");
     }
     assert_eq!((&begin["phase"], &end["phase"]), (&"start".into(), &"end".into()));
@@ -111,15 +116,21 @@ async fn what_does_not_end_well_is_a_warning() {
 }
 
 #[tokio::test]
+async fn why_a_request_was_refused_is_in_the_log_and_not_in_the_response() {
+    let response = app().oneshot(plain("req-8", "/refused")).await.unwrap();
+    let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+    assert!(!String::from_utf8_lossy(&body).contains("db.secret"), "{body:?}");
+    let lines = lines_of("req-9", app().oneshot(plain("req-9", "/refused"))).await;
+    assert_eq!(lines.last().unwrap()["error"], "db.secret: circuit open, retry after 9s");
+}
+
+#[tokio::test]
 async fn a_timeout_that_is_no_number_is_told_in_the_log_of_its_request() {
     let said = ("x-request-timeout-ms", "soon");
     let lines = lines_of("req-5", app().oneshot(request("req-5", "/users/7", said))).await;
     let told: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
     assert_eq!(told.len(), 1);
-    assert!(
-        told[0]["message"].as_str().unwrap().contains("the default deadline holds"),
-        "{lines:?}"
-    );
+    assert!(told[0]["message"].as_str().unwrap().contains("it is left aside"), "{lines:?}");
     assert_eq!(told[0]["operation"], "GET /users/{id}");
 }
 
@@ -132,4 +143,5 @@ async fn paths_and_methods_that_nobody_serves_have_one_name() {
     let lines = lines_of("req-7", app().oneshot(strange)).await;
     assert_eq!(lines[0]["operation"], "other /users/{id}");
     assert_eq!(lines.last().unwrap()["success"], true, "405 is an answer");
+    assert_eq!(lines.last().unwrap()["message"], "other /users/{id} was answered 405");
 }

@@ -1,11 +1,11 @@
 //! The hook that watches: of the whole process, hence a program of its own with one test at a time.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mmf::resilience::{
-    CallEnded, CircuitBreaker, Event, HedgePolicy, KeyedRateLimiters, Observer, Pipeline,
-    ResilienceError, RetryPolicy, observe,
+    BreakerState, CallEnded, CircuitBreaker, Event, HedgePolicy, KeyedRateLimiters, Observer,
+    Pipeline, ResilienceError, RetryPolicy, observe,
 };
 use tokio::time::sleep;
 
@@ -51,6 +51,24 @@ impl Observer for Told {
     }
 }
 
+/// Panics at whatever it is told: nobody else is to notice.
+#[derive(Debug)]
+struct Clumsy;
+
+impl Observer for Clumsy {
+    fn event(&self, _: &Event<'_>) {
+        panic!("an observer");
+    }
+
+    fn measures_calls(&self) -> bool {
+        true
+    }
+
+    fn call_ended(&self, _: &CallEnded<'_>) {
+        panic!("an observer");
+    }
+}
+
 /// Told of events alone.
 #[derive(Debug)]
 struct Count(Mutex<usize>);
@@ -72,6 +90,7 @@ static COUNT: Count = Count(Mutex::new(0));
 async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_for_it() {
     let unwatched = Pipeline::builder("unwatched").build();
     unwatched.call().run(|| async { Ok::<_, ResilienceError>(()) }).await.unwrap();
+    observe(&Clumsy);
     observe(&TOLD);
     observe(&COUNT);
     assert_eq!(TOLD.take(), [""; 0]);
@@ -112,4 +131,19 @@ async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_f
     assert!(tokio::time::timeout(Duration::from_millis(50), dropped).await.is_err());
     assert_eq!(TOLD.take(), ["h: None after 50ms"]);
     assert_eq!(*COUNT.0.lock().unwrap(), 8, "events alone");
+
+    // One that panics takes nothing along: neither the place of a trial, nor a process that is in a panic already.
+    let breaker = CircuitBreaker::builder("t").failure_threshold(1).half_open_max_calls(1);
+    let breaker = Arc::new(breaker.success_threshold(1).build());
+    let failing = Arc::clone(&breaker);
+    let panicking = tokio::spawn(async move {
+        failing
+            .call(async { if true { panic!("a body") } else { Ok::<_, ResilienceError>(()) } })
+            .await
+    });
+    assert!(panicking.await.unwrap_err().is_panic());
+    assert_eq!(breaker.state(), BreakerState::Open);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    breaker.call(async { Ok::<_, ResilienceError>(()) }).await.unwrap();
+    assert_eq!(breaker.state(), BreakerState::Closed);
 }

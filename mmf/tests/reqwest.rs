@@ -330,6 +330,65 @@ async fn a_body_that_never_comes_is_waited_for_within_the_limits() {
 }
 
 #[tokio::test]
+async fn the_key_of_a_host_is_its_text() {
+    let server = Server::start(&[(200, "", 0)]).await;
+    let hosts = Arc::new(KeyedBreakers::builder("reqwest.text").build());
+    let client = client(Pipeline::builder("reqwest.text").breakers(Arc::clone(&hosts)));
+    client.get(&server.url).send().await.unwrap();
+    let host = server.url.strip_prefix("http://").unwrap();
+    hosts.get_key(&Key::of(host)).force_open();
+    assert_eq!(hosts.len(), 1, "the one that its requests have");
+    let refused = client.get(&server.url).send().await.unwrap_err();
+    assert_eq!(refusal(&refused).unwrap().key(), Some(host));
+}
+
+#[tokio::test]
+async fn a_body_of_the_callers_that_fails_says_nothing_of_the_server() {
+    let broken = || {
+        let frames = [
+            Ok(http_body::Frame::data(Bytes::from_static(b"half"))),
+            Err(std::io::Error::other("gone")),
+        ];
+        Body::wrap(StreamBody::new(tokio_stream::iter(frames)))
+    };
+    for attempts in [1, 2] {
+        let server = Server::start(&[(200, "", 0)]).await;
+        let breaker =
+            Arc::new(CircuitBreaker::builder("reqwest.upload").failure_threshold(1).build());
+        let pipeline = Pipeline::builder("reqwest.upload").breaker(Arc::clone(&breaker));
+        let client = client(pipeline.retry(retry(attempts)));
+        let error = client.put(&server.url).body(broken()).send().await.unwrap_err();
+        assert!(refusal(&error).is_none());
+        assert_eq!(breaker.state(), BreakerState::Closed, "attempts: {attempts}");
+        assert_eq!(client.get(&server.url).send().await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_read_ahead() {
+    let breaker = Arc::new(CircuitBreaker::builder("reqwest.ahead").build());
+    breaker.force_open();
+    let client = client(Pipeline::builder("reqwest.ahead").breaker(breaker).retry(retry(2)));
+    let stuck =
+        StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>());
+    let asked = client.put("http://127.0.0.1:9").body(Body::wrap(stuck)).send();
+    let refused = tokio::time::timeout(Duration::from_secs(5), asked).await.expect("at once");
+    assert_eq!(refusal(&refused.unwrap_err()).unwrap().refusal(), Refusal::Breaker);
+}
+
+#[tokio::test]
+async fn frames_without_bytes_have_an_end_too() {
+    let server = Server::start(&[(200, "", 0)]).await;
+    let empty =
+        std::iter::repeat_with(|| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::new())));
+    let body = Body::wrap(StreamBody::new(tokio_stream::iter(empty.take(200_000))));
+    let pipeline =
+        Pipeline::builder("reqwest.frames").retry(retry(2)).deadline(Duration::from_secs(20));
+    let client = client(pipeline);
+    assert_eq!(client.put(&server.url).body(body).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn ids_go_out_as_headers() {
     use mmf::correlation::{self, CorrelationId};
     let server = Server::start(&[(200, "", 0)]).await;

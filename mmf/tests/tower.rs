@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use mmf::http::Outcome;
 use mmf::resilience::{
     BreakerState, Bulkhead, CircuitBreaker, Class, HedgePolicy, Key, KeyedRateLimiters, Pipeline,
     PipelineBuilder, Refusal, RetryPolicy,
@@ -311,6 +312,45 @@ async fn it_runs_on_other_tasks_and_its_future_is_send() {
     let service = ResilienceLayer::new(pipeline("tower.send").retry(retry(2)).build())
         .layer(Scripted::new([Err("busy"), Ok("done")]));
     assert_eq!(tokio::spawn(service.oneshot(1)).await.unwrap(), Ok("done"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_be_repeated_is_sent_once_by_the_rules_of_http() {
+    use http::{Request, Response};
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let inner = service_fn(move |_: Request<()>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Response::builder().status(503).body(()).map_err(std::io::Error::other) }
+    });
+    let layer = ResilienceLayer::new(pipeline("tower.methods").retry(retry(3)).build())
+        .replay(mmf::http::replay)
+        .classify(mmf::http::classify);
+    for (method, expected) in [("GET", 3), ("POST", 1), ("PUT", 3)] {
+        sent.store(0, Ordering::Relaxed);
+        let request = Request::builder().method(method).body(()).unwrap();
+        assert_eq!(layer.layer(inner.clone()).oneshot(request).await.unwrap().status(), 503);
+        assert_eq!(sent.load(Ordering::Relaxed), expected, "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_within_says_nothing_to_the_policies_around() {
+    let within = CircuitBreaker::builder("tower.within").build();
+    within.force_open();
+    let around = Arc::new(CircuitBreaker::builder("tower.around").failure_threshold(1).build());
+    let inner = service_fn(|_: u64| async { Err::<(), _>(http::StatusCode::BAD_GATEWAY) });
+    let inner = ResilienceLayer::new(pipeline("tower.within").breaker(within).build()).layer(inner);
+    let pipeline = pipeline("tower.around").breaker(Arc::clone(&around)).retry(retry(3));
+    let service = ResilienceLayer::new(pipeline.build())
+        .classify(|result: Result<&(), &Error<http::StatusCode>>| {
+            result.map_or_else(Outcome::class, |()| Class::Success)
+        })
+        .layer(inner);
+    let refused = service.oneshot(7).await.unwrap_err();
+    assert!(matches!(refused, Error::Inner(Error::Refused(_))), "{refused:?}");
+    let seen = around.snapshot();
+    assert_eq!((seen.state, seen.failures), (BreakerState::Closed, 0));
 }
 
 #[test]

@@ -106,17 +106,17 @@ pub fn not_below(
     broken(least, format!("`{key}` of {value} is below `{least_key}` of {text}{hint}"))
 }
 
-/// A deadline of calls whose attempts have a timeout.
+/// A timeout of attempts at calls that have a deadline.
 ///
 /// # Errors
 ///
-/// Where it is shorter; the nearest is the timeout.
-pub fn deadline(deadline: Duration, timeout: Duration) -> Rule<Duration> {
+/// Where it is longer; the nearest is the deadline, which was promised to whoever calls.
+pub fn timeout(timeout: Duration, deadline: Duration) -> Rule<Duration> {
     if deadline >= timeout {
         return Ok(());
     }
     broken(
-        timeout,
+        deadline,
         format!(
             "a `deadline` of {} is shorter than one `timeout` of {}: no attempt could use its timeout",
             duration::text(deadline),
@@ -328,8 +328,8 @@ mod tests {
         let (one, two) = (Duration::from_secs(1), Duration::from_secs(2));
         assert!(not_below(("a", two), ("b", two), "").is_ok());
         assert_eq!(nearest(not_below(("a", one), ("b", two), "")), two);
-        assert!(deadline(two, two).is_ok());
-        assert_eq!(nearest(deadline(one, two)), two);
+        assert!(timeout(two, two).is_ok());
+        assert_eq!(nearest(timeout(two, one)), one);
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn durations(args: &Args, errors: &mut Errors) {
     }
     if let (Some(Value::Literal(deadline, span)), Some(Value::Literal(timeout, _))) =
         (&args.deadline, &args.timeout)
-        && let Err(broken) = mmf_rules::deadline(*deadline, *timeout)
+        && let Err(broken) = mmf_rules::timeout(*timeout, *deadline)
     {
         errors.push(*span, broken.message);
     }

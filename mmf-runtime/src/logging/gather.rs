@@ -272,7 +272,7 @@ impl More {
     }
 }
 
-/// What an event is about: the policy or the operation, and of a record of the `log` crate, all of which have one place,
+/// What an event is about: the policy, or the operation and the status that it ended with; and of a record of the `log` crate, all of which have one place,
 /// where it stands.
 #[derive(Default, Hash)]
 struct Named(String, u64);
@@ -291,7 +291,7 @@ impl Visit for Named {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if field.name() == "log.line" {
+        if matches!(field.name(), "log.line" | "status") {
             self.1 = value;
         }
     }

@@ -204,9 +204,30 @@ impl<P: OfKey> Keyed<P> {
     }
 
     /// Takes a policy out to make room: of the least recently used ones, the first that decides as a new one would;
-    /// else the one of the best rank; else the oldest. A bounded number is looked at, so that no call walks all
+    /// else the one of the best rank, the oldest of them. A bounded number is looked at, so that no call walks all
     /// keys.
     fn evict(&self, order: &mut Order<P::Counts>) -> Option<Arc<Entry<P>>> {
+        // Where all that were looked at had been used since they were put there, they now stand where they belong, and
+        // those before them may not have been used; at last all are in use.
+        let mut candidates = Vec::new();
+        for used_too in [false, false, true] {
+            if candidates.is_empty() {
+                candidates = self.candidates(order, used_too);
+            }
+        }
+        let (_, _, victim) = candidates.iter().min().copied()?;
+        let kept = candidates.into_iter().filter(|(_, _, id)| *id != victim);
+        order.places.extend(kept.map(|(_, used, id)| Reverse((used, id))));
+        let mut shard = self.shard(victim).write().unwrap_or_else(PoisonError::into_inner);
+        let entry = shard.remove(&victim)?;
+        drop(shard);
+        order.forgotten = P::sum(order.forgotten, P::forgotten(entry.policy.counts()));
+        Some(entry)
+    }
+
+    /// The least recently used keys, taken from their places, with how well each can be forgotten. Those that were used
+    /// since they got their place get a new one, unless they will do as well.
+    fn candidates(&self, order: &mut Order<P::Counts>, used_too: bool) -> Vec<(Rank, u64, u128)> {
         const MOST_CANDIDATES: usize = 16;
         const MOST_LOOKS: usize = 256;
         let mut candidates = Vec::with_capacity(MOST_CANDIDATES);
@@ -215,27 +236,25 @@ impl<P: OfKey> Keyed<P> {
             let Some(Reverse((seen, id))) = order.places.pop() else { break };
             let Some(entry) = self.entry(id) else { continue };
             let used = entry.used.load(Ordering::Relaxed);
-            if used != seen {
-                used_since.push((used, id));
+            if used != seen && !used_too {
+                used_since.push(Reverse((used, id)));
                 continue;
             }
-            // Somebody holds it who has not begun with it yet: new ones beside it would be one too many.
-            let is_held = Arc::strong_count(&entry.policy) > 1;
-            let rank = if is_held { Rank::Busy } else { entry.policy.rank() };
+            let rank = entry.rank();
             candidates.push((rank, used, id));
             if rank == Rank::AsNew || candidates.len() == MOST_CANDIDATES {
                 break;
             }
         }
-        let oldest = candidates.iter().min().map(|(_, used, id)| (*used, *id));
-        // With all in use, the one that was used first.
-        let (used, victim) = oldest.or_else(|| used_since.iter().min().copied())?;
-        let rest = candidates.into_iter().map(|(_, used, id)| (used, id)).chain(used_since);
-        order.places.extend(rest.filter(|place| *place != (used, victim)).map(Reverse));
-        let entry =
-            self.shard(victim).write().unwrap_or_else(PoisonError::into_inner).remove(&victim)?;
-        order.forgotten = P::sum(order.forgotten, P::forgotten(entry.policy.counts()));
-        Some(entry)
+        order.places.extend(used_since);
+        candidates
+    }
+}
+
+impl<P: OfKey> Entry<P> {
+    fn rank(&self) -> Rank {
+        // Somebody holds it who has not begun with it yet: new ones beside it would be one too many.
+        if Arc::strong_count(&self.policy) > 1 { Rank::Busy } else { self.policy.rank() }
     }
 }
 
@@ -395,6 +414,21 @@ mod tests {
             assert_eq!(keyed.counts(), u64::from(key) + 1);
         }
         assert_eq!(keyed.len(), 2);
+    }
+
+    #[test]
+    fn what_nobody_uses_makes_room_before_what_is_busy_and_in_use() {
+        // The first ones are used again, more of them than one look goes over; of them the very first is busy.
+        let keyed = Keyed::<Mood>::empty("keyed".into(), Mutex::new(Rank::Busy), 400);
+        drop(keyed.get(&0));
+        *keyed.template.lock().unwrap() = Rank::AsNew;
+        (1..400).for_each(|key| drop(keyed.get(&key)));
+        (0..300).for_each(|key| drop(keyed.get(&key)));
+        drop(keyed.get(&400));
+        let labels: Vec<_> =
+            keyed.all().into_iter().map(|(_, label, _)| label.to_string()).collect();
+        assert!(labels.contains(&"0".into()), "busy, and used a moment ago");
+        assert!(!labels.contains(&"300".into()), "the least recently used");
     }
 
     #[test]

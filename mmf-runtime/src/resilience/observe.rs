@@ -1,6 +1,7 @@
 //! The one hook: who watches is told of what goes wrong, of changes of state, and of how long calls took.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use super::breaker::BreakerState;
 use super::error::ResilienceError;
 
 /// Who watches the policies: metrics, a recorder, a page. It is told on the thread of the call and under no lock, so it
-/// should be quick; what it panics with is the call's.
+/// should be quick. Where it panics, the panic is told like any other, and the call goes on.
 ///
 /// ```
 /// # use mmf_runtime as mmf;
@@ -164,8 +165,19 @@ fn places() -> impl Iterator<Item = &'static Place> {
 #[inline]
 pub(crate) fn tell(event: &Event<'_>) {
     if FIRST.get().is_some() {
-        places().for_each(|place| place.observer.event(event));
+        tell_all(event);
     }
+}
+
+#[cold]
+fn tell_all(event: &Event<'_>) {
+    places().for_each(|place| guarded(|| place.observer.event(event)));
+}
+
+/// A call is told from the midst of it, also while a panic passes through: a panic of who is told ends here, where the hook
+/// for panics has told it.
+fn guarded(told: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(told));
 }
 
 /// Whether somebody wants to know how long calls take.
@@ -177,5 +189,6 @@ pub(crate) fn is_measured() -> bool {
 /// Tells those who measure calls.
 #[cold]
 pub(crate) fn tell_end(call: &CallEnded<'_>) {
-    places().filter(|place| place.measures).for_each(|place| place.observer.call_ended(call));
+    let measuring = places().filter(|place| place.measures);
+    measuring.for_each(|place| guarded(|| place.observer.call_ended(call)));
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::breaker::{CircuitBreaker, KeyedBreakers};
+use super::breaker::{BreakerState, CircuitBreaker, KeyedBreakers};
 use super::built::{Built, Joined, One, View};
 use super::bulkhead::{Bulkhead, KeyedBulkheads};
 use super::call::{Call, Policed};
@@ -50,10 +50,12 @@ use super::retry::RetryPolicy;
 pub struct Pipeline(Arc<Built>);
 
 impl Pipeline {
-    /// A pipeline without a policy yet.
+    /// A pipeline without a policy yet. Where this stands is its place on the list of policies.
+    #[track_caller]
     pub fn builder(name: impl Into<PolicyName>) -> PipelineBuilder {
         PipelineBuilder {
             name: name.into(),
+            location: Location::caller(),
             joined: Joined {
                 deadline: None,
                 retry: None,
@@ -75,6 +77,7 @@ impl Pipeline {
             built: &self.0,
             repeats: true,
             deadline: None,
+            timeout: None,
             keyless: false,
             breaker: None,
             rate_limit: None,
@@ -125,8 +128,9 @@ impl fmt::Debug for Pipeline {
 pub struct Through<'p> {
     built: &'p Built,
     repeats: bool,
-    /// A shorter one than the pipeline's.
+    /// Shorter ones than the pipeline's.
     deadline: Option<Duration>,
+    timeout: Option<Duration>,
     /// The caller has said that there is no key.
     keyless: bool,
     breaker: Option<Arc<CircuitBreaker>>,
@@ -147,9 +151,9 @@ impl Policed for Through<'_> {
         if !self.repeats {
             (view.retry, view.hedge) = (None, None);
         }
-        if let Some(limit) = self.deadline {
-            view.deadline = Some(view.deadline.map_or(limit, |deadline| deadline.min(limit)));
-        }
+        let nearer = |one: Option<Duration>, other| one.into_iter().chain(other).min();
+        view.deadline = nearer(view.deadline, self.deadline);
+        view.timeout = nearer(view.timeout, self.timeout);
         if joined.is_by_key() {
             self.view_by_key(&mut view);
         }
@@ -192,6 +196,21 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
     pub fn deadline(mut self, limit: Duration) -> Self {
         self.policed.deadline = Some(limit);
         self
+    }
+
+    /// Limits each attempt of this call: the pipeline's own timeout holds where it is nearer.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.policed.timeout = Some(limit);
+        self
+    }
+
+    /// Whether its breaker refuses calls just now.
+    #[doc(hidden)]
+    pub fn is_open(&self) -> bool {
+        let breaker = self.policed.view().breaker;
+        breaker.is_some_and(|breaker| {
+            matches!(breaker.state(), BreakerState::Open | BreakerState::ForcedOpen)
+        })
     }
 
     /// The key of all that is by key.
@@ -246,6 +265,7 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
 #[must_use = "a builder does nothing until `build`"]
 pub struct PipelineBuilder {
     name: PolicyName,
+    location: &'static Location<'static>,
     joined: Joined,
 }
 
@@ -324,7 +344,7 @@ impl PipelineBuilder {
 
     /// The pipeline, on the list of policies from now on; beside another of its name it is listed as `name#2`, which is
     /// told by an error event. A value that can never work is cut to the nearest that can, which is told by a warning:
-    /// no time at all is a nanosecond, and a deadline below the timeout is the timeout.
+    /// no time at all is a nanosecond, and a timeout above the deadline is the deadline.
     #[track_caller]
     pub fn build(mut self) -> Pipeline {
         self.mend().tell(&self.name);
@@ -336,7 +356,6 @@ impl PipelineBuilder {
     /// # Errors
     ///
     /// [`InvalidPolicy`] with all that is wrong.
-    #[track_caller]
     pub fn try_build(mut self) -> Result<Pipeline, InvalidPolicy> {
         self.mend().refuse()?;
         Ok(self.built())
@@ -351,15 +370,14 @@ impl PipelineBuilder {
             }
         }
         if let (Some(deadline), Some(timeout)) = (deadline, timeout) {
-            check.mend(deadline, |deadline| mmf_rules::deadline(deadline, *timeout));
+            check.mend(timeout, |timeout| mmf_rules::timeout(timeout, *deadline));
         }
         check
     }
 
-    #[track_caller]
     fn built(self) -> Pipeline {
-        let Self { name, joined } = self;
-        let (location, description) = (Location::caller(), joined.to_string());
+        let Self { name, location, joined } = self;
+        let description = joined.to_string();
         Pipeline(registry::enlist(&name, |name| Built::new(name, location, description, joined)))
     }
 }

@@ -12,7 +12,6 @@
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -23,7 +22,7 @@ use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
-use super::name::PolicyName;
+use super::name::{CallName, PolicyName};
 use super::observe::{self, CallEnded};
 use super::outcome::{Counted, Identity, Outcome, unrefused};
 use super::rate_limit::{self, RateLimiter};
@@ -54,6 +53,14 @@ pub struct Invocation<'a> {
 #[inline(never)]
 fn begun_now() -> u64 {
     clock::nanos().max(1)
+}
+
+/// Tells those who measure calls how long one took. By values: a call whose place in memory is handed out has to be there.
+#[cold]
+#[inline(never)]
+fn measured(name: &CallName, began: u64, succeeded: Option<bool>) {
+    let latency = Duration::from_nanos(clock::nanos().saturating_sub(began));
+    observe::tell_end(&CallEnded { policy: name.as_str(), succeeded, latency });
 }
 
 // Atomics, all relaxed: they are read by the task that wrote them, and are here only because a
@@ -124,22 +131,9 @@ impl<'a> Invocation<'a> {
             counters.count_call(result.is_ok(), this.attempts.load(Ordering::Relaxed));
         }
         if this.began != 0 {
-            this.measured(Some(result.is_ok()));
+            measured(this.identity.name, this.began, Some(result.is_ok()));
         }
         result
-    }
-
-    /// Tells those who measure calls how long this one took.
-    #[cold]
-    fn measured(&self, succeeded: Option<bool>) {
-        let latency = Duration::from_nanos(clock::nanos().saturating_sub(self.began));
-        observe::tell_end(&CallEnded { policy: self.name(), succeeded, latency });
-    }
-
-    #[cold]
-    fn measured_to_its_drop(&self, panicked: bool) {
-        // Where a panic passes through here already, another would end the process.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.measured(panicked.then_some(false))));
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -342,7 +336,7 @@ impl Drop for Invocation<'_> {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
         let attempts = *self.attempts.get_mut();
         if self.began != 0 {
-            self.measured_to_its_drop(panicked);
+            measured(self.identity.name, self.began, panicked.then_some(false));
         }
         let Some(counters) = self.identity.counters else { return };
         if panicked {

@@ -18,15 +18,11 @@ use super::settings::Settings;
 pub struct ServiceLayer(Arc<Settings>);
 
 impl ServiceLayer {
-    /// Logs and ids, nothing else yet.
+    /// Logs and ids, nothing else yet. By this name its limits are on the [list of policies](crate::resilience::policies),
+    /// once it stands around routes.
+    #[track_caller]
     pub fn new(name: &'static str) -> Self {
-        Self(Arc::new(Settings {
-            name,
-            timeout_header: None,
-            max_deadline: None,
-            shed: None,
-            limit: None,
-        }))
+        Self(Arc::new(Settings::new(name)))
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
@@ -46,7 +42,7 @@ impl ServiceLayer {
         self.set(|settings| settings.timeout_header = Some(name))
     }
 
-    /// The longest deadline of a request, and the one where its caller says none. Default: none.
+    /// The longest deadline of a request, and the one of a request whose caller says none. Default: none.
     ///
     /// # Panics
     ///
@@ -55,17 +51,18 @@ impl ServiceLayer {
         self.set(|settings| settings.max_deadline = Some(limit))
     }
 
-    /// How many requests run at once; those beyond it, and beyond its queue, are refused with 503.
+    /// How many requests run at once, each until the head of its response is there: a body that is streamed after it is not
+    /// counted. Those beyond, and beyond the queue, are refused with 503.
     ///
     /// # Panics
     ///
     /// Where the layer was cloned before.
     pub fn shed(self, bulkhead: impl Into<Held<'static, Bulkhead>>) -> Self {
-        self.set(|settings| settings.shed = Some(bulkhead.into()))
+        self.set(|settings| settings.join(|policies| policies.bulkhead(bulkhead)))
     }
 
     /// How many requests of a key begin in a period; those beyond it are refused with 429. A request without a key is
-    /// not limited.
+    /// not limited: give those that say nothing of themselves one of their own.
     ///
     /// # Panics
     ///
@@ -75,7 +72,10 @@ impl ServiceLayer {
         limits: impl Into<Held<'static, KeyedRateLimiters>>,
         key: impl Fn(&Request) -> Option<Key> + Send + Sync + 'static,
     ) -> Self {
-        self.set(|settings| settings.limit = Some((limits.into(), Box::new(key))))
+        self.set(|settings| {
+            settings.join(|policies| policies.rate_limits(limits));
+            settings.key = Some(Box::new(key));
+        })
     }
 }
 
@@ -89,6 +89,7 @@ impl<S> Layer<S> for ServiceLayer {
     type Service = Served<S>;
 
     fn layer(&self, inner: S) -> Served<S> {
+        self.0.pipeline();
         Served { inner, settings: Arc::clone(&self.0) }
     }
 }

@@ -2,71 +2,71 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
+use axum::response::Response;
 use tracing::{info, warn};
 
+use super::problem::Told;
 use crate::http::InvalidTimeout;
 
 /// A request between its begin and its end. Dropped before that, its caller has gone.
 pub(super) struct Log {
-    service: &'static str,
+    /// The name of the layer; where it is the service's own, lines leave it out.
+    component: &'static str,
     operation: String,
-    request_id: String,
     begun: Instant,
     ended: bool,
 }
 
 impl Log {
-    pub(super) fn begin(service: &'static str, operation: String, request_id: &str) -> Self {
-        info!(
-            target: "mmf::http", operation, phase = "start", service, request_id,
-            "{operation} started"
-        );
-        let request_id = request_id.to_owned();
-        Self { service, operation, request_id, begun: Instant::now(), ended: false }
+    pub(super) fn begin(component: &'static str, operation: String) -> Self {
+        info!(target: "mmf::http", operation, phase = "start", component, "{operation} started");
+        Self { component, operation, begun: Instant::now(), ended: false }
     }
 
-    /// A header that says nothing, for which the default deadline holds.
+    /// A header that says nothing.
     pub(super) fn invalid(&self, timeout: InvalidTimeout) {
-        let (operation, request_id) = (self.operation.as_str(), self.request_id.as_str());
-        warn!(target: "mmf::http", operation, request_id, "{timeout}");
+        let operation = self.operation.as_str();
+        warn!(target: "mmf::http", operation, component = self.component, "{timeout}");
     }
 
-    pub(super) fn end(mut self, status: StatusCode) {
+    pub(super) fn end(mut self, response: &Response) {
         self.ended = true;
-        self.tell(Some(status));
-    }
-
-    fn tell(&self, status: Option<StatusCode>) {
-        let Self { service, operation, request_id, .. } = self;
-        let (operation, request_id) = (operation.as_str(), request_id.as_str());
-        let duration_ms = self.begun.elapsed().as_micros() as f64 / 1000.0;
-        match status.map(|status| status.as_u16()) {
-            Some(status @ ..500) => info!(
-                target: "mmf::http", operation, phase = "end", service, request_id, duration_ms, status,
-                success = true, "{operation} succeeded"
+        let Self { component, operation, .. } = &self;
+        let (operation, duration_ms) = (operation.as_str(), self.duration_ms());
+        let status = response.status().as_u16();
+        // Of a refusal: which policy, and why.
+        let error = response.extensions().get::<Told>().map(|told| &*told.0);
+        match status {
+            500.. => warn!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                success = false, error, "{operation} failed"
             ),
-            status => warn!(
-                target: "mmf::http", operation, phase = "end", service, request_id, duration_ms, status,
-                success = false, "{operation} {}", ending(status)
+            400.. => info!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                success = true, error, "{operation} was answered {status}"
+            ),
+            _ => info!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                success = true, "{operation} succeeded"
             ),
         }
     }
-}
 
-/// How a request ended that did not succeed.
-fn ending(status: Option<u16>) -> &'static str {
-    match status {
-        Some(_) => "failed",
-        None if std::thread::panicking() => "panicked",
-        None => "cancelled",
+    fn duration_ms(&self) -> f64 {
+        self.begun.elapsed().as_micros() as f64 / 1000.0
     }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if !self.ended {
-            self.tell(None);
+        if self.ended {
+            return;
         }
+        let ending = if std::thread::panicking() { "panicked" } else { "was cancelled" };
+        let Self { component, operation, .. } = &*self;
+        warn!(
+            target: "mmf::http", operation = operation.as_str(), phase = "end", component,
+            duration_ms = self.duration_ms(), success = false, "{operation} {ending}"
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! Problem details: RFC 9457.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,7 +16,8 @@ use serde::Serialize;
 ///
 /// The refusals of policies become one: 503 for an open circuit, a full bulkhead and a feature that is off, 429 for a
 /// rate limit, 504 for a timeout and a deadline, each with `Retry-After` in whole seconds, rounded up, where that is
-/// known.
+/// known. Which policy it was, and of what key, is nothing for strangers: that is told in the log of the request, and not in
+/// the response.
 ///
 /// ```
 /// use axum::response::IntoResponse;
@@ -36,7 +40,13 @@ pub struct Problem {
     detail: Option<String>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+    #[serde(skip)]
+    told: Option<Arc<str>>,
 }
+
+/// What the log of a request tells of its problem, as an extension of the response.
+#[derive(Clone)]
+pub(super) struct Told(pub(super) Arc<str>);
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u16(status.as_u16())
@@ -51,7 +61,14 @@ impl Problem {
             status,
             detail: None,
             retry_after: None,
+            told: None,
         }
+    }
+
+    /// What the log of the request tells of it, and its caller is not told.
+    pub fn told(mut self, error: impl fmt::Display) -> Self {
+        self.told = Some(error.to_string().into());
+        self
     }
 
     /// A URI that names the kind of problem. Default: `about:blank`.
@@ -107,8 +124,38 @@ impl From<ResilienceError> for Problem {
             }
             _ => (StatusCode::SERVICE_UNAVAILABLE, "Refused for now"),
         };
-        let problem = Self::new(status).title(title).detail(refusal.to_string());
+        let problem = Self::new(status).title(title).told(&refusal);
         Self { retry_after: refusal.retry_after(), ..problem }
+    }
+}
+
+impl From<Infallible> for Problem {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// For services of tower within: the refusal, or what their own error is.
+#[cfg(feature = "tower")]
+impl<E: Into<Self>> From<crate::tower::Error<E>> for Problem {
+    fn from(error: crate::tower::Error<E>) -> Self {
+        match error {
+            crate::tower::Error::Refused(refusal) => refusal.into(),
+            crate::tower::Error::Inner(error) => error.into(),
+        }
+    }
+}
+
+/// Of a client: its refusal, or 502, as a dependency did not answer.
+#[cfg(feature = "reqwest")]
+impl From<reqwest_middleware::Error> for Problem {
+    fn from(error: reqwest_middleware::Error) -> Self {
+        match crate::reqwest::refusal(&error) {
+            Some(refusal) => refusal.clone().into(),
+            None => Self::new(StatusCode::BAD_GATEWAY)
+                .title("A dependency did not answer")
+                .told(crate::reqwest::Causes(&error)),
+        }
     }
 }
 
@@ -123,6 +170,9 @@ impl IntoResponse for Problem {
             // At least one: none at all would have everybody back at once.
             let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if let Some(told) = self.told {
+            response.extensions_mut().insert(Told(told));
         }
         response
     }

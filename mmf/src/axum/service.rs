@@ -10,12 +10,13 @@ use std::task::{Context, Poll};
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method};
-use mmf_runtime::resilience::{self, ResilienceError};
+use mmf_runtime::resilience::{Class, ResilienceError};
 use tower_service::Service;
 
 use super::log::Log;
 use super::problem::Problem;
 use super::settings::Settings;
+use crate::attempt::Attempt;
 use crate::correlation;
 use crate::http::timeout_of;
 use crate::slot::Slot;
@@ -72,12 +73,12 @@ where
             let context = correlation::from_headers(request.headers());
             let id = context.id.clone();
             let served = async {
-                let log = Log::begin(settings.name, operation(&request), id.as_str());
+                let log = Log::begin(settings.name, operation(&request));
                 let mut response = settings.serve(request, inner, &log).await;
                 if let Ok(id) = HeaderValue::from_str(id.as_str()) {
                     response.headers_mut().insert(correlation::header(), id);
                 }
-                log.end(response.status());
+                log.end(&response);
                 response
             };
             Ok(correlation::scope(context, served).await)
@@ -124,27 +125,25 @@ impl Settings {
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
-        let limit = self.deadline(&request, log);
-        let key = self.limit.as_ref().and_then(|(limits, key)| Some((limits, key(&request)?)));
+        let mut call = self.pipeline().call::<Attempt<Response, Infallible>>();
+        if let Some(limit) = self.deadline(&request, log) {
+            // As a timeout too, for a limit that is found: it learns from a request that was cut.
+            call = call.deadline(limit).timeout(limit);
+        }
+        if let Some(key) = &self.key {
+            call = call.maybe_key(key(&request));
+        }
         let parts = Slot::new((request, inner));
         // Under the deadline are the waits for a permit and for room as well.
-        let run = || async {
-            if let Some((limits, key)) = &key {
-                limits.get_key(key).acquire().await?;
-            }
-            let _permit = match &self.shed {
-                Some(bulkhead) => Some(bulkhead.acquire().await?),
-                None => None,
-            };
+        let call = call.classify(Attempt::class).refused(Attempt::Refused);
+        let served = call.run(|| async {
             let (request, mut inner) = parts.take().expect("a request is served once");
             let Ok(response) = inner.call(request).await;
-            Ok(response)
-        };
-        let call = resilience::call(self.name);
-        match limit {
-            Some(limit) => call.deadline(limit).run(run).await,
-            None => call.run(run).await,
-        }
+            let class =
+                if response.status().is_server_error() { Class::Failure } else { Class::Success };
+            Attempt::of(Ok(response), class)
+        });
+        Attempt::result(served.await, |never| match never {}, |refusal| refusal)
     }
 
     /// The caller's word, up to the longest there is.

@@ -38,5 +38,5 @@ mod timeout;
 
 pub use after::retry_after_of;
 pub use class::{Outcome, classify, is_failure, is_transient, of_status, retry_after};
-pub use method::{IDEMPOTENCY_KEY, may_repeat};
+pub use method::{IDEMPOTENCY_KEY, may_repeat, replay};
 pub use timeout::{InvalidTimeout, insert_time_left, timeout_of};

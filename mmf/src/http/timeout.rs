@@ -14,7 +14,7 @@ pub struct InvalidTimeout;
 
 impl fmt::Display for InvalidTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the timeout header is no number of milliseconds: the default deadline holds")
+        f.write_str("the timeout header is no number of milliseconds: it is left aside")
     }
 }
 

@@ -1,6 +1,8 @@
 //! Bodies that are sent more than once.
 
 use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -13,6 +15,29 @@ use http_body_util::BodyExt;
 /// Whether a request has a body that is not there as bytes.
 pub(super) fn is_stream(request: &Request) -> bool {
     request.body().is_some_and(|body| body.as_bytes().is_none())
+}
+
+/// An error of a body that whoever made the request has given it: nothing of it is the server's.
+#[derive(Debug)]
+pub(super) struct CallersBody(::reqwest::Error);
+
+impl fmt::Display for CallersBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body of the request failed")
+    }
+}
+
+impl Error for CallersBody {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Has the errors of a streamed body told as what they are.
+pub(super) fn mark(request: &mut Request) {
+    if let Some(body) = request.body_mut().take() {
+        *request.body_mut() = Some(Body::wrap(Rest::of(VecDeque::new(), Some(Ok(body)))));
+    }
 }
 
 /// Makes the body of a request one that can be repeated, where it has no more than `limit` bytes. A longer one is left to
@@ -30,7 +55,8 @@ pub(super) async fn make_repeatable(request: &mut Request, limit: usize) {
             None if read.iter().all(Frame::is_data) => break joined(&read, length),
             None => break Body::wrap(Rest::of(read, None)),
             Some(Ok(frame)) => {
-                length += frame.data_ref().map_or(0, Bytes::len);
+                // What has no bytes counts as one: there may be any number of them.
+                length += frame.data_ref().map_or(1, |data| data.len().max(1));
                 read.push_back(frame);
                 if length > limit {
                     break Body::wrap(Rest::of(read, Some(Ok(body))));
@@ -64,7 +90,7 @@ impl Rest {
 
 impl HttpBody for Rest {
     type Data = Bytes;
-    type Error = ::reqwest::Error;
+    type Error = CallersBody;
 
     fn poll_frame(
         self: Pin<&mut Self>,
@@ -76,8 +102,10 @@ impl HttpBody for Rest {
         }
         let rest = this.rest.get_mut().unwrap_or_else(PoisonError::into_inner);
         match rest {
-            Some(Ok(body)) => Pin::new(body).poll_frame(context),
-            Some(Err(_)) => Poll::Ready(rest.take().and_then(Result::err).map(Err)),
+            Some(Ok(body)) => Pin::new(body).poll_frame(context).map_err(CallersBody),
+            Some(Err(_)) => {
+                Poll::Ready(rest.take().and_then(Result::err).map(CallersBody).map(Err))
+            }
             None => Poll::Ready(None),
         }
     }

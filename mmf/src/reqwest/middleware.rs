@@ -1,6 +1,5 @@
 //! The middleware.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -12,7 +11,8 @@ use mmf_runtime::resilience::{self, Class, Key, Pipeline, ResilienceError};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 use tokio::time::Instant;
 
-use super::body::{is_stream, make_repeatable};
+use super::body::{is_stream, make_repeatable, mark};
+use super::causes::Causes;
 use crate::attempt::Attempt;
 use crate::copies::Copies;
 use crate::http::{Outcome, insert_time_left, may_repeat};
@@ -113,18 +113,22 @@ impl Middleware for Resilience {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let begun = Instant::now();
-        let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
-        if repeats && is_stream(&request) {
-            request = self.read_ahead(request).await?;
-        }
         let mut call = self.pipeline.call::<Tried>();
         if self.pipeline.is_by_key() {
             call = call.maybe_key((self.key)(&request));
         }
-        // The time that a body took to be read is gone.
-        if let Some(deadline) = self.pipeline.deadline() {
-            call = call.deadline(deadline.saturating_sub(begun.elapsed()));
+        let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
+        if is_stream(&request) {
+            mark(&mut request);
+            // What is refused at once is not waited for.
+            if repeats && !call.is_open() {
+                let begun = Instant::now();
+                request = self.read_ahead(request).await?;
+                // The time that took is gone.
+                if let Some(deadline) = self.pipeline.deadline() {
+                    call = call.deadline(deadline.saturating_sub(begun.elapsed()));
+                }
+            }
         }
         let copies = Copies::of(request, repeats, Request::try_clone);
         if !copies.repeats() {
@@ -185,26 +189,13 @@ impl Resilience {
 /// What came of an attempt, with its extensions.
 type Tried = Attempt<(Response, Extensions), (Error, Extensions)>;
 
-/// It in events: the status, or why there is none. An address may tell more than a log should.
+/// It in events.
 fn text(tried: &Tried, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let error = match tried {
-        Attempt::Answered((response, _), _) => return write!(f, "status {}", response.status()),
-        Attempt::Refused(refusal) => return write!(f, "{refusal}"),
-        Attempt::Failed((error, _), _) => error,
-    };
-    let mut cause = match error {
-        Error::Reqwest(error) => error.source(),
-        Error::Middleware(error) => Some(&**error as &dyn StdError),
-    };
-    if cause.is_none() {
-        return f.write_str("no response");
+    match tried {
+        Attempt::Answered((response, _), _) => write!(f, "status {}", response.status()),
+        Attempt::Failed((error, _), _) => write!(f, "{}", Causes(error)),
+        Attempt::Refused(refusal) => write!(f, "{refusal}"),
     }
-    let mut between = "";
-    while let Some(error) = cause {
-        write!(f, "{between}{error}")?;
-        (between, cause) = (": ", error.source());
-    }
-    Ok(())
 }
 
 /// The refusal of a policy, where an error is one.
@@ -228,9 +219,26 @@ impl<'r> Authority<'r> {
     }
 }
 
+/// As the text `host:port` hashes, so that a key which somebody writes is the one that requests have.
 impl Hash for Authority<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.host, self.port).hash(state);
+        let mut port = [0; 6];
+        let mut rest = self.port;
+        let mut begin = port.len();
+        loop {
+            begin -= 1;
+            port[begin] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        begin -= 1;
+        port[begin] = b':';
+        state.write(self.host.as_bytes());
+        state.write(&port[begin..]);
+        // What ends a text.
+        state.write_u8(0xff);
     }
 }
 

@@ -35,7 +35,10 @@
 //! see it: leave it at its default, which repeats only what a server has not looked at.
 
 mod body;
+mod causes;
 mod middleware;
 mod outcome;
 
+#[cfg(feature = "axum")]
+pub(crate) use causes::Causes;
 pub use middleware::{Resilience, refusal};

@@ -1,7 +1,11 @@
 //! What reqwest answers with, as outcomes of HTTP.
 
+use std::error::Error;
+
 use http::{HeaderMap, StatusCode};
 use mmf_runtime::resilience::Class;
+
+use super::body::CallersBody;
 
 use crate::http::{Outcome, of_status};
 
@@ -15,21 +19,23 @@ impl Outcome for ::reqwest::Response {
     }
 }
 
-/// By its status where it is one of `error_for_status`. What could not be built was never sent: it is ignored. A redirect
-/// that is none and a body that cannot be read are failures, all else is transient.
+/// By its status where it is one of `error_for_status`. What could not be built was never sent, and a body of the caller's
+/// that fails is not the server's: they are ignored. A redirect that is none and a body that cannot be read are failures,
+/// all else is transient.
 impl Outcome for ::reqwest::Error {
     fn status(&self) -> Option<StatusCode> {
         self.status()
     }
 
     fn is_transport(&self) -> bool {
-        !(self.is_status() || self.is_builder() || self.is_redirect() || self.is_decode())
+        let is_other = self.is_builder() || self.is_redirect() || self.is_decode();
+        !(self.is_status() || is_other || is_of_the_callers_body(self))
     }
 
     fn class(&self) -> Class {
         match self.status() {
             Some(status) => of_status(status.as_u16()),
-            None if self.is_builder() => Class::Ignored,
+            None if self.is_builder() || is_of_the_callers_body(self) => Class::Ignored,
             None if self.is_transport() => Class::TRANSIENT,
             None => Class::Failure,
         }
@@ -56,4 +62,9 @@ impl Outcome for reqwest_middleware::Error {
             Self::Middleware(_) => Class::Failure,
         }
     }
+}
+
+fn is_of_the_callers_body(error: &::reqwest::Error) -> bool {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.into_iter().any(<dyn Error>::is::<CallersBody>)
 }

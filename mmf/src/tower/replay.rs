@@ -7,7 +7,7 @@ use super::settings::{ByClone, ByReplay, Once};
     message = "`{Request}` cannot be sent more than once: it is not `Clone`",
     label = "a retry or a hedge needs another copy of the request",
     note = "say how to make one: `ResilienceLayer::new(pipeline).replay(|request: &{Request}| …)`, which may be `None` for those that cannot be repeated",
-    note = "or use `ResilienceLayer::once(pipeline)`, of a pipeline without retry and hedge"
+    note = "or use `ResilienceLayer::once(pipeline)?`, of a pipeline without retry and hedge"
 )]
 pub trait Replay<Request> {
     /// The copy.

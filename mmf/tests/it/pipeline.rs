@@ -108,7 +108,7 @@ fn values_that_can_never_work_are_refused_or_cut() {
     let short = || Pipeline::builder("pipeline.short").deadline(secs(1)).timeout(secs(2));
     let refused = short().try_build().unwrap_err().to_string();
     assert!(refused.contains("shorter than one `timeout`"), "{refused}");
-    assert_eq!(short().build().policy().describe(), "deadline = \"2s\", timeout = \"2s\"");
+    assert_eq!(short().build().policy().describe(), "deadline = \"1s\", timeout = \"1s\"");
     assert!(short().deadline(secs(2)).try_build().is_ok());
 }
 

@@ -20,6 +20,7 @@ use crate::resilience::error::{Refusal, ResilienceError};
 use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::outcome::{Counted, Outcome};
 use crate::resilience::snapshot::BulkheadSnapshot;
+use crate::resilience::time_left::time_left;
 use crate::resilience::timeout::{Elapsed, TimeLimit, Timed};
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 
@@ -179,7 +180,7 @@ impl Bulkhead {
         }
     }
 
-    /// [`acquire`](Self::acquire) that waits on the thread.
+    /// [`acquire`](Self::acquire) that waits on the thread, no longer than the deadline that it is under leaves.
     ///
     /// # Errors
     ///
@@ -196,11 +197,12 @@ impl Bulkhead {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         let began = std::time::Instant::now();
+        let max_wait = self.max_wait.min(time_left());
         loop {
             if let Poll::Ready(permit) = Pin::new(&mut turn).poll(&mut context) {
                 return Ok(permit);
             }
-            match self.max_wait.checked_sub(began.elapsed()) {
+            match max_wait.checked_sub(began.elapsed()) {
                 Some(rest) if !rest.is_zero() => std::thread::park_timeout(rest),
                 _ => return Err(self.refuse()),
             }
