@@ -373,7 +373,6 @@ impl<'a> Admission<'a> {
         breaker.admit(&mut self.ticket).map_err(|refused| self.refused(breaker, refused))
     }
 
-    #[cold]
     fn refused(&self, breaker: &CircuitBreaker, refused: Refused) -> ResilienceError {
         let refusal = breaker.refusal(refused);
         self.invocation.note_refusal(&refusal);
