@@ -85,6 +85,7 @@ async fn the_deadline_bounds_what_is_called_within() {
     let response = ask(&app, "/slow", &[]).await;
     assert_eq!((response.status().as_u16(), begun.elapsed().as_secs()), (504, 2));
     assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert!(text(response).await.contains("The request took too long"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -721,7 +721,7 @@ mod tests {
             (quote!(bulkhead(adaptive(max = id))), "cannot name `id`"),
             (quote!(bulkhead(adaptive(algorithm = "gradiant"))), "did you mean `gradient`?"),
             (quote!(bulkhead(adaptive(algorithm = Aimd))), "the name of an algorithm"),
-            (quote!(bulkhead(min = 1)), "`min` belongs into `bulkhead(adaptive(…))`"),
+            (quote!(bulkhead(min = 1)), "`min` belongs in `bulkhead(adaptive(…))`"),
             (quote!(breaker(failure_threshold = self.limit)), "cannot name `self`"),
             (quote!(bulkhead(max_concurrent = id)), "cannot name `id`"),
             (quote!(deadline = "1s", timeout = "2s"), "shorter than one `timeout`"),

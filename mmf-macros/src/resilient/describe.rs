@@ -28,7 +28,8 @@ pub(crate) fn describe(args: &Args) -> String {
         text.keyed(keys.key.as_ref(), keys.max_keys.as_ref(), "10000");
     });
     all.group("bulkhead", bulkhead.as_ref(), |keys, text| {
-        text.value("max_concurrent", keys.max_concurrent.as_ref(), "10");
+        let begin = keys.adaptive.as_ref().map_or(10, begin);
+        text.value("max_concurrent", keys.max_concurrent.as_ref(), &begin.to_string());
         text.value("max_queue", keys.max_queue.as_ref(), "0");
         text.value("max_wait", keys.max_wait.as_ref(), "\"30s\"");
         if let Some(AdaptiveGroup(found)) = &keys.adaptive {
@@ -52,6 +53,15 @@ pub(crate) fn describe(args: &Args) -> String {
     }
     all.callee("refused", args.refused.as_ref());
     all.0.join(", ")
+}
+
+/// Where a limit that is found begins, where nothing is said of it: at ten, or as near as it may be.
+fn begin(AdaptiveGroup(found): &AdaptiveGroup) -> u32 {
+    let written = |value: &Option<Value<u32>>, default| {
+        value.as_ref().and_then(Value::literal).copied().unwrap_or(default)
+    };
+    let (min, max) = (written(&found.min, 1), written(&found.max, 200));
+    10.min(max).max(min)
 }
 
 #[derive(Default)]
@@ -224,5 +234,18 @@ mod tests {
              on_refusal(\"timeout\", \"bulkhead\", \"rate_limit\")), \
              bulkhead(max_concurrent = 10, max_queue = 0, max_wait = \"30s\")"
         );
+    }
+
+    #[test]
+    fn a_limit_that_is_found_begins_within_its_range() {
+        for (attribute, begin) in [
+            (quote!(bulkhead(adaptive)), 10),
+            (quote!(bulkhead(adaptive(max = 5))), 5),
+            (quote!(bulkhead(adaptive(min = 20))), 20),
+            (quote!(bulkhead(max_concurrent = 7, adaptive)), 7),
+        ] {
+            let described = describe(&Args::read(attribute, &mut Errors::default()));
+            assert!(described.contains(&format!("max_concurrent = {begin},")), "{described}");
+        }
     }
 }

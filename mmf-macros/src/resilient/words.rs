@@ -21,11 +21,12 @@ pub(super) struct Vocabulary {
 }
 
 /// What others call it, the group it is a key of, and its name; without a group it is one itself.
-const SYNONYMS: [(&str, &str, &str); 24] = [
+const SYNONYMS: [(&str, &str, &str); 32] = [
     ("circuit_breaker", "", "breaker"),
     ("throttle", "", "rate_limit"),
     ("rate_limiter", "", "rate_limit"),
     ("ratelimit", "", "rate_limit"),
+    ("limiter", "", "rate_limit"),
     ("concurrency", "", "bulkhead"),
     ("concurrency_limit", "", "bulkhead"),
     ("semaphore", "", "bulkhead"),
@@ -45,7 +46,14 @@ const SYNONYMS: [(&str, &str, &str); 24] = [
     ("reset_timeout", "breaker", "recovery_timeout"),
     ("wait_duration_in_open_state", "breaker", "recovery_timeout"),
     ("limit", "rate_limit", "permits"),
+    ("rps", "rate_limit", "permits"),
+    ("per", "rate_limit", "key"),
+    ("by", "rate_limit", "key"),
+    ("by", "bulkhead", "key"),
+    ("by", "breaker", "key"),
     ("max_concurrent_calls", "bulkhead", "max_concurrent"),
+    ("maximum", "bulkhead", "max_concurrent"),
+    ("maximum", "adaptive", "max"),
 ];
 
 impl Vocabulary {
@@ -87,9 +95,9 @@ impl Vocabulary {
             .collect();
         let (last, others) = homes.split_last()?;
         Some(if others.is_empty() {
-            format!("`{wrong}` belongs into {last}")
+            format!("`{wrong}` belongs in {last}")
         } else {
-            format!("`{wrong}` belongs into {} or {last}", others.join(", "))
+            format!("`{wrong}` belongs in {} or {last}", others.join(", "))
         })
     }
 }
@@ -154,21 +162,27 @@ mod tests {
     #[test]
     fn each_word_is_said_where_it_belongs() {
         for (attribute, words) in [
-            (quote!(max_attempts = 3), "`max_attempts` belongs into `retry(…)`"),
-            (quote!(max_wait = "1s"), "belongs into `rate_limit(…)` or `bulkhead(…)`"),
-            (quote!(on_refusal("timeout")), "into `retry(…)`, `breaker(…)` or `fallback(…)`"),
-            (quote!(max_age = "1s"), "belongs into `fallback(stale(…))`"),
+            (quote!(max_attempts = 3), "`max_attempts` belongs in `retry(…)`"),
+            (quote!(max_wait = "1s"), "belongs in `rate_limit(…)` or `bulkhead(…)`"),
+            (quote!(on_refusal("timeout")), "in `retry(…)`, `breaker(…)` or `fallback(…)`"),
+            (quote!(max_age = "1s"), "belongs in `fallback(stale(…))`"),
             (
                 quote!(retry(breaker(failure_threshold = 3))),
                 "`breaker` is a group of its own, beside `retry`",
             ),
             (quote!(retry(timeout = "1s")), "`timeout` stands beside `retry`, not in it"),
-            (quote!(hedge(base_delay = "1s")), "`base_delay` belongs into `retry(…)`"),
+            (quote!(hedge(base_delay = "1s")), "`base_delay` belongs in `retry(…)`"),
             (quote!(circuit_breaker(failure_threshold = 3)), "did you mean `breaker`?"),
             (quote!(throttle(permits = 3)), "did you mean `rate_limit`?"),
             (quote!(attempts = 3), "did you mean `retry(max_attempts = …)`?"),
             (quote!(retry(attempts = 3)), "did you mean `max_attempts`?"),
             (quote!(retry(delay = "1s")), "did you mean `base_delay`?"),
+            (quote!(limiter(permits = 3)), "did you mean `rate_limit`?"),
+            (quote!(rate_limit(permits = 3, by(id))), "did you mean `key`?"),
+            (quote!(bulkhead(by(id))), "did you mean `key`?"),
+            (quote!(rate_limit(rps = 3)), "did you mean `permits`?"),
+            (quote!(bulkhead(maximum = 3)), "did you mean `max_concurrent`?"),
+            (quote!(bulkhead(adaptive(maximum = 3))), "did you mean `max`?"),
             (quote!(max_retries = 3), "write `retry(max_attempts = 4)`"),
             (quote!(retry(max_retries = 3)), "write `max_attempts = 4`"),
             (quote!(cache(id)), "did you mean `fallback(stale(key(…)))`"),

@@ -41,6 +41,7 @@ pub(super) enum One<P: 'static, K: 'static> {
 }
 
 impl<P, K> One<P, K> {
+    #[inline]
     pub(super) fn for_all(&self) -> Option<&P> {
         match self {
             Self::ForAll(policy) => Some(policy),
@@ -48,6 +49,7 @@ impl<P, K> One<P, K> {
         }
     }
 
+    #[inline]
     pub(super) fn by_key(&self) -> Option<&K> {
         match self {
             Self::ForAll(_) => None,
@@ -71,6 +73,7 @@ pub(super) struct Joined {
 }
 
 impl Joined {
+    #[inline]
     pub(super) fn view(&self) -> View<'_> {
         View {
             deadline: self.deadline,
@@ -85,19 +88,23 @@ impl Joined {
         }
     }
 
+    #[inline]
     pub(super) fn breakers(&self) -> Option<&KeyedBreakers> {
         self.breaker.as_ref().and_then(One::by_key)
     }
 
+    #[inline]
     pub(super) fn rate_limits(&self) -> Option<&KeyedRateLimiters> {
         self.rate_limit.as_ref().and_then(One::by_key)
     }
 
+    #[inline]
     pub(super) fn bulkheads(&self) -> Option<&KeyedBulkheads> {
         self.bulkhead.as_ref().and_then(One::by_key)
     }
 
     /// Whether any policy is by key.
+    #[inline]
     pub(super) fn is_by_key(&self) -> bool {
         self.breakers().is_some() || self.rate_limits().is_some() || self.bulkheads().is_some()
     }

@@ -17,6 +17,7 @@ pub enum Held<'a, P> {
 impl<P> Deref for Held<'_, P> {
     type Target = P;
 
+    #[inline]
     fn deref(&self) -> &P {
         match self {
             Self::Owned(policy) => policy,

@@ -72,6 +72,7 @@ impl Pipeline {
 
     /// Begins a call through it. What differs from call to call is said there: predicates, a fallback, a key, and how
     /// a refusal becomes an error.
+    #[inline]
     pub fn call<E>(&self) -> Call<'_, E, Through<'_>> {
         Call::by(Through {
             built: &self.0,

@@ -143,7 +143,17 @@ impl Settings {
                 if response.status().is_server_error() { Class::Failure } else { Class::Success };
             Attempt::of(Ok(response), class)
         });
-        Attempt::result(served.await, |never| match never {}, |refusal| refusal)
+        Attempt::result(
+            served.await,
+            |never| match never {},
+            |refusal| match refusal {
+                // Whichever of the two was first, to the caller it is the time of the request.
+                ResilienceError::Timeout { policy, limit, .. } => {
+                    ResilienceError::deadline_exceeded(policy, limit)
+                }
+                refusal => refusal,
+            },
+        )
     }
 
     /// The caller's word, up to the longest there is.
