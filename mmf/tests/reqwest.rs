@@ -330,6 +330,19 @@ async fn a_body_that_never_comes_is_waited_for_within_the_limits() {
 }
 
 #[tokio::test]
+async fn a_length_that_is_known_is_told() {
+    for attempts in [1, 2] {
+        let server = Server::start(&[(200, "", 0)]).await;
+        let client = client(Pipeline::builder("reqwest.length").retry(retry(attempts)));
+        let known = Body::wrap(http_body_util::Full::new(Bytes::from_static(b"seven b")));
+        client.get(&server.url).body(known).send().await.unwrap();
+        let sent = server.sent.lock().unwrap()[0].clone();
+        assert!(sent.head.contains("content-length: 7"), "{}", sent.head);
+        assert_eq!(sent.body, "seven b");
+    }
+}
+
+#[tokio::test]
 async fn the_key_of_a_host_is_its_text() {
     let server = Server::start(&[(200, "", 0)]).await;
     let hosts = Arc::new(KeyedBreakers::builder("reqwest.text").build());

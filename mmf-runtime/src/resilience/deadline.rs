@@ -69,6 +69,7 @@ where
         let Self { deadline, timed } = self.get_mut();
         // It was over when the call began, which is then not begun.
         if deadline.limit.is_zero() {
+            deadline.invocation.unbegin_attempt();
             return Poll::Ready(Err(deadline.exceeded()));
         }
         let _entered = Entered::enter(deadline.at);

@@ -168,7 +168,7 @@ impl<'a> Invocation<'a> {
     }
 
     /// Takes a run back that was refused, or is about to wait.
-    fn unbegin_attempt(&self) {
+    pub(super) fn unbegin_attempt(&self) {
         let attempts = self.attempts.load(Ordering::Relaxed);
         self.attempts.store(attempts.saturating_sub(1), Ordering::Relaxed);
     }

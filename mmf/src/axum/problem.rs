@@ -153,7 +153,11 @@ impl From<reqwest_middleware::Error> for Problem {
         match crate::reqwest::refusal(&error) {
             Some(refusal) => refusal.clone().into(),
             None => Self::new(StatusCode::BAD_GATEWAY)
-                .title("A dependency did not answer")
+                .title(if error.is_status() {
+                    "A dependency failed"
+                } else {
+                    "A dependency did not answer"
+                })
                 .told(crate::reqwest::Causes(&error)),
         }
     }

@@ -6,6 +6,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
@@ -126,9 +127,11 @@ impl Settings {
         S: Service<Request, Response = Response, Error = Infallible>,
     {
         let mut call = self.pipeline().call::<Attempt<Response, Infallible>>();
-        if let Some(limit) = self.deadline(&request, log) {
-            // As a timeout too, for a limit that is found: it learns from a request that was cut.
-            call = call.deadline(limit).timeout(limit);
+        let limit = self.deadline(&request, log);
+        if let Some(limit) = limit {
+            // As a timeout too, a tick of the timer before: a limit that is found learns from a request that was cut by it.
+            let tick = Duration::from_millis(1);
+            call = call.deadline(limit).timeout(if limit > tick { limit - tick } else { limit });
         }
         if let Some(key) = &self.key {
             call = call.maybe_key(key(&request));
@@ -147,9 +150,9 @@ impl Settings {
             served.await,
             |never| match never {},
             |refusal| match refusal {
-                // Whichever of the two was first, to the caller it is the time of the request.
-                ResilienceError::Timeout { policy, limit, .. } => {
-                    ResilienceError::deadline_exceeded(policy, limit)
+                // To the caller it is the time of the request.
+                ResilienceError::Timeout { policy, limit: cut, .. } => {
+                    ResilienceError::deadline_exceeded(policy, limit.unwrap_or(cut))
                 }
                 refusal => refusal,
             },
@@ -157,7 +160,7 @@ impl Settings {
     }
 
     /// The caller's word, up to the longest there is.
-    fn deadline(&self, request: &Request, log: &Log) -> Option<std::time::Duration> {
+    fn deadline(&self, request: &Request, log: &Log) -> Option<Duration> {
         let said = self.timeout_header.as_ref();
         let said = said.map_or(Ok(None), |name| timeout_of(request.headers(), name));
         let said = said.unwrap_or_else(|invalid| {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use ::reqwest::{Body, Request};
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 /// Whether a request has a body that is not there as bytes.
@@ -108,5 +108,31 @@ impl HttpBody for Rest {
             }
             None => Poll::Ready(None),
         }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.read.is_empty()
+            && match &*rest {
+                Some(Ok(body)) => body.is_end_stream(),
+                Some(Err(_)) => false,
+                None => true,
+            }
+    }
+
+    /// A length that is known stays known: not every server takes a body in chunks.
+    fn size_hint(&self) -> SizeHint {
+        let read = self.read.iter().filter_map(Frame::data_ref).map(|data| data.len() as u64).sum();
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut hint = match &*rest {
+            Some(Ok(body)) => body.size_hint(),
+            Some(Err(_)) => SizeHint::new(),
+            None => SizeHint::with_exact(0),
+        };
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint.set_lower(hint.lower().saturating_add(read));
+        hint
     }
 }

@@ -25,6 +25,7 @@ impl CommitUnknown {
         // does not know either (SQL standard: 08007, transaction resolution unknown; 40003, statement completion unknown;
         // of PostgreSQL 57P01 to 57P03: it goes down).
         let is_told = match &error {
+            sqlx::Error::Database(error) if is_busy(&**error) || is_constraint(&**error) => true,
             sqlx::Error::Database(error) => state(&**error).is_some_and(|code| {
                 !code.starts_with("08") && code != "40003" && !code.starts_with("57P")
             }),
@@ -55,24 +56,32 @@ pub fn is_transient(error: &(impl StdError + 'static)) -> bool {
     if CommitUnknown::of(error).is_some() {
         return false;
     }
-    sources(error).any(|error| {
-        if let Some(error) = error.downcast_ref() {
-            return matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
+    let told = |error: &dyn DatabaseError| {
+        is_busy(error) || state(error).as_deref().is_some_and(is_transient_state)
+    };
+    for error in sources(error) {
+        match error.downcast_ref() {
+            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => return true,
+            Some(sqlx::Error::Database(error)) => return told(&**error),
+            // What could not be decoded may have failed to be read, which is nothing of the database.
+            Some(_) => return false,
+            None => {}
         }
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return is_of_a_connection(error);
+        if error.downcast_ref().is_some_and(is_of_a_connection)
+            || of_database(error).is_some_and(told)
+        {
+            return true;
         }
-        of_database(error).is_some_and(|error| {
-            is_busy(error) || state(error).as_deref().is_some_and(is_transient_state)
-        })
-    })
+    }
+    false
 }
 
 /// Whether a transaction has lost against another one, so that all of it may be done again.
 pub(super) fn is_conflict(error: &(dyn StdError + 'static)) -> bool {
-    sources(error)
-        .filter_map(of_database)
-        .any(|error| is_busy(error) || matches!(state(error).as_deref(), Some("40001" | "40P01")))
+    let lost = |error: &dyn DatabaseError| {
+        is_busy(error) || matches!(state(error).as_deref(), Some("40001" | "40P01"))
+    };
+    CommitUnknown::of(error).is_none() && sources(error).filter_map(of_database).any(lost)
 }
 
 fn is_transient_state(state: &str) -> bool {
@@ -88,10 +97,19 @@ fn state(error: &dyn DatabaseError) -> Option<String> {
     error.code().filter(|code| code.len() == 5).map(Into::into)
 }
 
-/// Codes of SQLite are numbers, whose low byte is 5 (`SQLITE_BUSY`) or 6 (`SQLITE_LOCKED`).
+/// Codes of SQLite are numbers, whose low byte says what it is: 5 (`SQLITE_BUSY`) or 6 (`SQLITE_LOCKED`).
 fn is_busy(error: &dyn DatabaseError) -> bool {
-    let code = error.code().filter(|code| code.len() < 5);
-    code.and_then(|code| code.parse::<u16>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+    matches!(sqlite_code(error), Some(5 | 6))
+}
+
+/// `SQLITE_CONSTRAINT`, as of a deferred foreign key at the end.
+fn is_constraint(error: &dyn DatabaseError) -> bool {
+    sqlite_code(error) == Some(19)
+}
+
+fn sqlite_code(error: &dyn DatabaseError) -> Option<u16> {
+    let code = error.code().filter(|code| code.len() < 5)?;
+    Some(code.parse::<u16>().ok()? & 0xff)
 }
 
 /// What a database has said: it is a source of [`sqlx::Error::Database`], and all that is seen of it where an error passes
@@ -204,9 +222,12 @@ pub(super) mod tests {
     fn so_do_the_errors_of_sqlx_itself() {
         assert!(is_transient(&sqlx::Error::Io(io::ErrorKind::ConnectionReset.into())));
         assert!(is_transient(&sqlx::Error::PoolTimedOut));
-        for error in
-            [sqlx::Error::PoolClosed, sqlx::Error::RowNotFound, sqlx::Error::Protocol("odd".into())]
-        {
+        for error in [
+            sqlx::Error::PoolClosed,
+            sqlx::Error::RowNotFound,
+            sqlx::Error::Protocol("odd".into()),
+            sqlx::Error::Decode(Box::new(io::Error::from(io::ErrorKind::UnexpectedEof))),
+        ] {
             assert!(!is_transient(&error), "{error}");
         }
     }
@@ -235,13 +256,13 @@ pub(super) mod tests {
 
     #[test]
     fn a_commit_is_known_to_have_failed_where_the_database_says_so() {
-        for code in ["40001", "23505", "40P01", "P0001"] {
+        for code in ["40001", "23505", "40P01", "P0001", "5", "787"] {
             assert!(
                 CommitUnknown::of(&CommitUnknown::unless_told(coded(code))).is_none(),
                 "{code}"
             );
         }
-        for code in ["08006", "08007", "40003", "57P01"] {
+        for code in ["08006", "08007", "40003", "57P01", "10"] {
             let unknown = CommitUnknown::unless_told(coded(code));
             assert!(CommitUnknown::of(&unknown).is_some() && !is_transient(&unknown), "{code}");
             assert!(!is_conflict(&unknown), "{code}");

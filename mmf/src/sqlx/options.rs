@@ -42,7 +42,7 @@ impl TransactionOptions {
         self
     }
 
-    /// Whether it changes nothing. Default: it may.
+    /// Whether it changes nothing. Default: it may. SQLite cannot be told so: there it is an error.
     pub const fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
         self
@@ -80,9 +80,8 @@ impl TransactionOptions {
                     Some("BEGIN ISOLATION LEVEL SERIALIZABLE READ ONLY")
                 }
             }),
-            // Otherwise a transaction that reads first and writes then cannot wait for its turn. SQLite cannot be told
-            // that one only reads.
-            "SQLite" => Ok((!read_only && isolation.is_some()).then_some("BEGIN IMMEDIATE")),
+            // Otherwise a transaction that reads first and writes then cannot wait for its turn.
+            "SQLite" if !read_only => Ok(isolation.map(|_| "BEGIN IMMEDIATE")),
             _ if isolation.is_none() && !read_only => Ok(None),
             other => {
                 let message =

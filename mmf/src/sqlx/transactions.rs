@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mmf_runtime::resilience::{Backoff, Delays, RetryPolicy, time_left};
 use sqlx::{Database, Pool, Transaction};
+use tracing::Instrument;
 
 use super::error::{CommitUnknown, is_conflict};
 use super::options::TransactionOptions;
@@ -18,8 +19,12 @@ use super::options::TransactionOptions;
 /// it comes back as [`CommitUnknown`](crate::sqlx::CommitUnknown).
 ///
 /// `transaction!(pool, |tx| { … })` or `transaction!(pool, options, |tx| { … })`, within an `async` function. The block is
-/// `async` and ends in a `Result` whose error is `From<sqlx::Error>`; `?` and `return` leave the block, and not the function
-/// around it. `tx` is a `&mut Transaction`. What the block does elsewhere than in the database it does in each attempt.
+/// `async` and ends in a `Result` whose error is an [`Error`](std::error::Error) that is `From<sqlx::Error>` and keeps it as a
+/// source, by which a conflict is known; `?` and `return` leave the block, and not the function around it. `tx` is a `&mut
+/// Transaction`. What the block does elsewhere than in the database it does in each attempt.
+///
+/// PostgreSQL gives a transaction up with the first statement that fails in it: a block that takes such an error for a success
+/// ends in `Ok`, and nothing is committed. Try such a statement within a savepoint, `tx.begin()`.
 ///
 /// No attempt begins when the deadline that the call is under is over.
 #[doc(hidden)]
@@ -87,24 +92,32 @@ impl<'p, DB: Database> Transactions<'p, DB> {
         Self { pool, options, attempts: 0, delays: DELAYS.delays() }
     }
 
-    /// Begins the next attempt.
+    /// Begins the next attempt; where the database is too busy for that, again after a delay.
     ///
     /// # Errors
     ///
-    /// Where the database does not, or does not know the options.
+    /// Where the database does not, or does not know the options; where no time is left of the deadline, as a pool that timed
+    /// out.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime of tokio.
     pub async fn begin(&mut self) -> Result<Transaction<'static, DB>, sqlx::Error> {
         let statement = self.options.statement::<DB>()?;
         loop {
-            self.attempts += 1;
-            let begun = match statement {
-                Some(statement) => self.pool.begin_with(statement).await,
-                None => self.pool.begin().await,
-            };
-            match begun {
-                // SQLite says here that it is busy.
-                Err(error) if self.is_repeated(&error).await => {}
-                begun => return begun,
+            if time_left().is_some_and(|left| left.is_zero()) {
+                return Err(sqlx::Error::PoolTimedOut);
             }
+            self.attempts += 1;
+            // SQLite says here that it is busy.
+            let error = match begun(self.pool.clone(), statement).await {
+                Ok(transaction) => return Ok(transaction),
+                Err(error) => error,
+            };
+            let Some(delay) = self.delay_after(is_conflict(&error), &error) else {
+                return Err(error);
+            };
+            tokio::time::sleep(delay).await;
         }
     }
 
@@ -117,45 +130,71 @@ impl<'p, DB: Database> Transactions<'p, DB> {
     where
         E: StdError + From<sqlx::Error> + 'static,
     {
-        let error = match result {
+        let (conflict, error) = match result {
             Ok(value) => match transaction.commit().await {
                 Ok(()) => return ControlFlow::Break(Ok(value)),
-                Err(error) => E::from(CommitUnknown::unless_told(error)),
+                Err(error) => {
+                    let error = CommitUnknown::unless_told(error);
+                    (is_conflict(&error), E::from(error))
+                }
             },
             Err(error) => {
-                // Where that fails as well, its connection is closed, and the database rolls back. The error of the
-                // block is what the caller has to know.
-                let _ = transaction.rollback().await;
-                error
+                // Where that fails as well, or takes long, the transaction is dropped, and the driver rolls it back before
+                // its connection is used again. The error of the block is what the caller has to know.
+                let limit = time_left().unwrap_or(ROLLBACK).min(ROLLBACK);
+                let _ = tokio::time::timeout(limit, transaction.rollback()).await;
+                (is_conflict(&error), error)
             }
         };
-        if self.is_repeated(&error).await {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(Err(error))
-        }
+        let Some(delay) = self.delay_after(conflict, &error) else {
+            return ControlFlow::Break(Err(error));
+        };
+        drop(error);
+        tokio::time::sleep(delay).await;
+        ControlFlow::Continue(())
     }
 
-    /// Whether what failed is done again: then after a delay.
-    async fn is_repeated<E: StdError + 'static>(&mut self, error: &E) -> bool {
-        let Some(delay) = self.delay_after(error) else { return false };
+    /// How long it waits for the next attempt, where what failed is done again.
+    fn delay_after(&mut self, conflict: bool, error: &dyn StdError) -> Option<Duration> {
+        if !conflict || self.attempts >= self.options.max_attempts {
+            return None;
+        }
+        let delay = self.delays.next().unwrap_or_default();
+        if time_left().is_some_and(|left| delay >= left) {
+            return None;
+        }
         tracing::debug!(
             target: "mmf::sqlx", attempt = self.attempts, delay_ms = delay.as_millis() as u64, error = %error,
             "transaction is repeated"
         );
-        tokio::time::sleep(delay).await;
-        true
-    }
-
-    /// How long it waits for the next attempt, where there is one.
-    fn delay_after<E: StdError + 'static>(&mut self, error: &E) -> Option<Duration> {
-        if self.attempts >= self.options.max_attempts || !is_conflict(error) {
-            return None;
-        }
-        let delay = self.delays.next().unwrap_or_default();
-        time_left().is_none_or(|left| delay < left).then_some(delay)
+        Some(delay)
     }
 }
+
+/// Begins a transaction in a task of its own: given up between the statement and its answer, sqlx would put the connection
+/// back into the pool with a transaction that nobody ends (transact-rs/sqlx#4385). The task goes on, and rolls it back.
+async fn begun<DB: Database>(
+    pool: Pool<DB>,
+    statement: Option<&'static str>,
+) -> Result<Transaction<'static, DB>, sqlx::Error> {
+    let begin = async move {
+        match statement {
+            Some(statement) => pool.begin_with(statement).await,
+            None => pool.begin().await,
+        }
+    };
+    match tokio::spawn(begin.in_current_span()).await {
+        Ok(begun) => begun,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => Err(sqlx::Error::PoolClosed),
+        },
+    }
+}
+
+/// How long a rollback is waited for.
+const ROLLBACK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -172,7 +211,8 @@ mod tests {
         let repeated = call("sqlx.deadline").deadline(limit).run(|| async {
             let mut transactions = Transactions::new(&pool, options);
             let mut repeated = 0;
-            while transactions.is_repeated(&lost).await {
+            while let Some(delay) = transactions.delay_after(true, &lost) {
+                tokio::time::sleep(delay).await;
                 repeated += 1;
             }
             Ok::<_, ResilienceError>(repeated)

@@ -314,4 +314,6 @@ async fn under_a_deadline_that_is_over_nothing_is_begun() {
     assert!(late.await.unwrap_err().is_refusal());
     assert!(inner.call().deadline(Duration::ZERO).run(|| script.play()).await.is_err());
     assert_eq!(script.attempts(), 0);
+    let seen = inner.policy().snapshot();
+    assert_eq!((seen.calls, seen.attempts, seen.deadline_exceeded), (2, 0, 2));
 }

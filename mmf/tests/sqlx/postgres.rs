@@ -65,10 +65,12 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        self.process = Some(process);
         let pool = self.pool(1);
+        let process = self.process.insert(process);
         let begun = Instant::now();
         while mmf::sqlx::check(&pool).await.is_err() {
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "PostgreSQL has ended: {ended:?}");
             assert!(begun.elapsed() < Duration::from_secs(30), "PostgreSQL does not answer");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

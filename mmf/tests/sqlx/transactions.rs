@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mmf::chaos::proxy::Proxy;
+use mmf::chaos::proxy::{Direction, Proxy, Toxic};
 use mmf::sqlx::{CommitUnknown, Isolation, TransactionOptions, is_transient, transaction};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{PgPool, Row, SqlitePool};
@@ -236,24 +236,19 @@ async fn a_pool_without_a_free_connection_is_transient() {
     assert!(is_transient(&waited.unwrap_err()));
 }
 
+/// A database of its own, in memory, which all connections of its pool share.
 async fn sqlite(connections: u32, wait: Duration) -> SqlitePool {
-    let file =
-        std::env::temp_dir().join(format!("mmf-sqlite-{}-{}", std::process::id(), next_name()));
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .busy_timeout(Duration::ZERO);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name =
+        format!("file:mmf-{}?mode=memory&cache=shared", NEXT.fetch_add(1, Ordering::Relaxed));
+    let options = SqliteConnectOptions::new().filename(name).busy_timeout(Duration::ZERO);
     SqlitePoolOptions::new()
+        .min_connections(1)
         .max_connections(connections)
         .acquire_timeout(wait)
         .connect_with(options)
         .await
         .unwrap()
-}
-
-fn next_name() -> u32 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 #[tokio::test]
@@ -280,4 +275,35 @@ async fn sqlite_waits_for_its_turn() {
     }
     let n: i64 = sqlx::query_scalar("SELECT n FROM counts").fetch_one(&*pool).await.unwrap();
     assert_eq!(n, 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_given_up_while_it_begins_leaves_its_connection_clean() {
+    let Some(server) = Server::start().await else { return };
+    let direct = server.pool(1);
+    accounts(&direct).await;
+    let proxy = Proxy::start_seeded(("127.0.0.1", server.port), 42).await.unwrap();
+    let pool = server.pool_at(proxy.address().port(), 1);
+    mmf::sqlx::check(&pool).await.unwrap();
+    // The answer to BEGIN comes late, and nobody waits for it.
+    proxy.add("late", Direction::Downstream, Toxic::latency(Duration::from_millis(200)));
+    let given_up = tokio::time::timeout(Duration::from_millis(50), async {
+        transaction!(&pool, |_tx| { Ok::<_, sqlx::Error>(()) })
+    });
+    assert!(given_up.await.is_err());
+    proxy.clear();
+    sqlx::query("UPDATE accounts SET cents = 7 WHERE id = 1").execute(&pool).await.unwrap();
+    assert_eq!(cents(&direct, 1).await, 7, "committed by itself, not within what was given up");
+}
+
+#[tokio::test]
+async fn what_is_begun_past_the_deadline_is_not() {
+    let pool = sqlite(1, Duration::from_secs(5)).await;
+    let late =
+        mmf::resilience::call("sqlx.late").deadline(Duration::from_millis(5)).run(|| async {
+            std::thread::sleep(Duration::from_millis(10));
+            let begun: Result<(), sqlx::Error> = transaction!(&pool, |_tx| { Ok(()) });
+            Ok::<_, mmf::ResilienceError>(begun.is_ok())
+        });
+    assert_ne!(late.await, Ok(true));
 }
