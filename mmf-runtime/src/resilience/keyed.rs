@@ -114,7 +114,7 @@ impl<P: OfKey> Keyed<P> {
         self.find(key.id(), || key.shared_label())
     }
 
-    fn find(&self, id: u128, label: impl FnOnce() -> KeyLabel) -> Arc<P> {
+    pub(super) fn find(&self, id: u128, label: impl FnOnce() -> KeyLabel) -> Arc<P> {
         if let Some(entry) = self.shard(id).read().unwrap_or_else(PoisonError::into_inner).get(&id)
         {
             self.touch(entry);

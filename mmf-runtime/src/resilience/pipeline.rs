@@ -1,6 +1,7 @@
 //! Policies that are joined at run time and stay together: a client's, an endpoint's.
 
-use std::fmt;
+use std::fmt::{self, Display};
+use std::hash::Hash;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use super::error::Refusals;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::invalid::{Check, InvalidPolicy};
-use super::key::Key;
-use super::name::PolicyName;
+use super::key::{Key, id_of};
+use super::name::{PolicyName, shown};
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::registry::{self, Policy};
@@ -218,6 +219,17 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
     pub fn key(self, key: impl Into<Key>) -> Self {
         let key = key.into();
         self.breaker_key(key.clone()).limit_key(key.clone()).bulkhead_key(key)
+    }
+
+    /// The key of a value, as [`Key::of`] has it, whose label is written only where there is none of it yet.
+    #[doc(hidden)]
+    pub fn key_of<K: Hash + Display + ?Sized>(mut self, key: &K) -> Self {
+        let through = &mut self.policed;
+        let (id, joined) = (id_of(key), &through.built.joined);
+        through.breaker = joined.breakers().map(|breakers| breakers.find(id, || shown(key)));
+        through.rate_limit = joined.rate_limits().map(|limits| limits.find(id, || shown(key)));
+        through.bulkhead = joined.bulkheads().map(|bulkheads| bulkheads.find(id, || shown(key)));
+        self
     }
 
     /// The key of all that is by key, where the call has one: without one, none of that applies to it.

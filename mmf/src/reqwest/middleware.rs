@@ -26,7 +26,8 @@ type RepeatIf = Box<dyn Fn(&Request) -> bool + Send + Sync>;
 pub struct Resilience {
     pipeline: Pipeline,
     class: Classifier,
-    key: KeyFn,
+    /// In place of host and port.
+    key: Option<KeyFn>,
     repeat_if: RepeatIf,
     replay_limit: usize,
     timeout_header: Option<HeaderName>,
@@ -41,7 +42,7 @@ impl Resilience {
                 Ok(response) => response.class(),
                 Err(error) => error.class(),
             }),
-            key: Box::new(|request| Authority::of(request).map(|authority| Key::of(&authority))),
+            key: None,
             repeat_if: Box::new(|request| may_repeat(request.method(), request.headers())),
             replay_limit: 64 << 10,
             timeout_header: Some(HeaderName::from_static("x-request-timeout-ms")),
@@ -62,7 +63,7 @@ impl Resilience {
     where
         F: Fn(&Request) -> Option<Key> + Send + Sync + 'static,
     {
-        self.key = Box::new(key);
+        self.key = Some(Box::new(key));
         self
     }
 
@@ -115,7 +116,11 @@ impl Middleware for Resilience {
     ) -> Result<Response> {
         let mut call = self.pipeline.call::<Tried>();
         if self.pipeline.is_by_key() {
-            call = call.maybe_key((self.key)(&request));
+            call = match (&self.key, Authority::of(&request)) {
+                (Some(key), _) => call.maybe_key(key(&request)),
+                (None, Some(authority)) => call.key_of(&authority),
+                (None, None) => call.maybe_key(None),
+            };
         }
         let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
         if is_stream(&request) {
