@@ -73,6 +73,8 @@ pub mod guide;
 pub mod http;
 #[cfg(feature = "otel")]
 mod otel;
+#[cfg(any(feature = "axum", feature = "tower"))]
+mod ready;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]

@@ -83,6 +83,32 @@ async fn retries_are_told_and_their_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_is_told_by_its_text_where_a_call_says_so() {
+    let retry = mmf::resilience::RetryPolicy::builder().max_attempts(2).jitter(0.0).build();
+    let events = events_of(async {
+        let call = mmf::resilience::call("events.text").retry(&retry);
+        let call = call.error_text(std::fmt::Display::fmt).fallback(|_| async { Ok(7) });
+        assert_eq!(call.run(|| async { Err(Error::Busy) }).await, Ok(7));
+    });
+    let events = events.await;
+    assert_eq!(events.len(), 3, "a retry, its end, a fallback");
+    assert!(events.iter().all(|(_, line)| line.contains("error=busy;")), "{events:?}");
+}
+
+#[cfg(feature = "tower")]
+#[tokio::test(start_paused = true)]
+async fn a_layer_tells_what_a_response_was_taken_for() {
+    use tower::{Layer, ServiceExt, service_fn};
+    let retry = mmf::resilience::RetryPolicy::builder().max_attempts(2).build();
+    let pipeline = mmf::resilience::Pipeline::builder("events.layer").retry(retry).build();
+    let layer = mmf::tower::ResilienceLayer::new(pipeline)
+        .classify(|_: Result<&u16, &Error>| mmf::resilience::Class::TRANSIENT);
+    let service = layer.layer(service_fn(|_: u64| async { Ok::<u16, Error>(503) }));
+    let events = events_of(async { assert!(service.oneshot(7).await.is_ok()) }).await;
+    assert!(events[0].1.contains("error=a response that is no success: transient;"), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_of_a_breaker_and_refusals_are_told() {
     #[resilient(name = "events.breaker", breaker(failure_threshold = 1, success_threshold = 1))]
     async fn f(script: &Script) -> Result<u32, Error> {

@@ -230,8 +230,9 @@ fn breaker_rules(keys: &Breaker, span: Span, errors: &mut Errors) {
         let never = mmf_rules::never_opens(*failures, *rate, slow);
         errors.extend(never.map(|message| error(span, message)));
     }
-    if let (Some(rate), None) = (&keys.slow_call_rate_threshold, &keys.slow_call_threshold) {
-        errors.extend(mmf_rules::slow_rate(false).map(|message| error(rate.span(), message)));
+    if let Some(rate) = &keys.slow_call_rate_threshold {
+        let alone = mmf_rules::slow_rate(keys.slow_call_threshold.is_some());
+        errors.extend(alone.map(|message| error(rate.span(), message)));
     }
 }
 

@@ -333,6 +333,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn requests_that_end_with_other_statuses_are_others() {
+        let fields = FieldSet::new(&["status", "duration_ms"], Identifier(&PLACE));
+        let mut named = Named::default();
+        named.record_u64(&fields.field("status").unwrap(), 503);
+        named.record_u64(&fields.field("duration_ms").unwrap(), 7);
+        assert_eq!(named.1, 503);
+    }
+
     fn gathering() -> (Gathering, Instant) {
         let gathering = Gathering::new(&LoggingConfig::new("users"));
         let now = gathering.epoch;

@@ -15,7 +15,7 @@ use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::invalid::{Check, InvalidPolicy};
 use super::key::{Key, id_of};
-use super::name::{PolicyName, shown};
+use super::name::{KeyLabel, PolicyName, shown};
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::registry::{self, Policy};
@@ -218,17 +218,21 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
     /// The key of all that is by key.
     pub fn key(self, key: impl Into<Key>) -> Self {
         let key = key.into();
-        self.breaker_key(key.clone()).limit_key(key.clone()).bulkhead_key(key)
+        self.found(key.id(), || key.shared_label())
     }
 
     /// The key of a value, as [`Key::of`] has it, whose label is written only where there is none of it yet.
     #[doc(hidden)]
-    pub fn key_of<K: Hash + Display + ?Sized>(mut self, key: &K) -> Self {
+    pub fn key_of<K: Hash + Display + ?Sized>(self, key: &K) -> Self {
+        self.found(id_of(key), || shown(key))
+    }
+
+    fn found(mut self, id: u128, label: impl Fn() -> KeyLabel) -> Self {
         let through = &mut self.policed;
-        let (id, joined) = (id_of(key), &through.built.joined);
-        through.breaker = joined.breakers().map(|breakers| breakers.find(id, || shown(key)));
-        through.rate_limit = joined.rate_limits().map(|limits| limits.find(id, || shown(key)));
-        through.bulkhead = joined.bulkheads().map(|bulkheads| bulkheads.find(id, || shown(key)));
+        let joined = &through.built.joined;
+        through.breaker = joined.breakers().map(|breakers| breakers.find(id, &label));
+        through.rate_limit = joined.rate_limits().map(|limits| limits.find(id, &label));
+        through.bulkhead = joined.bulkheads().map(|bulkheads| bulkheads.find(id, &label));
         self
     }
 

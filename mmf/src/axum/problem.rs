@@ -208,6 +208,34 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tower")]
+    #[test]
+    fn the_error_of_a_layer_is_its_refusal_or_what_is_within() {
+        use crate::tower::Error;
+        let refused: Error<Infallible> =
+            Error::Refused(ResilienceError::rate_limited("p", Duration::from_secs(3)));
+        assert_eq!(Problem::from(refused).status(), StatusCode::TOO_MANY_REQUESTS);
+        let inner = Error::Inner(Problem::new(StatusCode::NOT_FOUND));
+        assert_eq!(Problem::from(inner).status(), StatusCode::NOT_FOUND);
+    }
+
+    #[cfg(feature = "reqwest")]
+    #[test]
+    fn the_error_of_a_client_is_its_refusal_or_a_bad_gateway() {
+        use reqwest_middleware::Error;
+        let refusal = ResilienceError::circuit_open("hosts", Duration::from_secs(3));
+        let problem = Problem::from(Error::middleware(refusal.clone()));
+        assert_eq!(
+            (problem.status(), problem.told.as_deref()),
+            (StatusCode::SERVICE_UNAVAILABLE, Some(&*refusal.to_string()))
+        );
+        let problem = Problem::from(Error::middleware(std::io::Error::other("reset")));
+        assert_eq!(
+            (problem.status(), problem.told.as_deref()),
+            (StatusCode::BAD_GATEWAY, Some("reset"))
+        );
+    }
+
     #[test]
     fn the_body_is_as_the_rfc_has_it() {
         let problem =

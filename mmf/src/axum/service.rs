@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +19,7 @@ use super::settings::Settings;
 use crate::attempt::Attempt;
 use crate::correlation;
 use crate::http::timeout_of;
+use crate::ready;
 use crate::slot::Slot;
 
 /// Routes behind a [`ServiceLayer`](super::ServiceLayer).
@@ -66,9 +66,7 @@ where
     }
 
     fn call(&mut self, request: Request) -> ResponseFuture {
-        // The one that is ready serves the request, and its clone waits for the next.
-        let clone = self.inner.clone();
-        let inner = mem::replace(&mut self.inner, clone);
+        let inner = ready::take(&mut self.inner);
         let settings = Arc::clone(&self.settings);
         ResponseFuture(Box::pin(async move {
             let context = correlation::from_headers(request.headers());

@@ -1,6 +1,5 @@
 //! What is set on the layer.
 
-use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -37,7 +36,8 @@ impl Settings {
     /// Adds a limit, as long as none has been asked.
     pub(super) fn join(&mut self, join: impl FnOnce(PipelineBuilder) -> PipelineBuilder) {
         let policies = self.policies.get_mut().unwrap_or_else(PoisonError::into_inner);
-        *policies = policies.take().map(join);
+        let joined = policies.take().expect("a layer is set up before it is put around routes");
+        *policies = Some(join(joined));
     }
 
     /// Its limits, on the list of policies from the first use on.
@@ -46,11 +46,5 @@ impl Settings {
             let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner).take();
             policies.expect("taken once, which is here").build()
         })
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("name", &self.name).finish_non_exhaustive()
     }
 }

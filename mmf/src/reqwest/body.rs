@@ -47,7 +47,7 @@ pub(super) async fn make_repeatable(request: &mut Request, limit: usize) {
     let known = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if known > limit {
         *request.body_mut() = Some(body);
-        return;
+        return mark(request);
     }
     let (mut body, mut read, mut length) = (body, VecDeque::new(), 0);
     *request.body_mut() = Some(loop {

@@ -124,9 +124,10 @@ impl Middleware for Resilience {
         }
         let repeats = self.pipeline.repeats() && (self.repeat_if)(&request);
         if is_stream(&request) {
-            mark(&mut request);
             // What is refused at once is not waited for.
-            if repeats && !call.is_open() {
+            if !repeats || call.is_open() {
+                mark(&mut request);
+            } else {
                 let begun = Instant::now();
                 request = self.read_ahead(request).await?;
                 // The time that took is gone.

@@ -1,7 +1,6 @@
 //! A service as a place where faults can be injected.
 
 use std::fmt;
-use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
@@ -10,6 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use crate::ready;
 
 /// What a fault that fails a request becomes.
 #[diagnostic::on_unimplemented(
@@ -127,9 +127,7 @@ where
         if !is_armed() {
             return ResponseFuture::of(self.inner.call(request));
         }
-        // The one that is ready serves the request, and its clone waits for the next.
-        let clone = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, clone);
+        let mut inner = ready::take(&mut self.inner);
         let ChaosLayer { point, answer } = self.layer.clone();
         ResponseFuture::of(async move {
             if let Some(fault) = point.strike().await {

@@ -1,6 +1,5 @@
 //! A deadline for each request, and what is left of it for whoever is asked next.
 
-use std::mem;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tower_service::Service;
 use super::error::Error;
 use super::future::ResponseFuture;
 use crate::http::{insert_time_left, timeout_of};
+use crate::ready;
 use crate::slot::Slot;
 
 /// How long a request may take.
@@ -163,9 +163,7 @@ where
         let DeadlineLayer { name, longest, limit } = &self.settings;
         let limit = limit.said(&request).map_or(*longest, |said| said.min(*longest));
         let call = resilience::call(*name).deadline(limit).refused(Error::Refused);
-        // The one that is ready serves the request, and its clone waits for the next.
-        let clone = self.inner.clone();
-        let parts = Slot::new((mem::replace(&mut self.inner, clone), request));
+        let parts = Slot::new((ready::take(&mut self.inner), request));
         ResponseFuture::of(call.run(move || {
             let parts = parts.take();
             async {

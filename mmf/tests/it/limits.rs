@@ -445,3 +445,14 @@ async fn what_blocks_a_thread_of_its_own_is_within_the_deadline_too() {
     }
     assert_eq!(outer().await, Ok(1));
 }
+
+#[tokio::test]
+async fn a_wait_on_the_thread_keeps_to_the_deadline_as_well() {
+    let bulkhead = mmf::resilience::Bulkhead::builder("limits.blocking").max_concurrent(1);
+    let bulkhead = bulkhead.max_queue(1).max_wait(Duration::from_secs(60)).build();
+    let _held = bulkhead.acquire().await.unwrap();
+    let begun = std::time::Instant::now();
+    let call = mmf::resilience::call("limits.blocking").deadline(Duration::from_millis(50));
+    let waited = call.run(|| async { bulkhead.acquire_blocking().map(drop) }).await;
+    assert!(waited.is_err() && begun.elapsed() < Duration::from_secs(30));
+}

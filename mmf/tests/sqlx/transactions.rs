@@ -307,3 +307,26 @@ async fn what_is_begun_past_the_deadline_is_not() {
         });
     assert_ne!(late.await, Ok(true));
 }
+
+#[tokio::test]
+async fn what_a_database_cannot_be_told_is_an_error() {
+    let pool = sqlite(1, Duration::from_secs(5)).await;
+    let read_only = TransactionOptions::new().read_only(true);
+    let begun: Result<(), sqlx::Error> = transaction!(&pool, read_only, |_tx| { Ok(()) });
+    assert!(matches!(begun, Err(sqlx::Error::Configuration(_))), "{begun:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollback_is_not_waited_for_without_an_end() {
+    let Some(server) = Server::start().await else { return };
+    let pool = server.pool(1);
+    let given_up = tokio::time::timeout(Duration::from_secs(15), async {
+        let result: Result<(), BankError> = transaction!(&pool, |tx| {
+            let sleep = sqlx::query("SELECT pg_sleep(30)").execute(&mut **tx);
+            let slept = tokio::time::timeout(Duration::from_millis(50), sleep).await;
+            if slept.is_ok() { Ok(()) } else { Err(BankError::NotEnough) }
+        });
+        result
+    });
+    assert!(matches!(given_up.await, Ok(Err(BankError::NotEnough))));
+}

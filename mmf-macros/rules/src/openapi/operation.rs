@@ -156,3 +156,25 @@ pub(super) fn without_names(template: &str) -> String {
     }
     shape + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::Document;
+
+    #[test]
+    fn a_parameter_is_in_a_place_that_there_is() {
+        let of = |place: &str| {
+            let text = format!(
+                "openapi: 3.1.0\ninfo: {{ title: t, version: '1' }}\npaths: {{ /a: {{ get: {{ operationId: a, \
+                 parameters: [{{ name: q, in: {place}, schema: {{ type: string }} }}], responses: {{}} }} }} }}\n"
+            );
+            let document = Document::parse(&text).unwrap();
+            document.operation("a").unwrap().parameters().map(|all| all.len())
+        };
+        for place in ["path", "query", "header", "cookie"] {
+            assert_eq!(of(place), Ok(1), "{place}");
+        }
+        let wrong = of("qurey").unwrap_err();
+        assert!(wrong.contains("\"qurey\", expected path, query, header or cookie"), "{wrong}");
+    }
+}
