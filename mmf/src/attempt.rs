@@ -26,6 +26,7 @@ impl<T, E> Attempt<T, E> {
         }
     }
 
+    #[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
     /// What the caller gets: the last response whatever its class, an error, or a refusal as one.
     pub(crate) fn result<New>(
         result: Result<T, Self>,

@@ -43,6 +43,7 @@
 //! | `tower` | [`tower`](mod@tower): layers around any service |
 //! | `axum` | [`axum`](mod@axum): what each request of a service gets, problem details |
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
+//! | `tonic` | [`tonic`](mod@tonic): layers for gRPC clients and servers |
 //! | `sqlx` | [`sqlx`](mod@sqlx): which errors may go away, transactions that are repeated, a check |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
 //! | `full` | all of these: whatever is not for tests |
@@ -59,30 +60,38 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic", feature = "tower"))]
 mod attempt;
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "chaos")]
 pub mod chaos;
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
 mod copies;
+#[cfg(any(feature = "axum", feature = "tonic", feature = "tower"))]
+mod future;
 #[cfg(doc)]
 pub mod guide;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod limits;
 #[cfg(feature = "otel")]
 mod otel;
-#[cfg(any(feature = "axum", feature = "tower"))]
+#[cfg(any(feature = "axum", feature = "tonic", feature = "tower"))]
 mod ready;
+#[cfg(any(feature = "axum", feature = "tonic"))]
+mod request_log;
 #[cfg(feature = "reqwest")]
 pub mod reqwest;
-#[cfg(any(feature = "axum", feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic", feature = "tower"))]
 mod slot;
 #[cfg(feature = "sqlx")]
 pub mod sqlx;
 #[cfg(any(feature = "chaos", feature = "testing"))]
 pub mod testing;
+#[cfg(feature = "tonic")]
+pub mod tonic;
 #[cfg(feature = "tower")]
 pub mod tower;
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Why a value is in its place whenever it is asked for: an attempt uses it while it is polled, and all attempts of a
 /// call are polled by its task, one after the other.
-#[cfg(any(feature = "reqwest", feature = "tower"))]
+#[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
 pub(crate) const ONE_TASK: &str = "used by one task, which puts it back";
 
 /// Holds a value that one task uses at a time. Nothing of the user's runs under its lock: the value is taken out, used,
@@ -22,7 +22,7 @@ impl<T> Slot<T> {
     }
 
     /// Uses the value; nothing where it is gone, by [`take`](Self::take) or a panic in an earlier use.
-    #[cfg(any(feature = "reqwest", feature = "tower"))]
+    #[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut value = self.take()?;
         let result = work(&mut value);

@@ -15,6 +15,7 @@ use super::events;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::CallName;
+use super::open::Left;
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
@@ -31,6 +32,8 @@ pub(crate) struct View<'v> {
     pub(crate) bulkhead: Option<&'v Bulkhead>,
     pub(crate) retry_refusals: Refusals,
     pub(crate) fail_refusals: Refusals,
+    /// Where attempts leave what they hold, of a call that goes on after its answer.
+    pub(super) left: Option<&'v Left<'v>>,
 }
 
 /// A policy for all calls, or one a key.
@@ -85,6 +88,7 @@ impl Joined {
             bulkhead: self.bulkhead.as_ref().and_then(One::for_all),
             retry_refusals: self.retry_refusals,
             fail_refusals: self.fail_refusals,
+            left: None,
         }
     }
 

@@ -95,12 +95,12 @@ impl<E, P> Call<'_, E, P> {
 #[must_use = "nothing is called until `run`"]
 pub struct Call<'a, E, P = AdHoc<'a>, F = Off, J = NoRules, R = Off> {
     pub(super) policed: P,
-    before_retry: Option<Hook<'a>>,
-    error_text: ErrorText<E>,
+    pub(super) before_retry: Option<Hook<'a>>,
+    pub(super) error_text: ErrorText<E>,
     applies: Applies<'a, E>,
     fallback: F,
-    refused: R,
-    rules: J,
+    pub(super) refused: R,
+    pub(super) rules: J,
 }
 
 impl<E, P: Policed, F, J, R> fmt::Debug for Call<'_, E, P, F, J, R> {
@@ -110,7 +110,7 @@ impl<E, P: Policed, F, J, R> fmt::Debug for Call<'_, E, P, F, J, R> {
     }
 }
 
-type Hook<'a> = Box<dyn Fn(&RetryEvent) + Send + Sync + 'a>;
+pub(super) type Hook<'a> = Box<dyn Fn(&RetryEvent) + Send + Sync + 'a>;
 
 /// A predicate that is kept in a box, since few calls have one.
 type Boxed<'a, X> = Option<Box<dyn Fn(&X) -> bool + Send + Sync + 'a>>;
@@ -174,6 +174,7 @@ impl Policed for AdHoc<'_> {
             bulkhead: self.bulkhead.as_deref(),
             retry_refusals: self.retry_refusals,
             fail_refusals: self.fail_refusals,
+            left: None,
         }
     }
 }
@@ -320,30 +321,8 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
     {
         let Self { policed, before_retry, error_text, applies, fallback, refused, rules } = self;
         let (invocation, policies) = (Invocation::begin(policed.identity()), policed.view());
-        let attempts = async {
-            let mut retrying = policies
-                .retry
-                .map(|policy| Retrying::begin(&invocation, policy, policies.retry_refusals));
-            loop {
-                let outcome = policies.attempt(&invocation, &rules, &work).await;
-                let Some(retrying) = &mut retrying else { break outcome };
-                let judge = |result: &Result<V, E>| rules.retry(result);
-                let next = match &before_retry {
-                    None => retrying.next(outcome, judge, error_text),
-                    Some(hook) => {
-                        retrying.next_event(outcome, judge, error_text).map_continue(|event| {
-                            hook(&event);
-                            event.delay
-                        })
-                    }
-                };
-                let delay = match next {
-                    ControlFlow::Break(outcome) => break outcome,
-                    ControlFlow::Continue(delay) => delay,
-                };
-                retrying.pause(delay).await;
-            }
-        };
+        let told = (before_retry.as_ref(), error_text);
+        let attempts = policies.attempts(&invocation, &rules, told, &work);
         let outcome = match policies.deadline {
             Some(limit) => Deadline::begin(&invocation, limit).run(pin!(attempts)).await,
             None => attempts.await,
@@ -354,7 +333,46 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
     }
 }
 
+/// Who is told of retries, and how an error is written.
+pub(super) type Told<'t, 'a, E> = (Option<&'t Hook<'a>>, ErrorText<E>);
+
 impl View<'_> {
+    /// One attempt after the other, as the retry has it.
+    pub(super) async fn attempts<V, E, Fut, W, J>(
+        &self,
+        invocation: &Invocation<'_>,
+        rules: &J,
+        (before_retry, error_text): Told<'_, '_, E>,
+        work: &W,
+    ) -> Outcome<V, E>
+    where
+        W: Fn() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+        J: Judge<V, E>,
+    {
+        let mut retrying =
+            self.retry.map(|policy| Retrying::begin(invocation, policy, self.retry_refusals));
+        loop {
+            let outcome = self.attempt(invocation, rules, work).await;
+            let Some(retrying) = &mut retrying else { break outcome };
+            let judge = |result: &Result<V, E>| rules.retry(result);
+            let next = match before_retry {
+                None => retrying.next(outcome, judge, error_text),
+                Some(hook) => {
+                    retrying.next_event(outcome, judge, error_text).map_continue(|event| {
+                        hook(&event);
+                        event.delay
+                    })
+                }
+            };
+            let delay = match next {
+                ControlFlow::Break(outcome) => break outcome,
+                ControlFlow::Continue(delay) => delay,
+            };
+            retrying.pause(delay).await;
+        }
+    }
+
     async fn attempt<V, E, Fut, W, J>(
         &self,
         invocation: &Invocation<'_>,
@@ -371,8 +389,12 @@ impl View<'_> {
             admission.ask(breaker)?;
         }
         let outcome = self.admitted(invocation, rules, work).await;
-        if self.breaker.is_some() {
-            admission.settle(&outcome, self.fail_refusals, |result| rules.counted(result));
+        match (self.left, &outcome) {
+            (Some(left), Ok(Ok(_))) => left.ticket(&mut admission),
+            _ if self.breaker.is_some() => {
+                admission.settle(&outcome, self.fail_refusals, |result| rules.counted(result));
+            }
+            _ => {}
         }
         outcome
     }
@@ -394,6 +416,9 @@ impl View<'_> {
         {
             wait.until_due().await?;
         }
+        if let Some(left) = self.left {
+            left.begin();
+        }
         let copy = || async {
             let mut permit = None;
             // Within the future: the closure is the user's as well, and waits and counts like what it returns.
@@ -410,7 +435,10 @@ impl View<'_> {
                 Some(limit) => invocation.within(limit, entered).await,
                 None => entered.await,
             };
-            learn(&mut permit, &outcome, |result| rules.counted(result));
+            match (self.left, &outcome) {
+                (Some(left), Ok(Ok(_))) => left.permit(permit.take()),
+                _ => learn(&mut permit, &outcome, |result| rules.counted(result)),
+            }
             outcome
         };
         match self.hedge {

@@ -36,6 +36,11 @@ impl<'i> Deadline<'i> {
         }
     }
 
+    /// When it is over, and how long that was from its begin.
+    pub(super) fn limit(&self) -> (Instant, Duration) {
+        (self.at, self.limit)
+    }
+
     /// Runs the rest of the call under the deadline.
     pub fn run<F>(self, rest: Pin<&'i mut F>) -> UnderDeadline<'i, F>
     where

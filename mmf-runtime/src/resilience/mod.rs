@@ -28,6 +28,7 @@ mod key;
 mod keyed;
 mod name;
 mod observe;
+mod open;
 #[doc(hidden)]
 pub mod outcome;
 pub mod pipeline;
@@ -63,6 +64,7 @@ pub use key::Key;
 pub use keyed::Keyed;
 pub use name::{CallName, KeyLabel, PolicyName};
 pub use observe::{CallEnded, Event, Observer, observe};
+pub use open::OpenCall;
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use rate_limit::{
     KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,

@@ -16,6 +16,7 @@ use super::hedge::HedgePolicy;
 use super::invalid::{Check, InvalidPolicy};
 use super::key::{Key, id_of};
 use super::name::{KeyLabel, PolicyName, shown};
+use super::open::Left;
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::registry::{self, Policy};
@@ -128,7 +129,7 @@ impl fmt::Debug for Pipeline {
 /// The policies of a pipeline as a call goes through them.
 #[derive(Debug)]
 pub struct Through<'p> {
-    built: &'p Built,
+    built: &'p Arc<Built>,
     repeats: bool,
     /// Shorter ones than the pipeline's.
     deadline: Option<Duration>,
@@ -164,6 +165,11 @@ impl Policed for Through<'_> {
 }
 
 impl<'p> Through<'p> {
+    /// Where attempts leave what they hold, of a call that goes on after its answer.
+    pub(super) fn left(&self) -> Left<'_> {
+        Left::new(self.built, self.breaker.as_ref(), self.bulkhead.as_ref())
+    }
+
     fn view_by_key<'v>(&'v self, view: &mut View<'v>) {
         let joined = &self.built.joined;
         if joined.breakers().is_some() {

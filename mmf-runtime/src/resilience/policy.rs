@@ -12,6 +12,7 @@
 
 use std::future::Future;
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -122,6 +123,12 @@ impl<'a> Invocation<'a> {
     #[inline(always)]
     pub fn finish_unrefused<T, E>(self, outcome: Outcome<T, E>) -> Result<T, E> {
         self.count_call(unrefused(outcome))
+    }
+
+    /// Ends it for the place where it stands: it was answered and goes on.
+    pub(super) fn leave(self) -> Unfinished {
+        let mut this = ManuallyDrop::new(self);
+        Unfinished { attempts: *this.attempts.get_mut(), began: this.began }
     }
 
     #[inline(always)]
@@ -334,16 +341,31 @@ impl Drop for Invocation<'_> {
     #[cold]
     fn drop(&mut self) {
         let panicked = *self.panicked.get_mut() || std::thread::panicking();
-        let attempts = *self.attempts.get_mut();
+        let unfinished = Unfinished { attempts: *self.attempts.get_mut(), began: self.began };
+        unfinished.end(self.identity, panicked.then_some(false));
+    }
+}
+
+/// What is told of a call at its end, wherever that is.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    attempts: u32,
+    began: u64,
+}
+
+impl Unfinished {
+    /// Whether it succeeded; none where it was given up.
+    pub(super) fn end(&self, identity: Identity<'_>, succeeded: Option<bool>) {
         if self.began != 0 {
-            measured(self.identity.name, self.began, panicked.then_some(false));
+            measured(identity.name, self.began, succeeded);
         }
-        let Some(counters) = self.identity.counters else { return };
-        if panicked {
-            counters.count_call(false, attempts);
-        } else {
-            counters.more_attempts.add(0, attempts);
-            self.count(|counters| &counters.cancelled);
+        let Some(counters) = identity.counters else { return };
+        match succeeded {
+            Some(succeeded) => counters.count_call(succeeded, self.attempts),
+            None => {
+                counters.more_attempts.add(0, self.attempts);
+                identity.count(|counters| &counters.cancelled);
+            }
         }
     }
 }
@@ -357,7 +379,7 @@ fn refused<T, E: FromRefusal>(refusal: ResilienceError) -> Result<T, E> {
 /// An attempt at the door of a breaker, and within it.
 #[derive(Debug)]
 pub struct Admission<'a> {
-    ticket: Ticket<'a>,
+    ticket: Ticket<&'a CircuitBreaker>,
     invocation: &'a Invocation<'a>,
 }
 
@@ -393,6 +415,16 @@ impl<'a> Admission<'a> {
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
             Err(_) => Counted::Neither,
         });
+    }
+}
+
+impl Admission<'_> {
+    /// The ticket of an attempt that was answered and goes on, for whoever sees its end.
+    pub(super) fn leave<New>(&mut self, handle: impl FnOnce() -> New) -> Ticket<New>
+    where
+        New: Deref<Target = CircuitBreaker>,
+    {
+        self.ticket.handed(handle)
     }
 }
 

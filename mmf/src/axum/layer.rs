@@ -58,7 +58,7 @@ impl ServiceLayer {
     ///
     /// Where the layer was cloned before.
     pub fn shed(self, bulkhead: impl Into<Held<'static, Bulkhead>>) -> Self {
-        self.set(|settings| settings.join(|policies| policies.bulkhead(bulkhead)))
+        self.set(|settings| settings.limits.join(|policies| policies.bulkhead(bulkhead)))
     }
 
     /// How many requests of a key begin in a period; those beyond it are refused with 429. A request without a key is
@@ -73,7 +73,7 @@ impl ServiceLayer {
         key: impl Fn(&Request) -> Option<Key> + Send + Sync + 'static,
     ) -> Self {
         self.set(|settings| {
-            settings.join(|policies| policies.rate_limits(limits));
+            settings.limits.join(|policies| policies.rate_limits(limits));
             settings.key = Some(Box::new(key));
         })
     }
@@ -89,7 +89,7 @@ impl<S> Layer<S> for ServiceLayer {
     type Service = Served<S>;
 
     fn layer(&self, inner: S) -> Served<S> {
-        self.0.pipeline();
+        self.0.limits.pipeline();
         Served { inner, settings: Arc::clone(&self.0) }
     }
 }

@@ -26,11 +26,11 @@
 //! full and the others gathered. The resilient calls within a request are bounded by its deadline.
 
 mod layer;
-mod log;
 mod problem;
 mod service;
 mod settings;
 
+pub use crate::future::ResponseFuture;
 pub use layer::ServiceLayer;
 pub use problem::Problem;
-pub use service::{ResponseFuture, Served};
+pub use service::Served;

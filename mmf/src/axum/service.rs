@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,13 +12,14 @@ use http::{HeaderValue, Method};
 use mmf_runtime::resilience::{Class, ResilienceError};
 use tower_service::Service;
 
-use super::log::Log;
-use super::problem::Problem;
+use super::problem::{Problem, Told};
 use super::settings::Settings;
 use crate::attempt::Attempt;
 use crate::correlation;
+use crate::future::ResponseFuture;
 use crate::http::timeout_of;
 use crate::ready;
+use crate::request_log::{Ended, Log, Status};
 use crate::slot::Slot;
 
 /// Routes behind a [`ServiceLayer`](super::ServiceLayer).
@@ -35,23 +35,6 @@ impl<S: fmt::Debug> fmt::Debug for Served<S> {
     }
 }
 
-/// What a [`Served`] answers with.
-pub struct ResponseFuture(Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>);
-
-impl Future for ResponseFuture {
-    type Output = Result<Response, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(context)
-    }
-}
-
-impl fmt::Debug for ResponseFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
-    }
-}
-
 impl<S> Service<Request> for Served<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -59,16 +42,16 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = ResponseFuture;
+    type Future = ResponseFuture<Response, Infallible>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request) -> ResponseFuture {
+    fn call(&mut self, request: Request) -> Self::Future {
         let inner = ready::take(&mut self.inner);
         let settings = Arc::clone(&self.settings);
-        ResponseFuture(Box::pin(async move {
+        ResponseFuture::of(async move {
             let context = correlation::from_headers(request.headers());
             let id = context.id.clone();
             let served = async {
@@ -77,11 +60,11 @@ where
                 if let Ok(id) = HeaderValue::from_str(id.as_str()) {
                     response.headers_mut().insert(correlation::header(), id);
                 }
-                log.end(&response);
+                end(log, &response);
                 response
             };
             Ok(correlation::scope(context, served).await)
-        }))
+        })
     }
 }
 
@@ -104,6 +87,18 @@ fn operation(request: &Request) -> String {
     format!("{method} {route}")
 }
 
+fn end(log: Log, response: &Response) {
+    let status = response.status();
+    // Of a refusal: which policy, and why.
+    let error = response.extensions().get::<Told>().map(|told| &*told.0);
+    let ended = match status.as_u16() {
+        500.. => Ended::Failed,
+        400.. => Ended::Rejected,
+        _ => Ended::Succeeded,
+    };
+    log.end(ended, Status::Http(status.as_u16()), error);
+}
+
 impl Settings {
     async fn serve<S>(&self, request: Request, inner: S, log: &Log) -> Response
     where
@@ -124,7 +119,7 @@ impl Settings {
     where
         S: Service<Request, Response = Response, Error = Infallible>,
     {
-        let mut call = self.pipeline().call::<Attempt<Response, Infallible>>();
+        let mut call = self.limits.pipeline().call::<Attempt<Response, Infallible>>();
         let limit = self.deadline(&request, log);
         if let Some(limit) = limit {
             // As a timeout too, a tick of the timer before: a limit that is found learns from a request that was cut by it.
@@ -162,7 +157,7 @@ impl Settings {
         let said = self.timeout_header.as_ref();
         let said = said.map_or(Ok(None), |name| timeout_of(request.headers(), name));
         let said = said.unwrap_or_else(|invalid| {
-            log.invalid(invalid);
+            log.invalid(&invalid);
             None
         });
         match (said, self.max_deadline) {

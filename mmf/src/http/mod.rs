@@ -33,7 +33,7 @@
 mod after;
 mod class;
 mod method;
-mod once;
+pub(crate) mod once;
 mod timeout;
 
 pub use after::retry_after_of;

@@ -8,7 +8,7 @@ use mmf_runtime::chaos::{InjectedFault, Point, is_armed};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
+use crate::future::ResponseFuture;
 use crate::ready;
 
 /// What a fault that fails a request becomes.

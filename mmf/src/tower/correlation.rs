@@ -6,8 +6,8 @@ use http::{HeaderValue, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::future::ResponseFuture;
 use crate::correlation;
+use crate::future::ResponseFuture;
 
 /// Requests that come in.
 #[derive(Clone, Copy, Debug)]

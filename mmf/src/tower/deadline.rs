@@ -9,7 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::error::Error;
-use super::future::ResponseFuture;
+use crate::future::ResponseFuture;
 use crate::http::{insert_time_left, timeout_of};
 use crate::ready;
 use crate::slot::Slot;

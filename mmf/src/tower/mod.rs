@@ -23,12 +23,12 @@ mod chaos;
 mod correlation;
 mod deadline;
 mod error;
-mod future;
 mod layer;
 mod replay;
 mod service;
 mod settings;
 
+pub use crate::future::ResponseFuture;
 #[doc(hidden)]
 #[cfg(feature = "chaos")]
 pub use chaos::{Answer, ByAnswer, ByFrom};
@@ -40,7 +40,6 @@ pub use correlation::{Correlation, CorrelationLayer, Incoming, Outgoing};
 pub use deadline::{ByFn, ByHeader, Fixed, LimitOf, Told};
 pub use deadline::{Deadline, DeadlineLayer};
 pub use error::{Error, NotRepeatable};
-pub use future::ResponseFuture;
 pub use layer::ResilienceLayer;
 #[doc(hidden)]
 pub use replay::Replay;

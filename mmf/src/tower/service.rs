@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 
 use super::error::Error;
-use super::future::ResponseFuture;
 use super::replay::Replay;
 use super::settings::{Classify, KeyOf, Shared};
 use crate::attempt::Attempt;
 use crate::copies::Copies;
+use crate::future::ResponseFuture;
 use crate::slot::{ONE_TASK, Slot};
 
 /// A service behind policies; see [`ResilienceLayer`](super::ResilienceLayer).

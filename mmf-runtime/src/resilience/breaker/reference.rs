@@ -234,7 +234,7 @@ async fn agree(settings: Settings, steps: Vec<Step>) -> Result<(), TestCaseError
         opened: 0,
         late: 0,
     };
-    let mut running: Vec<(Ticket<'_>, Admitted)> = Vec::new();
+    let mut running: Vec<(Ticket<&CircuitBreaker>, Admitted)> = Vec::new();
     for step in steps {
         match step {
             Step::Begin => {

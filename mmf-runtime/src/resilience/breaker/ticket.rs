@@ -1,5 +1,6 @@
 //! One call at the door of a breaker.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::admission::Admission;
@@ -12,12 +13,12 @@ use crate::resilience::outcome::Counted;
 ///
 /// It is filled and settled where it stands, as moving it would cost more than all the rest.
 #[derive(Debug)]
-pub(crate) struct Ticket<'b> {
-    breaker: Option<&'b CircuitBreaker>,
+pub(crate) struct Ticket<B: Deref<Target = CircuitBreaker>> {
+    breaker: Option<B>,
     admission: Admission,
 }
 
-impl<'b> Ticket<'b> {
+impl<B: Deref<Target = CircuitBreaker>> Ticket<B> {
     /// An empty one.
     #[inline]
     pub(crate) fn empty() -> Self {
@@ -31,12 +32,22 @@ impl<'b> Ticket<'b> {
             breaker.record(self.admission, counted);
         }
     }
+
+    /// It in other hands, which hold the breaker by this handle; an empty one stays empty.
+    pub(crate) fn handed<New>(&mut self, handle: impl FnOnce() -> New) -> Ticket<New>
+    where
+        New: Deref<Target = CircuitBreaker>,
+    {
+        let handle = self.breaker.is_some().then(handle);
+        self.breaker = None;
+        Ticket { breaker: handle, admission: self.admission }
+    }
 }
 
 impl CircuitBreaker {
     /// Admits a call, or refuses it: the ticket is filled or stays empty.
     #[inline]
-    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<'b>) -> Result<(), Refused> {
+    pub(crate) fn admit<'b>(&'b self, ticket: &mut Ticket<&'b Self>) -> Result<(), Refused> {
         let word = self.word();
         let admission = if word.is_plain() {
             Admission { word, started: None }
@@ -49,7 +60,7 @@ impl CircuitBreaker {
     }
 }
 
-impl Drop for Ticket<'_> {
+impl<B: Deref<Target = CircuitBreaker>> Drop for Ticket<B> {
     #[inline]
     fn drop(&mut self) {
         self.settle(Counted::Neither);
@@ -72,33 +83,17 @@ impl Drop for Ticket<'_> {
 /// ```
 #[derive(Debug)]
 #[must_use = "a ticket that is dropped counts as neither success nor failure"]
-pub struct OwnedTicket {
-    breaker: Arc<CircuitBreaker>,
-    /// Until it is settled.
-    admission: Option<Admission>,
-}
+pub struct OwnedTicket(Ticket<Arc<CircuitBreaker>>);
 
 impl OwnedTicket {
     /// The call worked.
     pub fn success(mut self) {
-        self.settle(Counted::Success);
+        self.0.settle(Counted::Success);
     }
 
     /// The call failed.
     pub fn failure(mut self) {
-        self.settle(Counted::Failure);
-    }
-
-    fn settle(&mut self, counted: Counted) {
-        if let Some(admission) = self.admission.take() {
-            self.breaker.record(admission, counted);
-        }
-    }
-}
-
-impl Drop for OwnedTicket {
-    fn drop(&mut self) {
-        self.settle(Counted::Neither);
+        self.0.settle(Counted::Failure);
     }
 }
 
@@ -111,15 +106,14 @@ impl CircuitBreaker {
     pub fn admit_owned(self: &Arc<Self>) -> Result<OwnedTicket, ResilienceError> {
         let mut ticket = Ticket::empty();
         self.admit(&mut ticket).map_err(|refused| self.refusal(refused))?;
-        ticket.breaker = None;
-        Ok(OwnedTicket { breaker: Arc::clone(self), admission: Some(ticket.admission) })
+        Ok(OwnedTicket(ticket.handed(|| Arc::clone(self))))
     }
 }
 
 #[cfg(test)]
 impl CircuitBreaker {
     /// A ticket that the breaker filled, or nothing where it refused.
-    pub(super) fn ticket(&self) -> Option<Ticket<'_>> {
+    pub(super) fn ticket(&self) -> Option<Ticket<&Self>> {
         let mut ticket = Ticket::empty();
         self.admit(&mut ticket).ok()?;
         Some(ticket)

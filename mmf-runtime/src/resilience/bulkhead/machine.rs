@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -127,6 +128,14 @@ impl<B: Deref<Target = Bulkhead>> Permit<B> {
 
     fn end(&mut self, ended: Ended) {
         self.bulkhead.learn(self.began, ended);
+    }
+}
+
+impl Permit<&Bulkhead> {
+    /// It in other hands, which hold the bulkhead by this handle.
+    pub(crate) fn handed<New: Deref<Target = Bulkhead>>(self, handle: New) -> Permit<New> {
+        let this = ManuallyDrop::new(self);
+        Permit { bulkhead: handle, began: this.began }
     }
 }
 

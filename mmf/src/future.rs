@@ -1,4 +1,4 @@
-//! The future of a layer that has one of its own: a box, the one allocation of a call.
+//! The future of a service behind one of the layers: a box, the one allocation of a call.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 pub struct ResponseFuture<T, E>(Pin<Box<dyn Future<Output = Result<T, E>> + Send>>);
 
 impl<T, E> ResponseFuture<T, E> {
-    pub(super) fn of(future: impl Future<Output = Result<T, E>> + Send + 'static) -> Self {
+    pub(crate) fn of(future: impl Future<Output = Result<T, E>> + Send + 'static) -> Self {
         Self(Box::pin(future))
     }
 }

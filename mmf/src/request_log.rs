@@ -1,0 +1,116 @@
+//! The log of requests: begin and end of each, with what was asked for, its status and duration.
+
+use std::fmt;
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+/// A request between its begin and its end. Dropped before that, its caller has gone.
+pub(crate) struct Log {
+    /// The name of the layer; where it is the service's own, lines leave it out.
+    component: &'static str,
+    operation: String,
+    begun: Instant,
+    ended: bool,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Succeeded,
+    /// Its caller was told what was wrong with it.
+    Rejected,
+    /// That was the fault of the service.
+    Failed,
+}
+
+/// The status of a request, in the words of its protocol.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Status {
+    #[cfg(feature = "axum")]
+    Http(u16),
+    #[cfg(feature = "tonic")]
+    Grpc(&'static str),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "axum")]
+            Self::Http(status) => status.fmt(f),
+            #[cfg(feature = "tonic")]
+            Self::Grpc(status) => f.write_str(status),
+        }
+    }
+}
+
+impl Status {
+    /// It as a number or as a word: one field of a log has one type.
+    fn fields(self) -> (Option<u16>, Option<&'static str>) {
+        match self {
+            #[cfg(feature = "axum")]
+            Self::Http(status) => (Some(status), None),
+            #[cfg(feature = "tonic")]
+            Self::Grpc(status) => (None, Some(status)),
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn begin(component: &'static str, operation: String) -> Self {
+        info!(target: "mmf::http", operation, phase = "start", component, "{operation} started");
+        Self { component, operation, begun: Instant::now(), ended: false }
+    }
+
+    /// What it was named at its begin was not known to be one of the service's own names.
+    #[cfg(feature = "tonic")]
+    pub(crate) fn rename(&mut self, operation: String) {
+        self.operation = operation;
+    }
+
+    /// A header that says nothing.
+    #[cfg(feature = "axum")]
+    pub(crate) fn invalid(&self, why: &impl fmt::Display) {
+        let operation = self.operation.as_str();
+        warn!(target: "mmf::http", operation, component = self.component, "{why}");
+    }
+
+    pub(crate) fn end(mut self, ended: Ended, answered: Status, error: Option<&str>) {
+        self.ended = true;
+        let Self { component, operation, .. } = &self;
+        let (operation, duration_ms) = (operation.as_str(), self.duration_ms());
+        let (status, grpc_status) = answered.fields();
+        match ended {
+            Ended::Failed => warn!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                grpc_status, success = false, error, "{operation} failed"
+            ),
+            Ended::Rejected => info!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                grpc_status, success = true, error, "{operation} was answered {answered}"
+            ),
+            Ended::Succeeded => info!(
+                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
+                grpc_status, success = true, "{operation} succeeded"
+            ),
+        }
+    }
+
+    fn duration_ms(&self) -> f64 {
+        self.begun.elapsed().as_micros() as f64 / 1000.0
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let ending = if std::thread::panicking() { "panicked" } else { "was cancelled" };
+        let Self { component, operation, .. } = &*self;
+        warn!(
+            target: "mmf::http", operation = operation.as_str(), phase = "end", component,
+            duration_ms = self.duration_ms(), success = false, "{operation} {ending}"
+        );
+    }
+}

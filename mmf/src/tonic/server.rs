@@ -1,0 +1,225 @@
+//! The layer of a server, and a call on its way through it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::tonic::{Code, Status};
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use mmf_runtime::resilience::{Bulkhead, Class, Held, ResilienceError};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::methods::Methods;
+use super::served::{Log, ServedBody};
+use super::status::{has_ended, head, status};
+use super::timeout;
+use crate::attempt::Attempt;
+use crate::correlation;
+use crate::future::ResponseFuture;
+use crate::limits::Limits;
+use crate::ready;
+use crate::slot::Slot;
+
+/// What each call of a gRPC service gets; see the [module](super).
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is put around services"]
+pub struct ServerLayer(Arc<Settings>);
+
+pub(super) struct Settings {
+    name: &'static str,
+    max_deadline: Option<Duration>,
+    limits: Limits,
+    pub(super) methods: Methods,
+}
+
+impl ServerLayer {
+    /// Logs, ids and deadlines, nothing else yet. By this name its limits are on the
+    /// [list of policies](crate::resilience::policies), once it stands around services.
+    #[track_caller]
+    pub fn new(name: &'static str) -> Self {
+        let (limits, methods) = (Limits::new(name), Methods::default());
+        Self(Arc::new(Settings { name, max_deadline: None, limits, methods }))
+    }
+
+    #[track_caller]
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        let settings = Arc::get_mut(&mut self.0);
+        set(settings.expect("a layer is set up before it is cloned and put around services"));
+        self
+    }
+
+    /// How many calls run at once, each until its last message; those beyond, and beyond the queue, are refused with
+    /// `RESOURCE_EXHAUSTED` and a pushback.
+    ///
+    /// # Panics
+    ///
+    /// Where the layer was cloned before.
+    #[track_caller]
+    pub fn shed(self, bulkhead: impl Into<Held<'static, Bulkhead>>) -> Self {
+        self.set(|settings| settings.limits.join(|policies| policies.bulkhead(bulkhead)))
+    }
+
+    /// The longest deadline of a call, and the one of a call whose caller says none. Default: none.
+    ///
+    /// # Panics
+    ///
+    /// Where the layer was cloned before.
+    #[track_caller]
+    pub fn max_deadline(self, limit: Duration) -> Self {
+        self.set(|settings| settings.max_deadline = Some(limit))
+    }
+}
+
+impl fmt::Debug for ServerLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerLayer").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = Served<S>;
+
+    fn layer(&self, inner: S) -> Served<S> {
+        self.0.limits.pipeline();
+        Served { inner, settings: Arc::clone(&self.0) }
+    }
+}
+
+/// Services behind a [`ServerLayer`].
+#[derive(Clone)]
+pub struct Served<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for Served<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// What came of a call.
+type Tried<B, E> = Attempt<Response<B>, E>;
+
+impl<S, A, B> Service<Request<A>> for Served<S>
+where
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Send + 'static,
+    S::Future: Send,
+    A: Send + 'static,
+    B: Body + Send + Unpin + 'static,
+{
+    type Response = Response<ServedBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<Self::Response, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let inner = ready::take(&mut self.inner);
+        let settings = Arc::clone(&self.settings);
+        ResponseFuture::of(async move {
+            let context = correlation::from_headers(request.headers());
+            let id = HeaderValue::from_str(context.id.as_str());
+            let served = context.clone();
+            let answer = served.scope(settings.serve(request, inner, context)).await;
+            answer.map(|mut answer| {
+                if let Ok(id) = id {
+                    answer.headers_mut().insert(correlation::header(), id);
+                }
+                answer
+            })
+        })
+    }
+}
+
+impl Settings {
+    async fn serve<S, A, B>(
+        self: &Arc<Self>,
+        request: Request<A>,
+        inner: S,
+        context: correlation::Context,
+    ) -> Result<Response<ServedBody<B>>, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>>,
+        B: Body,
+    {
+        let log = Log::begin(self, self.name, request.uri().path());
+        let mut call = self.limits.pipeline().call::<Tried<B, S::Error>>();
+        let limit = timeout::timeout_of(request.headers());
+        let limit = limit.into_iter().chain(self.max_deadline).min();
+        if let Some(limit) = limit {
+            // A tick of the timer before its caller's own, so that it gets an answer. As a timeout too: a limit that is
+            // found learns from a call that was cut by it.
+            let tick = Duration::from_millis(1);
+            call = call.deadline(limit).timeout(if limit > tick { limit - tick } else { limit });
+        }
+        let parts = Slot::new((request, inner));
+        let call = call.classify(Attempt::class).refused(Attempt::Refused);
+        let answered = call.open(|| async {
+            let (request, mut inner) = parts.take().expect("a call is served once");
+            let answer = inner.call(request).await;
+            let class = answer.as_ref().map_or(Class::Failure, |answer| class(&head(answer)));
+            Attempt::of(answer, class)
+        });
+        let refused = match answered.await {
+            Ok((answer, open)) => {
+                return Ok(if has_ended(&answer) {
+                    open.end(Class::Success);
+                    log.end(&head(&answer), answer.extensions().get());
+                    answer.map(ServedBody::ended)
+                } else {
+                    answer.map(|body| ServedBody::open(body, open, log, context))
+                });
+            }
+            Err(Attempt::Answered(answer, _)) => {
+                log.end(&head(&answer), answer.extensions().get());
+                return Ok(answer.map(ServedBody::ended));
+            }
+            Err(Attempt::Failed(error, _)) => {
+                log.end(&Err(Status::unknown("")), None);
+                return Err(error);
+            }
+            Err(Attempt::Refused(refusal)) => refusal,
+        };
+        let status = status(in_time(refused, limit));
+        log.end(&Err(status.clone()), Some(&status));
+        Ok(status.into_http())
+    }
+}
+
+/// To the caller a timeout is the time of the call.
+fn in_time(refusal: ResilienceError, limit: Option<Duration>) -> ResilienceError {
+    match refusal {
+        ResilienceError::Timeout { policy, limit: cut, .. } => {
+            ResilienceError::deadline_exceeded(policy, limit.unwrap_or(cut))
+        }
+        refusal => refusal,
+    }
+}
+
+/// What a status says of the service: by the codes of
+/// [OpenTelemetry's conventions](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) for servers.
+pub(super) fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
+pub(super) fn class(told: &Result<(), Status>) -> Class {
+    match told {
+        Err(status) if is_fault(status.code()) => Class::Failure,
+        _ => Class::Success,
+    }
+}
