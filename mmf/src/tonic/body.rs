@@ -11,6 +11,7 @@ use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use mmf_runtime::resilience::{Class, OpenCall};
 
+use super::sent::Wanted;
 use super::settings::Settings;
 use super::status::{cut, failed, status, told, untold};
 
@@ -23,6 +24,7 @@ pub struct ResponseBody<B> {
 /// A call that goes on.
 struct Open {
     call: OpenCall,
+    _wanted: Option<Wanted>,
     settings: Arc<Settings>,
     head: StatusCode,
 }
@@ -36,15 +38,15 @@ impl<B> ResponseBody<B> {
     /// Of a call that goes on.
     pub(super) fn open(
         inner: B,
-        call: OpenCall,
+        (call, wanted): (OpenCall, Option<Wanted>),
         settings: Arc<Settings>,
         head: StatusCode,
     ) -> Self {
-        Self { inner: Some(inner), open: Some(Open { call, settings, head }) }
+        Self { inner: Some(inner), open: Some(Open { call, _wanted: wanted, settings, head }) }
     }
 
     fn end(&mut self, class: impl FnOnce(&Settings, StatusCode) -> Class) {
-        if let Some(Open { call, settings, head }) = self.open.take() {
+        if let Some(Open { call, settings, head, .. }) = self.open.take() {
             // User code, while the call is still held: where it panics, the call counts as failed.
             let class = class(&settings, head);
             call.end(class);

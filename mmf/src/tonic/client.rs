@@ -89,12 +89,7 @@ where
             }
             let timeout = pipeline.timeout();
             let (parts, body) = request.into_parts();
-            // What is refused at once is not read.
-            let sent = if pipeline.repeats() && !call.is_open() {
-                Sent::read_ahead(body, settings.replay_limit).await
-            } else {
-                Sent::once(body)
-            };
+            let (sent, wanted) = Sent::read_ahead(body, settings.replay_limit).await;
             let request = Request::from_parts(parts, sent);
             let copies = Copies::of(request, pipeline.repeats(), Sent::copy);
             if !copies.repeats() {
@@ -131,7 +126,7 @@ where
                         answer.map(ResponseBody::ended)
                     } else {
                         let settings = Arc::clone(&settings);
-                        answer.map(|body| ResponseBody::open(body, open, settings, head))
+                        answer.map(|body| ResponseBody::open(body, (open, wanted), settings, head))
                     })
                 }
                 Err(Attempt::Answered(answer, _)) => Ok(answer.map(ResponseBody::ended)),

@@ -1,30 +1,39 @@
 //! What a call sends, so that it may be sent again.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::tonic::Status;
 use ::tonic::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::Request;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
+use tokio::sync::oneshot;
 
 /// The body of a call: what was read of it ahead, and the rest.
 pub(super) struct Sent {
     ahead: Bytes,
-    rest: Option<Body>,
+    rest: Option<Rest>,
 }
 
-impl Sent {
-    /// It as it is, to be sent once.
-    pub(super) fn once(body: Body) -> Self {
-        Self { ahead: Bytes::new(), rest: Some(body) }
-    }
+/// What was not there when the call began.
+struct Rest {
+    body: Body,
+    /// Over once nobody waits for the answer any more: HTTP/2 ends a call where both of its sides have, and this side
+    /// would go on for as long as the caller's own stream does.
+    unwanted: oneshot::Receiver<Infallible>,
+}
 
+/// Whoever waits for the answer to a call: dropped, the call ends.
+pub(super) type Wanted = oneshot::Sender<Infallible>;
+
+impl Sent {
     /// Reads what is there at once, up to a limit: one message, or a stream that need not wait. What is read to its end may
-    /// be sent again.
-    pub(super) async fn read_ahead(mut body: Body, limit: usize) -> Self {
+    /// be sent again; of what is not, somebody has to want the answer.
+    pub(super) async fn read_ahead(mut body: Body, limit: usize) -> (Self, Option<Wanted>) {
         let (mut first, mut more) = (Bytes::new(), BytesMut::new());
         let ended = poll_fn(|context| {
             loop {
@@ -52,11 +61,13 @@ impl Sent {
         })
         .await;
         let ahead = if more.is_empty() { first } else { more.freeze() };
-        match ended {
-            Ok(true) => Self { ahead, rest: None },
-            Ok(false) => Self { ahead, rest: Some(body) },
-            Err(status) => Self { ahead, rest: Some(Body::new(Broken(Some(status)))) },
-        }
+        let body = match ended {
+            Ok(true) => return (Self { ahead, rest: None }, None),
+            Ok(false) => body,
+            Err(status) => Body::new(Broken(Some(status))),
+        };
+        let (wanted, unwanted) = oneshot::channel();
+        (Self { ahead, rest: Some(Rest { body, unwanted }) }, Some(wanted))
     }
 
     /// A request with another copy of it, where all of it was read.
@@ -75,13 +86,11 @@ impl Sent {
 
     /// It as what the client within sends.
     pub(super) fn into_body(self) -> Body {
-        match self {
-            Self { ahead, rest: Some(rest) } if ahead.is_empty() => rest,
-            sent => Body::new(sent),
-        }
+        Body::new(self)
     }
 }
 
+/// Of no size that is known: a call of gRPC has no `content-length`.
 impl http_body::Body for Sent {
     type Data = Bytes;
     type Error = Status;
@@ -94,26 +103,26 @@ impl http_body::Body for Sent {
             let ahead = std::mem::take(&mut self.ahead);
             return Poll::Ready(Some(Ok(Frame::data(ahead))));
         }
-        match &mut self.rest {
-            Some(rest) => Pin::new(rest).poll_frame(context),
-            None => Poll::Ready(None),
+        let Some(Rest { body, unwanted }) = &mut self.rest else { return Poll::Ready(None) };
+        match Pin::new(body).poll_frame(context) {
+            Poll::Pending if Pin::new(unwanted).poll(context).is_ready() => {
+                self.rest = None;
+                Poll::Ready(Some(Err(given_up())))
+            }
+            frame => frame,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.ahead.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.body.is_end_stream())
     }
+}
 
-    fn size_hint(&self) -> SizeHint {
-        let mut hint = self.rest.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
-        let ahead = self.ahead.len() as u64;
-        let upper = hint.upper().map(|upper| upper.saturating_add(ahead));
-        hint.set_lower(hint.lower().saturating_add(ahead));
-        if let Some(upper) = upper {
-            hint.set_upper(upper);
-        }
-        hint
-    }
+/// The other side is told that the call was cancelled, which HTTP/2 knows by its own error.
+fn given_up() -> Status {
+    let mut status = Status::cancelled("nobody waits for the answer");
+    status.set_source(Arc::new(h2::Error::from(h2::Reason::CANCEL)));
+    status
 }
 
 /// Where reading ahead met an error of the caller's own stream: it comes at its place.

@@ -222,7 +222,7 @@ pub(super) fn failed(error: Box<dyn StdError + Send + Sync>) -> Status {
         Err(error) => error,
     };
     let told = has::<Status>(&*error);
-    let lost = has::<io::Error>(&*error);
+    let lost = is_lost(&*error);
     if has::<TimeoutExpired>(&*error) {
         let mut status = Status::deadline_exceeded(error.to_string());
         status.set_source(error.into());
@@ -232,15 +232,26 @@ pub(super) fn failed(error: Box<dyn StdError + Send + Sync>) -> Status {
     match status.code() {
         // A connection that went away, by the words of its own library: nobody has cancelled this call.
         Code::Cancelled if !told => unavailable(&status),
-        Code::Unknown if lost => unavailable(&status),
+        _ if lost => unavailable(&status),
         _ => status,
     }
 }
 
 /// [`failed`] of a stream, whose error was made a status by now.
 pub(super) fn cut(status: Status) -> Status {
-    let lost = has::<io::Error>(&status);
-    if status.code() == Code::Unknown && lost { unavailable(&status) } else { status }
+    if is_lost(&status) { unavailable(&status) } else { status }
+}
+
+/// Whether the connection went away: by an error of the system, or because the other side closes down in good order.
+fn is_lost(error: &(dyn StdError + 'static)) -> bool {
+    let closes_down =
+        |error: &h2::Error| error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    sources(error).any(|error| {
+        error.is::<io::Error>()
+            || error
+                .downcast_ref()
+                .is_some_and(|error: &h2::Error| error.is_io() || closes_down(error))
+    })
 }
 
 fn unavailable(status: &Status) -> Status {

@@ -1,0 +1,6 @@
+//! gRPC by tonic: layers of clients and servers, in one process under paused time, and over loopback.
+
+mod client;
+mod echo;
+mod server;
+mod wire;
