@@ -87,6 +87,16 @@ impl<B> Default for ServedBody<B> {
     }
 }
 
+/// Dropped before its end, its caller has gone: what is said of that, by whomever, is said of this call.
+impl<B> Drop for ServedBody<B> {
+    fn drop(&mut self) {
+        if let Some(Open { call, log, context }) = self.open.take() {
+            let inner = self.inner.take();
+            context.sync_scope(|| drop((inner, log, call)));
+        }
+    }
+}
+
 impl<B: Body + Unpin> Body for ServedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
