@@ -163,6 +163,29 @@ impl From<reqwest_middleware::Error> for Problem {
     }
 }
 
+/// Of a gRPC client: its refusal, or by its status: 503 where the dependency said to come back, with its own word when,
+/// 504 for `DEADLINE_EXCEEDED`, 502 for all else.
+#[cfg(feature = "tonic")]
+impl From<tonic::Status> for Problem {
+    fn from(status: tonic::Status) -> Self {
+        if let Some(refusal) = crate::tonic::refusal(&status) {
+            return refusal.clone().into();
+        }
+        let (code, title) = match status.code() {
+            tonic::Code::Unavailable | tonic::Code::ResourceExhausted => {
+                (StatusCode::SERVICE_UNAVAILABLE, "A dependency is unavailable")
+            }
+            tonic::Code::DeadlineExceeded => {
+                (StatusCode::GATEWAY_TIMEOUT, "A dependency took too long")
+            }
+            _ => (StatusCode::BAD_GATEWAY, "A dependency failed"),
+        };
+        let retry_after = crate::tonic::classify(&status).retry_after();
+        let told = format!("{}: {}", crate::tonic::name(status.code()), status.message());
+        Self { retry_after, ..Self::new(code).title(title).told(told) }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).unwrap_or_default();

@@ -60,4 +60,6 @@ pub use layer::ClientLayer;
 pub use malformed::malformed;
 pub use served::ServedBody;
 pub use server::{Served, ServerLayer};
+#[cfg(feature = "axum")]
+pub(crate) use status::name;
 pub use status::{classify, refusal, status};

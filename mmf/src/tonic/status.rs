@@ -82,7 +82,7 @@ fn sources<'e>(
 }
 
 /// The name of a code, as the protocol writes it.
-pub(super) fn name(code: Code) -> &'static str {
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

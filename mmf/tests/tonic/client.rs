@@ -22,13 +22,13 @@ fn secs(secs: u64) -> Duration {
 }
 
 /// A client of the service, in one process with it.
-fn over(layer: ClientLayer) -> (Caller<Client<Echo>>, Echo) {
+fn over(layer: &ClientLayer) -> (Caller<Client<Echo>>, Echo) {
     let echo = Echo::default();
     (Caller(layer.layer(echo.clone())), echo)
 }
 
 fn by(pipeline: PipelineBuilder) -> (Caller<Client<Echo>>, Echo) {
-    over(ClientLayer::new(pipeline.build()))
+    over(&ClientLayer::new(pipeline.build()))
 }
 
 fn retry() -> RetryPolicy {
@@ -253,7 +253,7 @@ async fn a_method_may_have_a_pipeline_of_its_own() {
     let others = Pipeline::builder("tonic.others").retry(retry()).build();
     let own = Pipeline::builder("tonic.its_own").build();
     let layer = ClientLayer::new(others).method("/test.Echo/Unary", own);
-    let (caller, echo) = over(layer);
+    let (caller, echo) = over(&layer);
     caller.unary("UNAVAILABLE").await.unwrap_err();
     assert_eq!(echo.attempts(), 1);
     caller.up(tokio_stream::iter(["UNAVAILABLE".into()])).await.unwrap_err();
@@ -286,7 +286,7 @@ async fn what_is_by_key_goes_by_method_or_as_it_is_told() {
     let layer = ClientLayer::new(pipeline).key_by(|request| {
         request.headers().get("tenant").and_then(|tenant| tenant.to_str().ok()).map(Key::of)
     });
-    let (caller, _) = over(layer);
+    let (caller, _) = over(&layer);
     let of = |tenant: &'static str, message: &str| {
         let mut request = Request::new(message.to_owned());
         request.metadata_mut().insert("tenant", tenant.parse().unwrap());
@@ -306,11 +306,11 @@ async fn what_is_sent_is_repeated_where_all_of_it_is_there() {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
         tokio_stream::iter(words)
     };
-    let (caller, echo) = over(layer());
+    let (caller, echo) = over(&layer());
     assert_eq!(caller.up(ready(&["a", "flaky 2", "b"])).await.unwrap(), "a+flaky 2+b");
     assert_eq!(echo.attempts(), 3);
 
-    let (caller, echo) = over(layer());
+    let (caller, echo) = over(&layer());
     let (sender, receiver) = mpsc::channel(1);
     let sent = tokio::spawn(async move {
         for word in ["a", "flaky 2"] {
@@ -322,7 +322,7 @@ async fn what_is_sent_is_repeated_where_all_of_it_is_there() {
     sent.await.unwrap();
     assert_eq!(echo.attempts(), 1, "the second message was not there when the call began");
 
-    let (caller, echo) = over(layer().replay_limit(10));
+    let (caller, echo) = over(&layer().replay_limit(10));
     caller.up(ready(&["a text of more", "flaky 2"])).await.unwrap_err();
     assert_eq!(echo.attempts(), 1, "longer than what is kept");
     assert_eq!(caller.up(ready(&["a text of more", "b"])).await.unwrap(), "a text of more+b");
@@ -350,7 +350,7 @@ async fn a_classifier_of_ones_own_decides_at_the_head_and_at_the_end() {
         Code::NotFound => Class::TRANSIENT,
         _ => Class::Ignored,
     });
-    let (caller, echo) = over(layer);
+    let (caller, echo) = over(&layer);
     caller.unary("NOT_FOUND").await.unwrap_err();
     assert_eq!(echo.attempts(), 3);
     caller.unary("UNAVAILABLE").await.unwrap_err();
