@@ -154,6 +154,7 @@ async fn main() -> ExitCode {
         seen.left_ms.len() == 3
             && seen.left_ms[0] <= 1000
             && seen.left_ms.windows(2).all(|pair| pair[1] <= pair[0])
+            && seen.left_ms[2] < seen.left_ms[0]
             && seen.left_ms[2] > 0,
     );
     expect("each order ends in an answer or a stated error", orders.strange.is_empty());

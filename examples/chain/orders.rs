@@ -25,7 +25,7 @@ pub(crate) struct Placed {
     pub(crate) left_ms: Vec<u64>,
 }
 
-#[expect(clippy::doc_markdown, reason = "what tonic writes")]
+#[expect(unreachable_pub, clippy::doc_markdown, reason = "what tonic writes")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/orders.v1.Orders.rs"));
 }
