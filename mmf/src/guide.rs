@@ -7,7 +7,9 @@
 //! - [`errors`]: how a refusal becomes your error.
 //! - [`pipelines`]: policies at run time, by key, limits that are found, and the hook that watches.
 //! - [`adapters`]: layers and middleware for tower, axum and reqwest.
+//! - [`grpc`]: layers for clients and servers of tonic.
 //! - [`databases`]: what is safe to repeat and what is not, and transactions, with sqlx.
+//! - [`chains`]: deadlines, ids and retries through several services.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
@@ -31,6 +33,7 @@ macro_rules! pages {
                     feature = "pact",
                     feature = "reqwest",
                     feature = "sqlx",
+                    feature = "tonic",
                     feature = "tower",
                 ),
             ))]
@@ -41,6 +44,6 @@ macro_rules! pages {
 }
 
 pages! {
-    getting_started, resilient, order, errors, pipelines, adapters, databases, testing, service, chaos, contracts,
-    measurements, gates, cost,
+    getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service, chaos,
+    contracts, measurements, gates, cost,
 }

@@ -64,8 +64,10 @@ impl Log {
 
     /// What it was named at its begin was not known to be one of the service's own names.
     #[cfg(feature = "tonic")]
-    pub(crate) fn rename(&mut self, operation: String) {
-        self.operation = operation;
+    pub(crate) fn rename(&mut self, operation: &str) {
+        if self.operation != operation {
+            operation.clone_into(&mut self.operation);
+        }
     }
 
     /// A header that says nothing.

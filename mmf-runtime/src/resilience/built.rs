@@ -15,26 +15,9 @@ use super::events;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::CallName;
-use super::open::Left;
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
-
-/// The policies of a call, by reference: what is by key has been found by now.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct View<'v> {
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) retry: Option<&'v RetryPolicy>,
-    pub(crate) breaker: Option<&'v CircuitBreaker>,
-    pub(crate) rate_limit: Option<&'v RateLimiter>,
-    pub(crate) hedge: Option<&'v HedgePolicy>,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) bulkhead: Option<&'v Bulkhead>,
-    pub(crate) retry_refusals: Refusals,
-    pub(crate) fail_refusals: Refusals,
-    /// Where attempts leave what they hold, of a call that goes on after its answer.
-    pub(super) left: Option<&'v Left<'v>>,
-}
 
 /// A policy for all calls, or one a key.
 #[derive(Debug)]
@@ -76,22 +59,6 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    #[inline]
-    pub(super) fn view(&self) -> View<'_> {
-        View {
-            deadline: self.deadline,
-            retry: self.retry.as_deref(),
-            breaker: self.breaker.as_ref().and_then(One::for_all),
-            rate_limit: self.rate_limit.as_ref().and_then(One::for_all),
-            hedge: self.hedge.as_deref(),
-            timeout: self.timeout,
-            bulkhead: self.bulkhead.as_ref().and_then(One::for_all),
-            retry_refusals: self.retry_refusals,
-            fail_refusals: self.fail_refusals,
-            left: None,
-        }
-    }
-
     #[inline]
     pub(super) fn breakers(&self) -> Option<&KeyedBreakers> {
         self.breaker.as_ref().and_then(One::by_key)

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::breaker::CircuitBreaker;
-use super::built::View;
 use super::bulkhead::{Bulkhead, learn};
 use super::class::Class;
 use super::deadline::Deadline;
@@ -22,6 +21,7 @@ use super::outcome::{Counted, Identity, Outcome};
 use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
+use super::view::View;
 
 /// Begins a call by this name, with no policy yet.
 ///

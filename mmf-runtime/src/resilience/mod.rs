@@ -26,6 +26,7 @@ pub mod hedge;
 mod invalid;
 mod key;
 mod keyed;
+mod left;
 mod name;
 mod observe;
 mod open;
@@ -43,6 +44,7 @@ pub mod snapshot;
 pub(crate) mod time_left;
 #[doc(hidden)]
 pub mod timeout;
+mod view;
 
 pub use backoff::{Backoff, BackoffStrategy};
 pub use breaker::{
@@ -62,9 +64,9 @@ pub use hedge::{HedgePolicy, HedgePolicyBuilder};
 pub use invalid::InvalidPolicy;
 pub use key::Key;
 pub use keyed::Keyed;
+pub use left::OpenCall;
 pub use name::{CallName, KeyLabel, PolicyName};
 pub use observe::{CallEnded, Event, Observer, observe};
-pub use open::OpenCall;
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use rate_limit::{
     KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::breaker::{BreakerState, CircuitBreaker, KeyedBreakers};
-use super::built::{Built, Joined, One, View};
+use super::built::{Built, Joined, One};
 use super::bulkhead::{Bulkhead, KeyedBulkheads};
 use super::call::{Call, Policed};
 use super::error::Refusals;
@@ -15,12 +15,13 @@ use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::invalid::{Check, InvalidPolicy};
 use super::key::{Key, id_of};
+use super::left::Left;
 use super::name::{KeyLabel, PolicyName, shown};
-use super::open::Left;
 use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::registry::{self, Policy};
 use super::retry::RetryPolicy;
+use super::view::View;
 
 /// Policies joined at run time, in the order and by the rules of the attribute: for a client whose settings come from
 /// outside, and for the layers of other libraries.
@@ -150,7 +151,7 @@ impl Policed for Through<'_> {
     #[expect(private_interfaces, reason = "see the trait")]
     fn view(&self) -> View<'_> {
         let joined = &self.built.joined;
-        let mut view = joined.view();
+        let mut view = View::of(joined);
         if !self.repeats {
             (view.retry, view.hedge) = (None, None);
         }

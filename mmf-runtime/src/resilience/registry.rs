@@ -20,6 +20,7 @@ use super::policy::Invocation;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
 use super::snapshot::{KeySnapshot, PolicySnapshot};
+use super::view::View;
 
 /// What the attribute knows of a function at compile time.
 #[derive(Debug)]
@@ -352,7 +353,7 @@ impl Policy {
                 }
             }
             Source::Built(built) => {
-                let (joined, view) = (&built.joined, built.joined.view());
+                let (joined, view) = (&built.joined, View::of(&built.joined));
                 Shown {
                     breaker: view.breaker,
                     breakers: joined.breakers(),

@@ -10,31 +10,31 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use mmf_runtime::resilience::OpenCall;
 
-use super::server::{Settings, class, is_fault};
-use super::status::{name, refusal, status, told};
+use super::methods::Methods;
+use super::status::{class_of_service, is_fault, name, refusal, status, told};
 use crate::correlation;
 use crate::request_log::{self, Ended};
 
 /// A call in the log.
 pub(super) struct Log {
     log: request_log::Log,
-    settings: Arc<Settings>,
+    methods: Arc<Methods>,
     path: String,
 }
 
 impl Log {
-    pub(super) fn begin(settings: &Arc<Settings>, component: &'static str, path: &str) -> Self {
-        let operation = settings.methods.at_begin(path).to_owned();
+    pub(super) fn begin(methods: &Arc<Methods>, component: &'static str, path: &str) -> Self {
+        let operation = methods.at_begin(path).to_owned();
         let log = request_log::Log::begin(component, operation);
-        Self { log, settings: Arc::clone(settings), path: path.to_owned() }
+        Self { log, methods: Arc::clone(methods), path: path.to_owned() }
     }
 
     /// Its end, and where a refusal of ours is behind it: which.
     pub(super) fn end(self, told: &Result<(), Status>, source: Option<&Status>) {
-        let Self { mut log, settings, path } = self;
+        let Self { mut log, methods, path } = self;
         let code = told.as_ref().map_or_else(Status::code, |()| Code::Ok);
         let is_implemented = code != Code::Unimplemented;
-        log.rename(settings.methods.at_end(&path, is_implemented).to_owned());
+        log.rename(methods.at_end(&path, is_implemented));
         let refusal = source.and_then(refusal).map(ToString::to_string);
         let message =
             told.as_ref().err().map(Status::message).filter(|message| !message.is_empty());
@@ -75,7 +75,7 @@ impl<B> ServedBody<B> {
 
     fn end(&mut self, told: &Result<(), Status>, source: Option<&Status>) {
         if let Some(Open { call, log, context }) = self.open.take() {
-            call.end(class(told));
+            call.end(class_of_service(told));
             context.sync_scope(|| log.end(told, source));
         }
     }

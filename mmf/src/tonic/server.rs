@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::tonic::{Code, Status};
+use ::tonic::Status;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use mmf_runtime::resilience::{Bulkhead, Class, Held, ResilienceError};
@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::methods::Methods;
 use super::served::{Log, ServedBody};
-use super::status::{has_ended, head, status};
+use super::status::{class_of_service, has_ended, head, status};
 use super::timeout;
 use crate::attempt::Attempt;
 use crate::correlation;
@@ -28,11 +28,11 @@ use crate::slot::Slot;
 #[must_use = "a layer does nothing until it is put around services"]
 pub struct ServerLayer(Arc<Settings>);
 
-pub(super) struct Settings {
+struct Settings {
     name: &'static str,
     max_deadline: Option<Duration>,
     limits: Limits,
-    pub(super) methods: Methods,
+    methods: Arc<Methods>,
 }
 
 impl ServerLayer {
@@ -40,7 +40,7 @@ impl ServerLayer {
     /// [list of policies](crate::resilience::policies), once it stands around services.
     #[track_caller]
     pub fn new(name: &'static str) -> Self {
-        let (limits, methods) = (Limits::new(name), Methods::default());
+        let (limits, methods) = (Limits::new(name), Arc::default());
         Self(Arc::new(Settings { name, max_deadline: None, limits, methods }))
     }
 
@@ -140,7 +140,7 @@ where
 
 impl Settings {
     async fn serve<S, A, B>(
-        self: &Arc<Self>,
+        &self,
         request: Request<A>,
         inner: S,
         context: correlation::Context,
@@ -149,7 +149,7 @@ impl Settings {
         S: Service<Request<A>, Response = Response<B>>,
         B: Body,
     {
-        let log = Log::begin(self, self.name, request.uri().path());
+        let log = Log::begin(&self.methods, self.name, request.uri().path());
         let mut call = self.limits.pipeline().call::<Tried<B, S::Error>>();
         let limit = timeout::timeout_of(request.headers());
         let limit = limit.into_iter().chain(self.max_deadline).min();
@@ -164,7 +164,8 @@ impl Settings {
         let answered = call.open(|| async {
             let (request, mut inner) = parts.take().expect("a call is served once");
             let answer = inner.call(request).await;
-            let class = answer.as_ref().map_or(Class::Failure, |answer| class(&head(answer)));
+            let class =
+                answer.as_ref().map_or(Class::Failure, |answer| class_of_service(&head(answer)));
             Attempt::of(answer, class)
         });
         let refused = match answered.await {
@@ -200,26 +201,5 @@ fn in_time(refusal: ResilienceError, limit: Option<Duration>) -> ResilienceError
             ResilienceError::deadline_exceeded(policy, limit.unwrap_or(cut))
         }
         refusal => refusal,
-    }
-}
-
-/// What a status says of the service: by the codes of
-/// [OpenTelemetry's conventions](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) for servers.
-pub(super) fn is_fault(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
-}
-
-pub(super) fn class(told: &Result<(), Status>) -> Class {
-    match told {
-        Err(status) if is_fault(status.code()) => Class::Failure,
-        _ => Class::Success,
     }
 }

@@ -141,6 +141,27 @@ pub fn classify(status: &Status) -> Class {
     }
 }
 
+/// What a status says of the service: by the codes of
+/// [OpenTelemetry's conventions](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) for servers.
+pub(super) fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
+pub(super) fn class_of_service(told: &Result<(), Status>) -> Class {
+    match told {
+        Err(status) if is_fault(status.code()) => Class::Failure,
+        _ => Class::Success,
+    }
+}
+
 enum Pushback {
     None,
     After(Duration),

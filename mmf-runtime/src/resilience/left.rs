@@ -1,0 +1,250 @@
+//! What a call holds that was answered and goes on: a stream, whose end tells whether it worked.
+
+use std::fmt;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::breaker::{CircuitBreaker, Ticket};
+use super::built::{Built, One};
+use super::bulkhead::{Bulkhead, Permit};
+use super::class::Class;
+use super::error::ResilienceError;
+use super::events;
+use super::outcome::Counted;
+use super::policy::{Admission, Unfinished};
+use super::time_left::Entered;
+use crate::clock;
+use crate::timer::Timer;
+
+/// A call whose answer is there and whose end is not, such as one of a stream. It holds what the call holds: its ticket at
+/// the breaker, its place in the bulkhead, its time. Dropped before its end, the call counts as cancelled, and the
+/// breaker counts it as neither.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// use mmf::resilience::{Bulkhead, Class, Pipeline, ResilienceError, policy};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let feed = Pipeline::builder("feed").bulkhead(Bulkhead::builder("feed").max_concurrent(1).build()).build();
+/// let call = feed.call::<ResilienceError>().classify(|_| Class::Failure);
+/// let (answer, open) = call.open(|| async { Ok("the first of many") }).await.unwrap();
+/// assert_eq!(policy("feed").unwrap().snapshot().bulkhead.unwrap().running, 1);
+/// open.end(Class::Success);
+/// let snapshot = policy("feed").unwrap().snapshot();
+/// assert_eq!((snapshot.bulkhead.unwrap().running, snapshot.successes), (0, 1));
+/// # });
+/// ```
+#[must_use = "a call that is not ended counts as cancelled"]
+pub struct OpenCall {
+    built: Arc<Built>,
+    /// Until its end.
+    unfinished: Option<Unfinished>,
+    ticket: Ticket<OfCall<CircuitBreaker>>,
+    permit: Option<Permit<OfCall<Bulkhead>>>,
+    timeout: Option<(Instant, Duration)>,
+    deadline: Option<(Instant, Duration)>,
+    timer: Timer,
+}
+
+impl OpenCall {
+    /// Ends it.
+    pub fn end(mut self, class: Class) {
+        self.settle(class.counted(), Some(class == Class::Success));
+        if let Some(permit) = self.permit.take() {
+            match class.counted() {
+                Counted::Success => permit.succeeded(),
+                Counted::Failure => permit.failed(),
+                Counted::Neither => {}
+            }
+        }
+    }
+
+    fn settle(&mut self, counted: Counted, succeeded: Option<bool>) {
+        if let Some(unfinished) = self.unfinished.take() {
+            unfinished.end(self.built.identity(), succeeded);
+        }
+        self.ticket.settle(counted);
+    }
+
+    /// What is left of its time, where that is limited.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.nearest().map(|(at, ..)| at.saturating_duration_since(clock::now()))
+    }
+
+    fn nearest(&self) -> Option<(Instant, Duration, bool)> {
+        let timeout = self.timeout.map(|(at, limit)| (at, limit, true));
+        let deadline = self.deadline.map(|(at, limit)| (at, limit, false));
+        timeout.into_iter().chain(deadline).min_by_key(|(at, ..)| *at)
+    }
+
+    /// Ready with a refusal once its time is over: that of its attempt, or of the whole call. It is ended then.
+    pub fn poll_limit(&mut self, context: &mut Context<'_>) -> Poll<ResilienceError> {
+        let Some((at, limit, is_timeout)) = self.nearest().filter(|_| self.unfinished.is_some())
+        else {
+            return Poll::Pending;
+        };
+        if !self.timer.is_started() {
+            self.timer = Timer::until(at);
+        }
+        ready!(Pin::new(&mut self.timer).poll(context));
+        Poll::Ready(self.exceed(limit, is_timeout))
+    }
+
+    #[cold]
+    fn exceed(&mut self, limit: Duration, is_timeout: bool) -> ResilienceError {
+        let (identity, policy) = (self.built.identity(), self.built.name.to_policy());
+        let refusal = if is_timeout {
+            identity.count(|counters| &counters.timeouts);
+            ResilienceError::timeout(policy, limit)
+        } else {
+            identity.count(|counters| &counters.deadline_exceeded);
+            ResilienceError::deadline_exceeded(policy, limit)
+        };
+        events::timed_out(&refusal);
+        let counted = if self.built.joined.fail_refusals.contains(refusal.refusal()) {
+            Counted::Failure
+        } else {
+            Counted::Neither
+        };
+        self.settle(counted, Some(false));
+        if let Some(permit) = self.permit.take()
+            && is_timeout
+        {
+            permit.timed_out();
+        }
+        refusal
+    }
+
+    /// Runs what serves it under its deadline, which bounds the calls within.
+    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _entered = self.deadline.map(|(at, _)| Entered::enter(at));
+        work()
+    }
+}
+
+impl fmt::Debug for OpenCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.built.name.as_str();
+        f.debug_struct("OpenCall").field("name", &name).finish_non_exhaustive()
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.settle(Counted::Neither, std::thread::panicking().then_some(false));
+    }
+}
+
+/// A policy by what holds it: the pipeline, or one's own share of it where it is by key.
+#[derive(Debug)]
+enum OfCall<P> {
+    Pipeline(Arc<Built>),
+    Key(Arc<P>),
+}
+
+impl<P> OfCall<P> {
+    fn of(built: &Arc<Built>, by_key: Option<&Arc<P>>) -> Self {
+        by_key.map_or_else(|| Self::Pipeline(Arc::clone(built)), |own| Self::Key(Arc::clone(own)))
+    }
+}
+
+/// Why a pipeline has what a call of it holds.
+const JOINED: &str = "what a call has asked stays joined";
+
+impl Deref for OfCall<CircuitBreaker> {
+    type Target = CircuitBreaker;
+
+    fn deref(&self) -> &CircuitBreaker {
+        match self {
+            Self::Pipeline(built) => {
+                built.joined.breaker.as_ref().and_then(One::for_all).expect(JOINED)
+            }
+            Self::Key(breaker) => breaker,
+        }
+    }
+}
+
+impl Deref for OfCall<Bulkhead> {
+    type Target = Bulkhead;
+
+    fn deref(&self) -> &Bulkhead {
+        match self {
+            Self::Pipeline(built) => {
+                built.joined.bulkhead.as_ref().and_then(One::for_all).expect(JOINED)
+            }
+            Self::Key(bulkhead) => bulkhead,
+        }
+    }
+}
+
+/// Where the attempts of a call leave what they hold when they are answered. By its own handles, since it outlives the
+/// place of the call.
+#[derive(Debug)]
+pub(crate) struct Left<'v> {
+    built: &'v Arc<Built>,
+    breaker: Option<&'v Arc<CircuitBreaker>>,
+    bulkhead: Option<&'v Arc<Bulkhead>>,
+    /// One task uses it. Under the lock values are moved, and nothing else.
+    held: Mutex<Holding>,
+}
+
+#[derive(Debug, Default)]
+struct Holding {
+    began: Option<Instant>,
+    ticket: Option<Ticket<OfCall<CircuitBreaker>>>,
+    permit: Option<Permit<OfCall<Bulkhead>>>,
+}
+
+impl<'v> Left<'v> {
+    pub(super) fn new(
+        built: &'v Arc<Built>,
+        breaker: Option<&'v Arc<CircuitBreaker>>,
+        bulkhead: Option<&'v Arc<Bulkhead>>,
+    ) -> Self {
+        Self { built, breaker, bulkhead, held: Mutex::default() }
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut Holding) -> R) -> R {
+        work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An attempt begins, for its timeout.
+    pub(super) fn begin(&self) {
+        let now = clock::now();
+        self.with(|held| held.began = Some(now));
+    }
+
+    pub(super) fn ticket(&self, admission: &mut Admission<'_>) {
+        let ticket = admission.leave(|| OfCall::of(self.built, self.breaker));
+        self.with(|held| held.ticket = Some(ticket));
+    }
+
+    pub(super) fn permit(&self, permit: Option<Permit<&Bulkhead>>) {
+        let permit = permit.map(|permit| permit.handed(OfCall::of(self.built, self.bulkhead)));
+        self.with(|held| held.permit = permit);
+    }
+
+    pub(super) fn open(
+        &self,
+        unfinished: Unfinished,
+        timeout: Option<Duration>,
+        deadline: Option<(Instant, Duration)>,
+    ) -> OpenCall {
+        let Holding { began, ticket, permit } = self.with(std::mem::take);
+        let timeout = began.zip(timeout).map(|(began, limit)| (clock::later(began, limit), limit));
+        OpenCall {
+            built: Arc::clone(self.built),
+            unfinished: Some(unfinished),
+            ticket: ticket.unwrap_or_else(Ticket::empty),
+            permit,
+            timeout,
+            deadline,
+            timer: Timer::default(),
+        }
+    }
+}
