@@ -7,11 +7,21 @@ use tracing::{info, warn};
 
 /// A request between its begin and its end. Dropped before that, its caller has gone.
 pub(crate) struct Log {
+    protocol: Protocol,
     /// The name of the layer; where it is the service's own, lines leave it out.
     component: &'static str,
     operation: String,
     begun: Instant,
     ended: bool,
+}
+
+/// What a request speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    #[cfg(feature = "axum")]
+    Http,
+    #[cfg(feature = "tonic")]
+    Grpc,
 }
 
 /// How a request ended.
@@ -56,10 +66,22 @@ impl Status {
     }
 }
 
+/// A line under the target of its protocol, which has to be known where it stands.
+macro_rules! line {
+    ($level:ident, $protocol:expr, $($fields:tt)*) => {
+        match $protocol {
+            #[cfg(feature = "axum")]
+            Protocol::Http => $level!(target: "mmf::http", $($fields)*),
+            #[cfg(feature = "tonic")]
+            Protocol::Grpc => $level!(target: "mmf::grpc", $($fields)*),
+        }
+    };
+}
+
 impl Log {
-    pub(crate) fn begin(component: &'static str, operation: String) -> Self {
-        info!(target: "mmf::http", operation, phase = "start", component, "{operation} started");
-        Self { component, operation, begun: Instant::now(), ended: false }
+    pub(crate) fn begin(protocol: Protocol, component: &'static str, operation: String) -> Self {
+        line!(info, protocol, operation, phase = "start", component, "{operation} started");
+        Self { protocol, component, operation, begun: Instant::now(), ended: false }
     }
 
     /// What it was named at its begin was not known to be one of the service's own names.
@@ -74,26 +96,53 @@ impl Log {
     #[cfg(feature = "axum")]
     pub(crate) fn invalid(&self, why: &impl fmt::Display) {
         let operation = self.operation.as_str();
-        warn!(target: "mmf::http", operation, component = self.component, "{why}");
+        line!(warn, self.protocol, operation, component = self.component, "{why}");
     }
 
     pub(crate) fn end(mut self, ended: Ended, answered: Status, error: Option<&str>) {
         self.ended = true;
-        let Self { component, operation, .. } = &self;
+        let Self { protocol, component, operation, .. } = &self;
+        let protocol = *protocol;
         let (operation, duration_ms) = (operation.as_str(), self.duration_ms());
         let (status, grpc_status) = answered.fields();
         match ended {
-            Ended::Failed => warn!(
-                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
-                grpc_status, success = false, error, "{operation} failed"
+            Ended::Failed => line!(
+                warn,
+                protocol,
+                operation,
+                phase = "end",
+                component,
+                duration_ms,
+                status,
+                grpc_status,
+                success = false,
+                error,
+                "{operation} failed"
             ),
-            Ended::Rejected => info!(
-                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
-                grpc_status, success = true, error, "{operation} was answered {answered}"
+            Ended::Rejected => line!(
+                info,
+                protocol,
+                operation,
+                phase = "end",
+                component,
+                duration_ms,
+                status,
+                grpc_status,
+                success = true,
+                error,
+                "{operation} was answered {answered}"
             ),
-            Ended::Succeeded => info!(
-                target: "mmf::http", operation, phase = "end", component, duration_ms, status,
-                grpc_status, success = true, "{operation} succeeded"
+            Ended::Succeeded => line!(
+                info,
+                protocol,
+                operation,
+                phase = "end",
+                component,
+                duration_ms,
+                status,
+                grpc_status,
+                success = true,
+                "{operation} succeeded"
             ),
         }
     }
@@ -109,10 +158,16 @@ impl Drop for Log {
             return;
         }
         let ending = if std::thread::panicking() { "panicked" } else { "was cancelled" };
-        let Self { component, operation, .. } = &*self;
-        warn!(
-            target: "mmf::http", operation = operation.as_str(), phase = "end", component,
-            duration_ms = self.duration_ms(), success = false, "{operation} {ending}"
+        let Self { protocol, component, operation, .. } = &*self;
+        line!(
+            warn,
+            *protocol,
+            operation = operation.as_str(),
+            phase = "end",
+            component,
+            duration_ms = self.duration_ms(),
+            success = false,
+            "{operation} {ending}"
         );
     }
 }

@@ -19,7 +19,7 @@ use crate::correlation;
 use crate::future::ResponseFuture;
 use crate::http::timeout_of;
 use crate::ready;
-use crate::request_log::{Ended, Log, Status};
+use crate::request_log::{Ended, Log, Protocol, Status};
 use crate::slot::Slot;
 
 /// Routes behind a [`ServiceLayer`](super::ServiceLayer).
@@ -55,7 +55,7 @@ where
             let context = correlation::from_headers(request.headers());
             let id = context.id.clone();
             let served = async {
-                let log = Log::begin(settings.name, operation(&request));
+                let log = Log::begin(Protocol::Http, settings.name, operation(&request));
                 let mut response = settings.serve(request, inner, &log).await;
                 if let Ok(id) = HeaderValue::from_str(id.as_str()) {
                     response.headers_mut().insert(correlation::header(), id);

@@ -54,6 +54,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// An empty one, for tonic's interceptors: what they refuse is answered with it.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self { inner: None, open: None }
+    }
+}
+
 impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,

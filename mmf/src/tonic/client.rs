@@ -33,7 +33,9 @@ const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts
 /// Whoever else keeps the time that it was told may be ahead of us by so much: our own timer goes by the millisecond.
 const AHEAD: Duration = Duration::from_millis(5);
 
-/// A channel behind a [`ClientLayer`](super::ClientLayer).
+/// A channel behind a [`ClientLayer`](super::ClientLayer), or whatever else takes a call:
+/// `Service<Request<tonic::body::Body>> + Clone + Send + 'static` with a future that is `Send`, an error that is
+/// `Into<BoxError> + Send`, and a body of `Bytes` that is `Send + Unpin + 'static`.
 #[derive(Clone)]
 pub struct Client<S> {
     pub(super) inner: S,

@@ -45,7 +45,7 @@ impl ClientLayer {
     /// Where the path is not of the form `/users.v1.Users/Get`, or the layer was cloned before.
     #[track_caller]
     pub fn method(self, path: &str, pipeline: Pipeline) -> Self {
-        assert!(is_path(path), "{path:?} is no method: write it as \"/users.v1.Users/Get\"");
+        expect_path(path);
         self.set(|settings| {
             settings.methods.insert(path.to_owned(), pipeline);
         })
@@ -84,6 +84,14 @@ impl ClientLayer {
     pub fn replay_limit(self, bytes: usize) -> Self {
         self.set(|settings| settings.replay_limit = bytes)
     }
+}
+
+/// # Panics
+///
+/// Where it is none.
+#[track_caller]
+pub(super) fn expect_path(path: &str) {
+    assert!(is_path(path), "{path:?} is no method: write it as \"/users.v1.Users/Get\"");
 }
 
 /// Whether it has a service and a method.

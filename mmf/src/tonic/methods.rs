@@ -45,11 +45,12 @@ impl Methods {
         }
     }
 
-    /// What it is named when it ends: the service has answered it, and not that it has no such method.
-    pub(super) fn at_end<'p>(&self, path: &'p str, is_implemented: bool) -> &'p str {
-        let is_known = self.knows(path)
-            || (is_implemented && is_path(path) && path.len() <= LONGEST && self.learn(path));
-        if is_known { &path[1..] } else { UNMATCHED }
+    /// The service has answered a method, and not that it has none of the name: what it is named from now on, where that is
+    /// another name than the one of its begin.
+    pub(super) fn answered<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let is_known =
+            self.knows(path) || (is_path(path) && path.len() <= LONGEST && self.learn(path));
+        is_known.then(|| &path[1..])
     }
 
     fn list(&self) -> impl Iterator<Item = &Known> {
@@ -90,16 +91,15 @@ mod tests {
     fn what_answers_is_known_and_what_strangers_think_of_is_bounded() {
         let methods = Methods::default();
         assert_eq!(methods.at_begin("/a.A/Get"), "a.A/Get");
-        assert_eq!(methods.at_end("/a.A/Get", true), "a.A/Get");
+        assert_eq!(methods.answered("/a.A/Get"), Some("a.A/Get"));
         for number in 0..2 * MOST {
             let path = format!("/a.A/{number}");
             let name = methods.at_begin(&path).to_owned();
             assert_eq!(name == UNMATCHED, number >= MOST - 1, "{number}");
-            assert_eq!(methods.at_end(&path, false), UNMATCHED);
         }
         assert_eq!(methods.at_begin("/a.A/Get"), "a.A/Get");
         assert_eq!(methods.at_begin("/a.A/New"), UNMATCHED);
-        assert_eq!(methods.at_end("/a.A/New", true), "a.A/New");
+        assert_eq!(methods.answered("/a.A/New"), Some("a.A/New"));
         assert_eq!(methods.at_begin("/a.A/New"), "a.A/New");
     }
 
@@ -110,7 +110,7 @@ mod tests {
             ["", "/", "/a", "a/b", "//b", "/a/", "/a/b/c", &format!("/a/{}", "b".repeat(300))]
         {
             assert_eq!(methods.at_begin(path), UNMATCHED, "{path}");
-            assert_eq!(methods.at_end(path, true), UNMATCHED, "{path}");
+            assert_eq!(methods.answered(path), None, "{path}");
         }
     }
 
@@ -118,9 +118,9 @@ mod tests {
     fn a_service_that_answers_all_is_bounded_too() {
         let methods = Methods::default();
         for number in 0..MOST {
-            assert_ne!(methods.at_end(&format!("/a/{number}"), true), UNMATCHED);
+            assert!(methods.answered(&format!("/a/{number}")).is_some());
         }
-        assert_eq!(methods.at_end("/a/more", true), UNMATCHED);
+        assert_eq!(methods.answered("/a/more"), None);
         assert_eq!(methods.list().count(), MOST);
     }
 }

@@ -15,7 +15,7 @@
 //!     .retry(RetryPolicy::builder().max_attempts(3).build())
 //!     .breaker(CircuitBreaker::builder("users.client").build())
 //!     .build();
-//! let watch = Pipeline::builder("users.watch").deadline(Duration::from_secs(3600)).build();
+//! let watch = Pipeline::builder("users.watch").build();
 //! let channel = Channel::from_static("http://users:50051").connect_lazy();
 //! let channel = ServiceBuilder::new()
 //!     .layer(ClientLayer::new(users).method("/grpc.health.v1.Health/Watch", watch))
@@ -27,7 +27,8 @@
 //!     .layer(
 //!         ServerLayer::new("user-service")
 //!             .max_deadline(Duration::from_secs(30))
-//!             .shed(Bulkhead::builder("grpc").max_concurrent(512).build()),
+//!             .max_deadline_of("/grpc.health.v1.Health/Watch", None)
+//!             .shed(Bulkhead::builder("user-service").max_concurrent(512).build()),
 //!     )
 //!     .add_service(health)
 //!     .serve("0.0.0.0:50051".parse()?)
@@ -62,4 +63,4 @@ pub use served::ServedBody;
 pub use server::{Served, ServerLayer};
 #[cfg(feature = "axum")]
 pub(crate) use status::name;
-pub use status::{classify, refusal, status};
+pub use status::{classify, is_failure, is_transient, refusal, retry_after, status};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use ::tonic::{Code, Status};
 use http::HeaderMap;
@@ -11,9 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 use mmf_runtime::resilience::OpenCall;
 
 use super::methods::Methods;
-use super::status::{class_of_service, is_fault, name, refusal, status, told};
+use super::status::{class_of_service, in_time, is_fault, name, refusal, status, told};
 use crate::correlation;
-use crate::request_log::{self, Ended};
+use crate::request_log::{self, Ended, Protocol};
 
 /// A call in the log.
 pub(super) struct Log {
@@ -25,7 +26,7 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn begin(methods: &Arc<Methods>, component: &'static str, path: &str) -> Self {
         let operation = methods.at_begin(path).to_owned();
-        let log = request_log::Log::begin(component, operation);
+        let log = request_log::Log::begin(Protocol::Grpc, component, operation);
         Self { log, methods: Arc::clone(methods), path: path.to_owned() }
     }
 
@@ -33,8 +34,11 @@ impl Log {
     pub(super) fn end(self, told: &Result<(), Status>, source: Option<&Status>) {
         let Self { mut log, methods, path } = self;
         let code = told.as_ref().map_or_else(Status::code, |()| Code::Ok);
-        let is_implemented = code != Code::Unimplemented;
-        log.rename(methods.at_end(&path, is_implemented));
+        if code != Code::Unimplemented
+            && let Some(name) = methods.answered(&path)
+        {
+            log.rename(name);
+        }
         let refusal = source.and_then(refusal).map(ToString::to_string);
         let message =
             told.as_ref().err().map(Status::message).filter(|message| !message.is_empty());
@@ -56,10 +60,12 @@ pub struct ServedBody<B> {
 }
 
 /// A call that goes on.
-struct Open {
-    call: OpenCall,
-    log: Log,
-    context: correlation::Context,
+pub(super) struct Open {
+    pub(super) call: OpenCall,
+    pub(super) log: Log,
+    pub(super) context: correlation::Context,
+    /// How long its caller waits.
+    pub(super) limit: Option<Duration>,
 }
 
 impl<B> ServedBody<B> {
@@ -69,12 +75,12 @@ impl<B> ServedBody<B> {
     }
 
     /// Of a call that goes on.
-    pub(super) fn open(inner: B, call: OpenCall, log: Log, context: correlation::Context) -> Self {
-        Self { inner: Some(inner), open: Some(Open { call, log, context }) }
+    pub(super) fn open(inner: B, open: Open) -> Self {
+        Self { inner: Some(inner), open: Some(open) }
     }
 
     fn end(&mut self, told: &Result<(), Status>, source: Option<&Status>) {
-        if let Some(Open { call, log, context }) = self.open.take() {
+        if let Some(Open { call, log, context, .. }) = self.open.take() {
             call.end(class_of_service(told));
             context.sync_scope(|| log.end(told, source));
         }
@@ -90,7 +96,7 @@ impl<B> Default for ServedBody<B> {
 /// Dropped before its end, its caller has gone: what is said of that, by whomever, is said of this call.
 impl<B> Drop for ServedBody<B> {
     fn drop(&mut self) {
-        if let Some(Open { call, log, context }) = self.open.take() {
+        if let Some(Open { call, log, context, .. }) = self.open.take() {
             let inner = self.inner.take();
             context.sync_scope(|| drop((inner, log, call)));
         }
@@ -118,7 +124,9 @@ impl<B: Body + Unpin> Body for ServedBody<B> {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let Some(open) = &mut this.open else { return Poll::Pending };
-                let status = status(ready!(open.call.poll_limit(context)));
+                let ids = open.context.clone();
+                let refusal = ready!(ids.sync_scope(|| open.call.poll_limit(context)));
+                let status = status(in_time(refusal, open.limit));
                 return Poll::Ready(Some(Ok(Frame::trailers(this.cut(&status)))));
             }
         };

@@ -1,20 +1,23 @@
 //! The layer of a server, and a call on its way through it.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::tonic::Status;
+use ::tonic::server::NamedService;
 use http::{HeaderValue, Request, Response};
 use http_body::Body;
-use mmf_runtime::resilience::{Bulkhead, Class, Held, ResilienceError};
+use mmf_runtime::resilience::{Bulkhead, Class, Held};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::layer::expect_path;
 use super::methods::Methods;
-use super::served::{Log, ServedBody};
-use super::status::{class_of_service, has_ended, head, status};
+use super::served::{Log, Open, ServedBody};
+use super::status::{class_of_service, has_ended, head, in_time, status};
 use super::timeout;
 use crate::attempt::Attempt;
 use crate::correlation;
@@ -31,6 +34,8 @@ pub struct ServerLayer(Arc<Settings>);
 struct Settings {
     name: &'static str,
     max_deadline: Option<Duration>,
+    /// Of methods that have one of their own, or none.
+    max_deadlines: HashMap<String, Option<Duration>>,
     limits: Limits,
     methods: Arc<Methods>,
 }
@@ -41,7 +46,8 @@ impl ServerLayer {
     #[track_caller]
     pub fn new(name: &'static str) -> Self {
         let (limits, methods) = (Limits::new(name), Arc::default());
-        Self(Arc::new(Settings { name, max_deadline: None, limits, methods }))
+        let max_deadlines = HashMap::new();
+        Self(Arc::new(Settings { name, max_deadline: None, max_deadlines, limits, methods }))
     }
 
     #[track_caller]
@@ -70,6 +76,21 @@ impl ServerLayer {
     #[track_caller]
     pub fn max_deadline(self, limit: Duration) -> Self {
         self.set(|settings| settings.max_deadline = Some(limit))
+    }
+
+    /// The longest deadline of one method, by its path, in place of [`max_deadline`](Self::max_deadline): none for a stream that
+    /// stays until its caller has enough.
+    ///
+    /// # Panics
+    ///
+    /// Where the path is not of the form `/users.v1.Users/Get`, or the layer was cloned before.
+    #[track_caller]
+    pub fn max_deadline_of(self, path: &str, limit: impl Into<Option<Duration>>) -> Self {
+        expect_path(path);
+        let limit = limit.into();
+        self.set(|settings| {
+            settings.max_deadlines.insert(path.to_owned(), limit);
+        })
     }
 }
 
@@ -138,7 +159,18 @@ where
     }
 }
 
+/// As the services within are named, so that a server takes them by name.
+impl<S: NamedService> NamedService for Served<S> {
+    const NAME: &'static str = S::NAME;
+}
+
 impl Settings {
+    fn max_deadline(&self, path: &str) -> Option<Duration> {
+        // Without a hash for those who have no such methods.
+        let own = if self.max_deadlines.is_empty() { None } else { self.max_deadlines.get(path) };
+        own.copied().unwrap_or(self.max_deadline)
+    }
+
     async fn serve<S, A, B>(
         &self,
         request: Request<A>,
@@ -152,7 +184,7 @@ impl Settings {
         let log = Log::begin(&self.methods, self.name, request.uri().path());
         let mut call = self.limits.pipeline().call::<Tried<B, S::Error>>();
         let limit = timeout::timeout_of(request.headers());
-        let limit = limit.into_iter().chain(self.max_deadline).min();
+        let limit = limit.into_iter().chain(self.max_deadline(request.uri().path())).min();
         if let Some(limit) = limit {
             // A tick of the timer before its caller's own, so that it gets an answer. As a timeout too: a limit that is
             // found learns from a call that was cut by it.
@@ -175,7 +207,9 @@ impl Settings {
                     log.end(&head(&answer), answer.extensions().get());
                     answer.map(ServedBody::ended)
                 } else {
-                    answer.map(|body| ServedBody::open(body, open, log, context))
+                    answer.map(|body| {
+                        ServedBody::open(body, Open { call: open, log, context, limit })
+                    })
                 });
             }
             Err(Attempt::Answered(answer, _)) => {
@@ -191,15 +225,5 @@ impl Settings {
         let status = status(in_time(refused, limit));
         log.end(&Err(status.clone()), Some(&status));
         Ok(status.into_http())
-    }
-}
-
-/// To the caller a timeout is the time of the call.
-fn in_time(refusal: ResilienceError, limit: Option<Duration>) -> ResilienceError {
-    match refusal {
-        ResilienceError::Timeout { policy, limit: cut, .. } => {
-            ResilienceError::deadline_exceeded(policy, limit.unwrap_or(cut))
-        }
-        refusal => refusal,
     }
 }

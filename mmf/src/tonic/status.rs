@@ -162,6 +162,37 @@ pub(super) fn class_of_service(told: &Result<(), Status>) -> Class {
     }
 }
 
+/// For `retry_if`: whether a call is worth another attempt, by [`classify`].
+///
+/// ```
+/// use mmf::resilient;
+/// use mmf::tonic::{is_failure, is_transient, retry_after, status};
+/// use tonic::Status;
+///
+/// #[resilient(
+///     refused(status),
+///     retry(retry_if(is_transient), retry_after(retry_after)),
+///     breaker(fail_if(is_failure)),
+/// )]
+/// async fn find(id: u64) -> Result<u64, Status> {
+///     Ok(id)
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() { assert_eq!(find(7).await.unwrap(), 7); }
+/// ```
+pub fn is_transient(status: &Status) -> bool {
+    classify(status).is_transient()
+}
+
+/// For `fail_if`: whether a status says something against the other side, by [`classify`].
+pub fn is_failure(status: &Status) -> bool {
+    classify(status).is_failure()
+}
+
+/// For `retry_after`: when to come back, by the other side's own word.
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    classify(status).retry_after()
+}
+
 enum Pushback {
     None,
     After(Duration),
@@ -185,6 +216,16 @@ impl Pushback {
             }
             Self::Never
         }
+    }
+}
+
+/// To the caller a timeout is the time of the call.
+pub(super) fn in_time(refusal: ResilienceError, limit: Option<Duration>) -> ResilienceError {
+    match refusal {
+        ResilienceError::Timeout { policy, limit: cut, .. } => {
+            ResilienceError::deadline_exceeded(policy, limit.unwrap_or(cut))
+        }
+        refusal => refusal,
     }
 }
 

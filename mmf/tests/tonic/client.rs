@@ -396,6 +396,28 @@ async fn a_panic_of_the_other_side_frees_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_interceptor_stands_outside_or_inside() {
+    use tonic::service::interceptor::InterceptedService;
+    let token = |mut request: Request<()>| {
+        request.metadata_mut().insert("token", "secret".parse().unwrap());
+        Ok(request)
+    };
+    let (caller, echo) = by(Pipeline::builder("tonic.outside").retry(retry()));
+    let outside = Caller(InterceptedService::new(caller.0, token));
+    outside.unary("flaky 1").await.unwrap();
+    assert_eq!(echo.metadata("token"), [Some("secret".into()), Some("secret".into())]);
+    let refusing = |_: Request<()>| Err(tonic::Status::unauthenticated("no token"));
+    let refusing = Caller(InterceptedService::new(outside.0, refusing));
+    assert_eq!(refusing.unary("hello").await.unwrap_err().code(), Code::Unauthenticated);
+
+    let echo = Echo::default();
+    let layer = ClientLayer::new(Pipeline::builder("tonic.inside").retry(retry()).build());
+    let inside = Caller(layer.layer(InterceptedService::new(echo.clone(), token)));
+    inside.unary("flaky 1").await.unwrap();
+    assert_eq!(echo.metadata("token"), [Some("secret".into()), Some("secret".into())]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn its_policies_are_on_the_list_and_can_be_forced() {
     let name = "tonic.listed";
     let (caller, _) = by(Pipeline::builder(name).breaker(breaker(name)));

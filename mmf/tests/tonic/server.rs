@@ -49,8 +49,27 @@ async fn a_stream_ends_at_its_deadline_with_a_status() {
     assert!(messages.iter().all(|message| message.ends_with("Some(3s)")), "{messages:?}");
     let status = end.unwrap_err();
     assert_eq!((messages.len(), status.code()), (2, Code::DeadlineExceeded));
+    assert_eq!(status.message(), "the call took too long", "as that of a unary call");
     assert!(began.elapsed() <= secs(3), "{:?}", began.elapsed());
     assert_eq!((snapshot("served.stream").failures, snapshot("served.stream").timeouts), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_method_may_have_a_longest_deadline_of_its_own_or_none() {
+    let layer = ServerLayer::new("served.own")
+        .max_deadline(secs(9))
+        .max_deadline_of("/test.Echo/Down", None)
+        .max_deadline_of("/test.Echo/Up", secs(2));
+    let caller = behind(&layer);
+    assert_eq!(caller.unary("left").await.unwrap(), "Some(9s)");
+    let (messages, _) = all(caller.down("1 OK").await.unwrap()).await;
+    assert!(messages[0].ends_with(" None"), "{messages:?}");
+    let short = caller.down_by(request("1 OK", "1S")).await.unwrap().into_inner();
+    assert!(all(short).await.0[0].ends_with(" Some(1s)"), "the caller's own word holds");
+    assert_eq!(caller.up(tokio_stream::iter(["left".into()])).await.unwrap(), "Some(2s)");
+    let wrong =
+        std::panic::catch_unwind(|| ServerLayer::new("served.wrong").max_deadline_of("Up", None));
+    assert!(wrong.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,8 @@ use crate::echo::{Caller, Echo, all, snapshot};
 async fn serve(name: &'static str) -> (SocketAddr, Echo, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, echo) = (listener.local_addr().unwrap(), Echo::default());
-    let server = Server::builder().layer(ServerLayer::new(name)).add_service(echo.clone());
+    // Around one service: it is named as that is.
+    let server = Server::builder().add_service(ServerLayer::new(name).layer(echo.clone()));
     let task = tokio::spawn(async move {
         server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
     });
