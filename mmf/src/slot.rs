@@ -21,12 +21,18 @@ impl<T> Slot<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Puts a value that was taken back.
+    #[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
+    pub(crate) fn put(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
     /// Uses the value; nothing where it is gone, by [`take`](Self::take) or a panic in an earlier use.
     #[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut value = self.take()?;
         let result = work(&mut value);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        self.put(value);
         Some(result)
     }
 }

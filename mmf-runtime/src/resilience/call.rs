@@ -21,7 +21,9 @@ use super::outcome::{Counted, Identity, Outcome};
 use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
+use super::time_left::until;
 use super::view::View;
+use crate::clock;
 
 /// Begins a call by this name, with no policy yet.
 ///
@@ -416,27 +418,28 @@ impl View<'_> {
         {
             wait.until_due().await?;
         }
-        if let Some(left) = self.left {
-            left.begin();
-        }
         let copy = || async {
             let mut permit = None;
+            let began = self.left.map(|_| clock::now());
             // Within the future: the closure is the user's as well, and waits and counts like what it returns.
-            let body = pin!(async { work().await });
+            let body = pin!(async {
+                match (began, self.timeout) {
+                    // For whoever tells others how long they have: the wait for room is part of this time.
+                    (Some(began), Some(limit)) => until(clock::later(began, limit), work()).await,
+                    _ => work().await,
+                }
+            });
             let body = invocation.body(body);
-            let Some(bulkhead) = self.bulkhead else {
-                return match self.timeout {
-                    Some(limit) => invocation.within(limit, body).await,
-                    None => body.await,
-                };
-            };
-            let entered = invocation.enter(bulkhead, &mut permit, body);
-            let outcome = match self.timeout {
-                Some(limit) => invocation.within(limit, entered).await,
-                None => entered.await,
+            let outcome = match (self.bulkhead, self.timeout) {
+                (None, None) => body.await,
+                (None, Some(limit)) => invocation.within(limit, body).await,
+                (Some(bulkhead), None) => invocation.enter(bulkhead, &mut permit, body).await,
+                (Some(bulkhead), Some(limit)) => {
+                    invocation.within(limit, invocation.enter(bulkhead, &mut permit, body)).await
+                }
             };
             match (self.left, &outcome) {
-                (Some(left), Ok(Ok(_))) => left.permit(permit.take()),
+                (Some(left), Ok(Ok(_))) => left.permit(permit.take(), began),
                 _ => learn(&mut permit, &outcome, |result| rules.counted(result)),
             }
             outcome

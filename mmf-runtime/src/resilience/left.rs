@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,6 +49,7 @@ pub struct OpenCall {
     timeout: Option<(Instant, Duration)>,
     deadline: Option<(Instant, Duration)>,
     timer: Timer,
+    panicked: bool,
 }
 
 impl OpenCall {
@@ -82,21 +83,26 @@ impl OpenCall {
         timeout.into_iter().chain(deadline).min_by_key(|(at, ..)| *at)
     }
 
-    /// Ready with a refusal once its time is over: that of its attempt, or of the whole call. It is ended then.
-    pub fn poll_limit(&mut self, context: &mut Context<'_>) -> Poll<ResilienceError> {
-        let Some((at, limit, is_timeout)) = self.nearest().filter(|_| self.unfinished.is_some())
-        else {
-            return Poll::Pending;
-        };
+    /// Whether its time is over: that of its attempt, or of the whole call.
+    pub fn is_over(&self) -> bool {
+        self.nearest().is_some_and(|(at, ..)| at <= clock::now())
+    }
+
+    /// Ready once its time is over; never, where it is not limited. For who waits: a stream that has always more to say asks
+    /// [`is_over`](Self::is_over).
+    pub fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some((at, ..)) = self.nearest() else { return Poll::Pending };
         if !self.timer.is_started() {
             self.timer = Timer::until(at);
         }
-        ready!(Pin::new(&mut self.timer).poll(context));
-        Poll::Ready(self.exceed(limit, is_timeout))
+        Pin::new(&mut self.timer).poll(context)
     }
 
+    /// Ends it, as its time is over, by a refusal.
     #[cold]
-    fn exceed(&mut self, limit: Duration, is_timeout: bool) -> ResilienceError {
+    pub fn expire(mut self) -> ResilienceError {
+        let (_, limit, is_timeout) =
+            self.nearest().unwrap_or((clock::now(), Duration::ZERO, false));
         let (identity, policy) = (self.built.identity(), self.built.name.to_policy());
         let refusal = if is_timeout {
             identity.count(|counters| &counters.timeouts);
@@ -120,10 +126,22 @@ impl OpenCall {
         refusal
     }
 
-    /// Runs what serves it under its deadline, which bounds the calls within.
-    pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
-        let _entered = self.deadline.map(|(at, _)| Entered::enter(at));
-        work()
+    /// Runs what serves it under what is left of its time, which bounds the calls within. Where that panics, the call has failed.
+    pub fn within<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let _entered = self.nearest().map(|(at, ..)| Entered::enter(at));
+        let unwinding = Unwinding(&mut self.panicked);
+        let result = work();
+        std::mem::forget(unwinding);
+        result
+    }
+}
+
+/// Dropped only by a panic.
+struct Unwinding<'a>(&'a mut bool);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        *self.0 = true;
     }
 }
 
@@ -136,7 +154,11 @@ impl fmt::Debug for OpenCall {
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.settle(Counted::Neither, std::thread::panicking().then_some(false));
+        if self.panicked {
+            self.settle(Counted::Failure, Some(false));
+        } else {
+            self.settle(Counted::Neither, std::thread::panicking().then_some(false));
+        }
     }
 }
 
@@ -195,6 +217,7 @@ pub(crate) struct Left<'v> {
 
 #[derive(Debug, Default)]
 struct Holding {
+    /// When the attempt that was answered began.
     began: Option<Instant>,
     ticket: Option<Ticket<OfCall<CircuitBreaker>>>,
     permit: Option<Permit<OfCall<Bulkhead>>>,
@@ -213,20 +236,15 @@ impl<'v> Left<'v> {
         work(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// An attempt begins, for its timeout.
-    pub(super) fn begin(&self) {
-        let now = clock::now();
-        self.with(|held| held.began = Some(now));
-    }
-
     pub(super) fn ticket(&self, admission: &mut Admission<'_>) {
         let ticket = admission.leave(|| OfCall::of(self.built, self.breaker));
         self.with(|held| held.ticket = Some(ticket));
     }
 
-    pub(super) fn permit(&self, permit: Option<Permit<&Bulkhead>>) {
+    /// The permit of an attempt, and when that began.
+    pub(super) fn permit(&self, permit: Option<Permit<&Bulkhead>>, began: Option<Instant>) {
         let permit = permit.map(|permit| permit.handed(OfCall::of(self.built, self.bulkhead)));
-        self.with(|held| held.permit = permit);
+        self.with(|held| (held.permit, held.began) = (permit, began));
     }
 
     pub(super) fn open(
@@ -245,6 +263,7 @@ impl<'v> Left<'v> {
             timeout,
             deadline,
             timer: Timer::default(),
+            panicked: false,
         }
     }
 }

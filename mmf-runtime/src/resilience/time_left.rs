@@ -41,6 +41,17 @@ pub fn left() -> Option<Duration> {
     current().map(|deadline| deadline.saturating_duration_since(clock::now()))
 }
 
+/// Runs a future under a deadline as well, as far as it asks for what is left: nobody ends it here.
+pub(crate) async fn until<F: Future>(deadline: Instant, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| {
+        let nearest = current().map_or(deadline, |outer| outer.min(deadline));
+        let _entered = Entered::enter(nearest);
+        future.as_mut().poll(context)
+    })
+    .await
+}
+
 /// Carries the current deadline over to a future that is spawned: calls within it are bounded as those of
 /// whoever starts it.
 #[cfg(feature = "logging")]

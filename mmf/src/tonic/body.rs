@@ -4,8 +4,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use ::tonic::Status;
+use ::tonic::{Code, Status};
 use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
@@ -13,7 +14,10 @@ use mmf_runtime::resilience::{Class, OpenCall};
 
 use super::sent::Wanted;
 use super::settings::Settings;
-use super::status::{cut, failed, status, told, untold};
+use super::status::{cut, failed, sanitize, status, told, untold};
+
+/// Whoever else keeps the time that it was told may be ahead of us by so much: our own timer goes by the millisecond.
+pub(super) const AHEAD: Duration = Duration::from_millis(5);
 
 /// The body of an answer behind a [`ClientLayer`](super::ClientLayer). Its end, and what it ends with, is what the policies count.
 pub struct ResponseBody<B> {
@@ -22,11 +26,12 @@ pub struct ResponseBody<B> {
 }
 
 /// A call that goes on.
-struct Open {
-    call: OpenCall,
-    _wanted: Option<Wanted>,
-    settings: Arc<Settings>,
-    head: StatusCode,
+pub(super) struct Open {
+    pub(super) call: OpenCall,
+    pub(super) _wanted: Option<Wanted>,
+    pub(super) settings: Arc<Settings>,
+    /// What the head has told of its end: that it is well, or only its HTTP status.
+    pub(super) head: Result<(), StatusCode>,
 }
 
 impl<B> ResponseBody<B> {
@@ -36,21 +41,33 @@ impl<B> ResponseBody<B> {
     }
 
     /// Of a call that goes on.
-    pub(super) fn open(
-        inner: B,
-        (call, wanted): (OpenCall, Option<Wanted>),
-        settings: Arc<Settings>,
-        head: StatusCode,
-    ) -> Self {
-        Self { inner: Some(inner), open: Some(Open { call, _wanted: wanted, settings, head }) }
+    pub(super) fn open(inner: B, open: Open) -> Self {
+        Self { inner: Some(inner), open: Some(open) }
     }
 
-    fn end(&mut self, class: impl FnOnce(&Settings, StatusCode) -> Class) {
-        if let Some(Open { call, settings, head, .. }) = self.open.take() {
-            // User code, while the call is still held: where it panics, the call counts as failed.
-            let class = class(&settings, head);
+    fn end(&mut self, status: impl FnOnce(Result<(), StatusCode>) -> Result<(), Status>) {
+        if let Some(Open { mut call, settings, head, .. }) = self.open.take() {
+            // User code, while the call is still held: where it panics, the call has failed.
+            let class = call.within(|| match status(head) {
+                Ok(()) => Class::Success,
+                Err(status) => (settings.class)(&status),
+            });
             call.end(class);
         }
+    }
+
+    /// Ends it in the middle: its time is over.
+    fn expire(&mut self) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        // Which resets the stream, before its place goes back.
+        self.inner = None;
+        Poll::Ready(self.open.take().map(|open| Err(status(open.call.expire()))))
+    }
+
+    /// Whether the other side says no more than our own timer will in a moment: then that is what counts.
+    fn is_ahead_of_us(&self, status: &Status) -> bool {
+        let left = self.open.as_ref().and_then(|open| open.call.time_left());
+        matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
+            && left.is_some_and(|left| left <= AHEAD)
     }
 }
 
@@ -74,31 +91,41 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
-        let frame = match Pin::new(inner).poll_frame(context) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                let Some(open) = &mut this.open else { return Poll::Pending };
-                let refusal = ready!(open.call.poll_limit(context));
-                // Which resets the stream: nobody waits for it any more.
-                (this.inner, this.open) = (None, None);
-                return Poll::Ready(Some(Err(status(refusal))));
-            }
+        let polled = match &mut this.open {
+            None => Pin::new(inner).poll_frame(context),
+            // A stream that has always more to say is never pending.
+            Some(open) if open.call.is_over() => return this.expire(),
+            Some(open) => open.call.within(|| Pin::new(inner).poll_frame(context)),
+        };
+        let Poll::Ready(frame) = polled else {
+            let Some(open) = &mut this.open else { return Poll::Pending };
+            ready!(open.call.poll_over(context));
+            return this.expire();
         };
         Poll::Ready(match frame {
-            Some(Ok(frame)) => {
-                if let Some(trailers) = frame.trailers_ref() {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    sanitize(trailers);
                     let told = told(trailers);
-                    this.end(|settings, head| settings.class_of_end(told, head));
+                    if let Some(Err(status)) = &told
+                        && this.is_ahead_of_us(status)
+                    {
+                        return this.expire();
+                    }
+                    this.end(|head| told.unwrap_or_else(|| head.map_err(untold)));
                 }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
                 let status = cut(failed(error.into()));
-                this.end(|settings, _| (settings.class)(&status));
+                if this.is_ahead_of_us(&status) {
+                    return this.expire();
+                }
+                this.end(|_| Err(status.clone()));
                 Some(Err(status))
             }
             None => {
-                this.end(|settings, head| settings.class_of_end(None, head));
+                this.end(|head| head.map_err(untold));
                 None
             }
         })
@@ -118,15 +145,5 @@ impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_open = self.open.is_some();
         f.debug_struct("ResponseBody").field("is_open", &is_open).finish_non_exhaustive()
-    }
-}
-
-impl Settings {
-    /// Of a stream that ended with these trailers.
-    fn class_of_end(&self, told: Option<Result<(), Status>>, head: StatusCode) -> Class {
-        match told.unwrap_or_else(|| Err(untold(head))) {
-            Ok(()) => Class::Success,
-            Err(status) => (self.class)(&status),
-        }
     }
 }

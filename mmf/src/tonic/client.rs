@@ -10,15 +10,15 @@ use std::time::Duration;
 use ::tonic::body::Body;
 use ::tonic::{Code, Status};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use mmf_runtime::resilience::{Class, time_left};
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
-use super::body::ResponseBody;
+use super::body::{AHEAD, Open, ResponseBody};
 use super::sent::Sent;
 use super::settings::Settings;
-use super::status::{failed, has_ended, head, name, status};
+use super::status::{STATUS, failed, has_ended, head, name, sanitize, status};
 use super::timeout;
 use crate::attempt::Attempt;
 use crate::copies::Copies;
@@ -29,9 +29,6 @@ use crate::slot::{ONE_TASK, Slot};
 /// How many attempts came before
 /// ([A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
-
-/// Whoever else keeps the time that it was told may be ahead of us by so much: our own timer goes by the millisecond.
-const AHEAD: Duration = Duration::from_millis(5);
 
 /// A channel behind a [`ClientLayer`](super::ClientLayer), or whatever else takes a call:
 /// `Service<Request<tonic::body::Body>> + Clone + Send + 'static` with a future that is `Send`, an error that is
@@ -89,7 +86,6 @@ where
             if let Some(limit) = timeout::timeout_of(request.headers()) {
                 call = call.deadline(limit);
             }
-            let timeout = pipeline.timeout();
             let (parts, body) = request.into_parts();
             let (sent, wanted) = Sent::read_ahead(body, settings.replay_limit).await;
             let request = Request::from_parts(parts, sent);
@@ -102,34 +98,33 @@ where
                 // Relaxed: used by the task of the call alone.
                 let number = attempts.fetch_add(1, Ordering::Relaxed);
                 let mut request = copies.next(Sent::copy).map(Sent::into_body);
-                let limit = complete(&mut request, timeout, number);
                 let mut service = inner.with(|inner| inner.clone()).expect(ONE_TASK);
+                let mut limit = None;
                 let answer = match poll_fn(|context| service.poll_ready(context)).await {
-                    Ok(()) => service.call(request).await,
+                    Ok(()) => {
+                        limit = complete(&mut request, number);
+                        service.call(request).await
+                    }
                     Err(error) => Err(error),
                 };
-                let answer = answer.map_err(|error| failed(error.into()));
-                let status = answer.as_ref().map_err(Status::clone).and_then(head);
-                if let Some(limit) = limit
-                    && let Err(status) = &status
-                {
-                    limit.let_our_own_timer_tell(status).await;
+                let (answer, status) = tried(answer, &settings);
+                if let (Some(limit), Some(status)) = (limit, status) {
+                    limit.let_our_own_timer_tell(&status).await;
                 }
-                let class =
-                    status.map_or_else(|status| (settings.class)(&status), |()| Class::Success);
-                Attempt::of(answer, class)
+                answer
             };
             let call = call.classify(Attempt::class).error_text(text).refused(Attempt::Refused);
             match call.open(attempt).await {
-                Ok((answer, open)) => {
-                    let head = answer.status();
-                    Ok(if has_ended(&answer) {
-                        open.end(Class::Success);
-                        answer.map(ResponseBody::ended)
-                    } else {
-                        let settings = Arc::clone(&settings);
-                        answer.map(|body| ResponseBody::open(body, (open, wanted), settings, head))
-                    })
+                Ok((answer, call)) if has_ended(&answer) => {
+                    call.end(Class::Success);
+                    Ok(answer.map(ResponseBody::ended))
+                }
+                Ok((answer, call)) => {
+                    let told = answer.headers().contains_key(STATUS);
+                    let head = if told { Ok(()) } else { Err(answer.status()) };
+                    let settings = Arc::clone(&settings);
+                    let open = Open { call, _wanted: wanted, settings, head };
+                    Ok(answer.map(|body| ResponseBody::open(body, open)))
                 }
                 Err(Attempt::Answered(answer, _)) => Ok(answer.map(ResponseBody::ended)),
                 Err(Attempt::Failed(status, _)) => Err(status),
@@ -139,14 +134,51 @@ where
     }
 }
 
+/// What came of an attempt, and where that is no success its status.
+fn tried<B, E>(
+    answer: Result<Response<B>, E>,
+    settings: &Settings,
+) -> (Result<Response<B>, Tried<B>>, Option<Status>)
+where
+    B: http_body::Body,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let status = failed(error.into());
+            let class = (settings.class)(&status);
+            return (Err(Attempt::Failed(status.clone(), class)), Some(status));
+        }
+    };
+    sanitize(answer.headers_mut());
+    let Err(status) = head(&answer) else { return (Ok(answer), None) };
+    let class = (settings.class)(&status);
+    if has_ended(&answer) && class == Class::Success {
+        // The caller's own fault: it is told, and nobody counts it.
+        return (Ok(answer), Some(status));
+    }
+    let tried = if has_ended(&answer) {
+        Attempt::Answered(answer, class)
+    } else {
+        // Its body, which may never end, is nobody's: the status is told. An answer of gRPC that is more than trailers is not
+        // repeated; one of HTTP alone comes from something between.
+        let is_grpc = answer.status() == StatusCode::OK;
+        let class = if is_grpc && class.is_transient() { Class::Failure } else { class };
+        let whole = Status::from_header_map(answer.headers());
+        Attempt::Failed(whole.unwrap_or_else(|| status.clone()), class)
+    };
+    (Err(tried), Some(status))
+}
+
 /// What each attempt sends beside the call itself.
-fn complete(request: &mut Request<Body>, timeout: Option<Duration>, number: u32) -> Option<Limit> {
+fn complete(request: &mut Request<Body>, number: u32) -> Option<Limit> {
     let headers = request.headers_mut();
     correlation::inject(headers);
     if number > 0 {
         headers.insert(PREVIOUS, HeaderValue::from(number));
     }
-    let limit = timeout.into_iter().chain(time_left()).min();
+    let limit = time_left();
     match limit {
         Some(limit) => headers.insert(timeout::TIMEOUT, timeout::told(limit)),
         // One that says nothing.

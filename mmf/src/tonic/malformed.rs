@@ -24,6 +24,9 @@ pub(super) static TIMEOUTS: Malformed = Malformed::of("grpc-timeout");
 /// `grpc-retry-pushback-ms` that is no number.
 pub(super) static PUSHBACKS: Malformed = Malformed::of("grpc-retry-pushback-ms");
 
+/// `grpc-status-details-bin` that is no base64.
+pub(super) static DETAILS: Malformed = Malformed::of("grpc-status-details-bin");
+
 impl Malformed {
     const fn of(name: &'static str) -> Self {
         let (count, told, due) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -63,14 +66,14 @@ fn millis() -> u64 {
     u64::try_from(Instant::now().saturating_duration_since(begin).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How often metadata of this name came and could not be read, in this process: `grpc-timeout` or
-/// `grpc-retry-pushback-ms`. It is left aside each time, and told by a warning at most once a minute.
+/// How often metadata of this name came and could not be read, in this process: `grpc-timeout`,
+/// `grpc-retry-pushback-ms` or `grpc-status-details-bin`. It is left aside each time, and told by a warning at most once a minute.
 ///
 /// ```
 /// assert_eq!(mmf::tonic::malformed("grpc-timeout"), 0);
 /// ```
 pub fn malformed(name: &str) -> u64 {
-    [&TIMEOUTS, &PUSHBACKS]
+    [&TIMEOUTS, &PUSHBACKS, &DETAILS]
         .into_iter()
         .filter(|malformed| malformed.name == name)
         .map(Malformed::total)

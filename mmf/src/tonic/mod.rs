@@ -47,6 +47,7 @@ mod client;
 mod layer;
 mod malformed;
 mod methods;
+mod overdue;
 mod sent;
 mod served;
 mod server;

@@ -34,7 +34,7 @@ impl Sent {
     /// Reads what is there at once, up to a limit: one message, or a stream that need not wait. What is read to its end may
     /// be sent again; of what is not, somebody has to want the answer.
     pub(super) async fn read_ahead(mut body: Body, limit: usize) -> (Self, Option<Wanted>) {
-        let (mut first, mut more) = (Bytes::new(), BytesMut::new());
+        let (mut first, mut more, mut read) = (Bytes::new(), BytesMut::new(), 0_usize);
         let ended = poll_fn(|context| {
             loop {
                 let frame = match Pin::new(&mut body).poll_frame(context) {
@@ -43,6 +43,8 @@ impl Sent {
                     Poll::Ready(Some(Err(status))) => return Poll::Ready(Err(status)),
                     Poll::Pending => return Poll::Ready(Ok(false)),
                 };
+                // A frame counts as one at least: there may be no end of empty ones.
+                read += frame.as_ref().map_or(1, |data| data.len().max(1));
                 match frame {
                     Ok(data) if first.is_empty() => first = data,
                     Ok(data) => {
@@ -54,7 +56,7 @@ impl Sent {
                     // Requests of gRPC have no trailers.
                     Err(_) => {}
                 }
-                if first.len().max(more.len()) > limit {
+                if read > limit {
                     return Poll::Ready(Ok(false));
                 }
             }
@@ -104,13 +106,12 @@ impl http_body::Body for Sent {
             return Poll::Ready(Some(Ok(Frame::data(ahead))));
         }
         let Some(Rest { body, unwanted }) = &mut self.rest else { return Poll::Ready(None) };
-        match Pin::new(body).poll_frame(context) {
-            Poll::Pending if Pin::new(unwanted).poll(context).is_ready() => {
-                self.rest = None;
-                Poll::Ready(Some(Err(given_up())))
-            }
-            frame => frame,
+        // First: a stream may have always more to say.
+        if Pin::new(unwanted).poll(context).is_ready() {
+            self.rest = None;
+            return Poll::Ready(Some(Err(given_up())));
         }
+        Pin::new(body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::layer::expect_path;
 use super::methods::Methods;
+use super::overdue::Overdue;
 use super::served::{Log, Open, ServedBody};
 use super::status::{class_of_service, has_ended, head, in_time, status};
 use super::timeout;
@@ -38,6 +39,7 @@ struct Settings {
     max_deadlines: HashMap<String, Option<Duration>>,
     limits: Limits,
     methods: Arc<Methods>,
+    overdue: Arc<Overdue>,
 }
 
 impl ServerLayer {
@@ -46,8 +48,15 @@ impl ServerLayer {
     #[track_caller]
     pub fn new(name: &'static str) -> Self {
         let (limits, methods) = (Limits::new(name), Arc::default());
-        let max_deadlines = HashMap::new();
-        Self(Arc::new(Settings { name, max_deadline: None, max_deadlines, limits, methods }))
+        let (max_deadlines, overdue) = (HashMap::new(), Arc::default());
+        Self(Arc::new(Settings {
+            name,
+            max_deadline: None,
+            max_deadlines,
+            limits,
+            methods,
+            overdue,
+        }))
     }
 
     #[track_caller]
@@ -181,7 +190,7 @@ impl Settings {
         S: Service<Request<A>, Response = Response<B>>,
         B: Body,
     {
-        let log = Log::begin(&self.methods, self.name, request.uri().path());
+        let mut log = Log::begin(&self.methods, self.name, request.uri().path());
         let mut call = self.limits.pipeline().call::<Tried<B, S::Error>>();
         let limit = timeout::timeout_of(request.headers());
         let limit = limit.into_iter().chain(self.max_deadline(request.uri().path())).min();
@@ -204,12 +213,17 @@ impl Settings {
             Ok((answer, open)) => {
                 return Ok(if has_ended(&answer) {
                     open.end(Class::Success);
+                    log.answered();
                     log.end(&head(&answer), answer.extensions().get());
                     answer.map(ServedBody::ended)
                 } else {
-                    answer.map(|body| {
-                        ServedBody::open(body, Open { call: open, log, context, limit })
-                    })
+                    log.answered();
+                    let left = open.time_left();
+                    let open = Arc::new(Slot::new(Open { call: open, log, context, limit }));
+                    if let Some(left) = left {
+                        self.overdue.watch(left, &open);
+                    }
+                    answer.map(|body| ServedBody::open(body, open))
                 });
             }
             Err(Attempt::Answered(answer, _)) => {

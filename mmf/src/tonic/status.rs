@@ -10,11 +10,13 @@ use ::tonic::{Code, Status, TimeoutExpired};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body;
 use mmf_runtime::resilience::{Class, ResilienceError};
+use percent_encoding::percent_decode;
 
-use super::malformed::PUSHBACKS;
+use super::malformed::{self, PUSHBACKS};
 use crate::http::once::said_once;
 
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub(super) const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 /// When to come back, by the server's own word ([A6](https://github.com/grpc/proposal/blob/master/A6-client-retries.md)).
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
@@ -111,7 +113,8 @@ fn has<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
 /// What a status is to the breaker and to the retry, where no other classifier is given.
 ///
 /// `UNAVAILABLE`, `ABORTED`, and `RESOURCE_EXHAUSTED` with a `grpc-retry-pushback-ms` are transient; `DEADLINE_EXCEEDED`, `INTERNAL`,
-/// `UNKNOWN` and `DATA_LOSS` are failures, `CANCELLED` counts as nothing, and all else is the caller's own. A pushback that is negative
+/// `UNKNOWN` and `DATA_LOSS` are failures, `CANCELLED` counts as nothing, unless the other side has reset the stream, which is a failure,
+/// and all else is the caller's own. A pushback that is negative
 /// or no number means never: what is transient is a failure then.
 ///
 /// ```
@@ -129,8 +132,11 @@ pub fn classify(status: &Status) -> Class {
         Pushback::After(after) => Class::Transient { retry_after: Some(after) },
         Pushback::Never => Class::Failure,
     };
+    // A stream that the other side has reset, such as that of a handler which panicked: nobody here has cancelled it.
+    let is_reset = has::<h2::Error>(status);
     match status.code() {
         Code::Unavailable | Code::Aborted => transient(Pushback::of(status)),
+        Code::Cancelled | Code::ResourceExhausted if is_reset => Class::Failure,
         Code::ResourceExhausted => match Pushback::of(status) {
             Pushback::None => Class::Success,
             pushback => transient(pushback),
@@ -142,13 +148,13 @@ pub fn classify(status: &Status) -> Class {
 }
 
 /// What a status says of the service: by the codes of
-/// [OpenTelemetry's conventions](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) for servers.
+/// [OpenTelemetry's conventions](https://opentelemetry.io/docs/specs/semconv/rpc/grpc/) for servers, without `UNIMPLEMENTED`,
+/// which any stranger gets for a name that nobody has.
 pub(super) fn is_fault(code: Code) -> bool {
     matches!(
         code,
         Code::Unknown
             | Code::DeadlineExceeded
-            | Code::Unimplemented
             | Code::Internal
             | Code::Unavailable
             | Code::DataLoss
@@ -235,16 +241,30 @@ pub(super) fn told(headers: &HeaderMap) -> Option<Result<(), Status>> {
     if code == Code::Ok {
         return Some(Ok(()));
     }
-    let read = |headers: &HeaderMap| Status::from_header_map(headers);
-    let status = if headers.contains_key(DETAILS) {
-        // Which may be no base64, and is nothing that policies ask for.
-        let mut headers = headers.clone();
-        headers.remove(DETAILS);
-        read(&headers)
-    } else {
-        read(headers)
-    };
-    Some(Err(status.unwrap_or_else(|| Status::new(code, ""))))
+    // By hand, as tonic's own reader warns of each message that is no text, and takes details as they come.
+    let message = headers.get(MESSAGE).map(|message| percent_decode(message.as_bytes()));
+    let message = message.map(|message| message.decode_utf8_lossy().into_owned());
+    let mut metadata = headers.clone();
+    for own in [STATUS, MESSAGE, DETAILS] {
+        metadata.remove(own);
+    }
+    let metadata = MetadataMap::from_headers(metadata);
+    Some(Err(Status::with_metadata(code, message.unwrap_or_default(), metadata)))
+}
+
+/// Takes out what tonic cannot read without a panic: details that are no base64.
+pub(super) fn sanitize(headers: &mut HeaderMap) {
+    if !headers.contains_key(&DETAILS) {
+        return;
+    }
+    let metadata = MetadataMap::from_headers(std::mem::take(headers));
+    let mut all = metadata.get_all_bin(DETAILS.as_str()).into_iter();
+    let is_readable = all.all(|details| details.to_bytes().is_ok());
+    *headers = metadata.into_headers();
+    if !is_readable {
+        headers.remove(&DETAILS);
+        malformed::DETAILS.note();
+    }
 }
 
 /// The status of an answer that tells none, by
@@ -265,16 +285,16 @@ pub(super) fn untold(status: StatusCode) -> Status {
 pub(super) fn head<B: Body>(answer: &Response<B>) -> Result<(), Status> {
     match told(answer.headers()) {
         Some(told) => told,
-        None if answer.status() != StatusCode::OK || answer.body().is_end_stream() => {
+        None if answer.status() != StatusCode::OK || has_ended(answer) => {
             Err(untold(answer.status()))
         }
         None => Ok(()),
     }
 }
 
-/// Whether the head of an answer has told all there is.
+/// Whether nothing follows the head of an answer.
 pub(super) fn has_ended<B: Body>(answer: &Response<B>) -> bool {
-    answer.headers().contains_key(STATUS) || answer.body().is_end_stream()
+    answer.body().is_end_stream()
 }
 
 /// The status of a call that got no answer.
@@ -293,7 +313,7 @@ pub(super) fn failed(error: Box<dyn StdError + Send + Sync>) -> Status {
     let status = Status::from_error(error);
     match status.code() {
         // A connection that went away, by the words of its own library: nobody has cancelled this call.
-        Code::Cancelled if !told => unavailable(&status),
+        Code::Cancelled if !told && !has::<h2::Error>(&status) => unavailable(&status),
         _ if lost => unavailable(&status),
         _ => status,
     }

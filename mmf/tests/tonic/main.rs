@@ -2,5 +2,6 @@
 
 mod client;
 mod echo;
+mod hostile;
 mod server;
 mod wire;

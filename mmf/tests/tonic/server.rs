@@ -28,9 +28,9 @@ fn request(message: &str, timeout: &str) -> Request<String> {
 async fn the_callers_deadline_bounds_the_call_and_what_it_calls() {
     let caller = behind(&ServerLayer::new("served.deadline").max_deadline(secs(9)));
     let left = caller.request(request("left", "5S")).await.unwrap().into_inner();
-    assert_eq!(left, "Some(5s)");
-    assert_eq!(caller.request(request("left", "60S")).await.unwrap().into_inner(), "Some(9s)");
-    assert_eq!(caller.unary("left").await.unwrap(), "Some(9s)");
+    assert_eq!(left, "Some(4.999s)");
+    assert_eq!(caller.request(request("left", "60S")).await.unwrap().into_inner(), "Some(8.999s)");
+    assert_eq!(caller.unary("left").await.unwrap(), "Some(8.999s)");
 
     let began = Instant::now();
     let refused = caller.request(request("hang", "2S")).await.unwrap_err();
@@ -46,7 +46,7 @@ async fn a_stream_ends_at_its_deadline_with_a_status() {
     let began = Instant::now();
     let stream = caller.down_by(request("2 hang", "3S")).await.unwrap().into_inner();
     let (messages, end) = all(stream).await;
-    assert!(messages.iter().all(|message| message.ends_with("Some(3s)")), "{messages:?}");
+    assert!(messages.iter().all(|message| message.ends_with("Some(2.999s)")), "{messages:?}");
     let status = end.unwrap_err();
     assert_eq!((messages.len(), status.code()), (2, Code::DeadlineExceeded));
     assert_eq!(status.message(), "the call took too long", "as that of a unary call");
@@ -61,12 +61,12 @@ async fn a_method_may_have_a_longest_deadline_of_its_own_or_none() {
         .max_deadline_of("/test.Echo/Down", None)
         .max_deadline_of("/test.Echo/Up", secs(2));
     let caller = behind(&layer);
-    assert_eq!(caller.unary("left").await.unwrap(), "Some(9s)");
+    assert_eq!(caller.unary("left").await.unwrap(), "Some(8.999s)");
     let (messages, _) = all(caller.down("1 OK").await.unwrap()).await;
     assert!(messages[0].ends_with(" None"), "{messages:?}");
     let short = caller.down_by(request("1 OK", "1S")).await.unwrap().into_inner();
-    assert!(all(short).await.0[0].ends_with(" Some(1s)"), "the caller's own word holds");
-    assert_eq!(caller.up(tokio_stream::iter(["left".into()])).await.unwrap(), "Some(2s)");
+    assert!(all(short).await.0[0].ends_with(" Some(999ms)"), "the caller's own word holds");
+    assert_eq!(caller.up(tokio_stream::iter(["left".into()])).await.unwrap(), "Some(1.999s)");
     let wrong =
         std::panic::catch_unwind(|| ServerLayer::new("served.wrong").max_deadline_of("Up", None));
     assert!(wrong.is_err());
@@ -114,7 +114,7 @@ async fn a_time_that_is_none_is_counted_and_left_aside() {
     for (number, nonsense) in ["soon", "5", "-5S", "123456789S"].iter().enumerate() {
         let before = mmf::tonic::malformed("grpc-timeout");
         let left = caller.request(request("left", nonsense)).await.unwrap().into_inner();
-        assert_eq!(left, "Some(9s)", "{nonsense}");
+        assert_eq!(left, "Some(8.999s)", "{nonsense}");
         assert!(mmf::tonic::malformed("grpc-timeout") > before, "{number}");
     }
 }
