@@ -257,6 +257,33 @@ async fn a_handler_that_panics_is_not_asked_again_and_opens_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_has_always_more_to_say_ends_in_time() {
+    for (name, is_server) in [("hostile.more.server", true), ("hostile.more.client", false)] {
+        let service = Fixed(|| async {
+            answer(&[], (0..20).map(|number| (0, message(&number.to_string()))).collect())
+        });
+        let pipeline = Pipeline::builder(name).deadline(ms(3000)).build();
+        let (server, client) =
+            (ServerLayer::new(name).max_deadline(ms(3000)), ClientLayer::new(pipeline));
+        let mut stream = if is_server {
+            Caller(server.layer(service)).down("x").await.unwrap()
+        } else {
+            Caller(client.layer(service)).down("x").await.unwrap()
+        };
+        let mut messages = 0;
+        let status = loop {
+            match stream.message().await {
+                Ok(message) => assert!(message.is_some(), "{name} ends well"),
+                Err(status) => break status,
+            }
+            messages += 1;
+            sleep(ms(1000)).await;
+        };
+        assert_eq!((messages, status.code()), (3, Code::DeadlineExceeded), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_has_its_own_time() {
     let calls = Arc::new(AtomicU32::new(0));
     let service = Fixed(move || {
