@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,23 @@ impl Drop for Running {
     }
 }
 
+/// The process, which has one service, is to end.
+static SHUTTING_DOWN: AtomicBool = AtomicBool::new(false);
+/// In milliseconds.
+static DRAIN_DELAY: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the service of this process is to end: from a signal on, before its drain delay.
+pub fn is_shutting_down() -> bool {
+    // Relaxed, here and below: values of their own.
+    SHUTTING_DOWN.load(Ordering::Relaxed)
+}
+
+/// How long it is from SIGTERM to the end of [`Service::shutdown_requested`].
+pub fn set_drain_delay(delay: Duration) {
+    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    DRAIN_DELAY.store(millis, Ordering::Relaxed);
+}
+
 impl Service {
     fn new(name: &'static str, shutdown_timeout: Duration) -> Self {
         Self(Arc::new(Shared {
@@ -114,10 +131,13 @@ impl Service {
 
     /// Whether it takes requests: [`ready`](Self::ready) was called, and no shutdown was requested.
     pub fn is_ready(&self) -> bool {
-        self.0.ready.load(Ordering::Relaxed) && self.0.shutdown.borrow().is_none()
+        self.0.ready.load(Ordering::Relaxed)
+            && self.0.shutdown.borrow().is_none()
+            && !is_shutting_down()
     }
 
-    /// Ready once the service is to end: by SIGTERM, Ctrl-C, or [`request_shutdown`](Self::request_shutdown).
+    /// Ready once the service is to end: by SIGTERM, where there is a drain delay after that, by Ctrl-C, or by
+    /// [`request_shutdown`](Self::request_shutdown).
     pub fn shutdown_requested(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut shutdown = self.0.shutdown.subscribe();
         async move {
@@ -132,6 +152,7 @@ impl Service {
     }
 
     fn request(&self, reason: &'static str) {
+        SHUTTING_DOWN.store(true, Ordering::Relaxed);
         self.0.shutdown.send_if_modified(|known| known.replace(reason).is_none());
     }
 
@@ -362,6 +383,20 @@ async fn watch(service: Service, caught: &std::sync::mpsc::SyncSender<std::io::R
     tokio::select! {
         signal = next_signal() => {
             signal_came = true;
+            // Readiness goes first, for whoever sends requests here; who presses Ctrl-C does not wait for that.
+            SHUTTING_DOWN.store(true, Ordering::Relaxed);
+            let delay = Duration::from_millis(DRAIN_DELAY.load(Ordering::Relaxed));
+            if signal == TERMINATED && !delay.is_zero() {
+                tracing::info!(
+                    target: "mmf::service", reason = signal, delay_ms = delay.as_millis() as u64,
+                    "not ready any more, and shutting down after the drain delay"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(delay) => {}
+                    () = service.shutdown_requested() => {}
+                    _ = next_signal() => end_now(),
+                }
+            }
             service.request(signal);
         }
         () = service.shutdown_requested() => {}
@@ -394,6 +429,9 @@ fn end_now() -> ! {
     std::process::abort()
 }
 
+/// Somebody else ends it, such as Kubernetes.
+const TERMINATED: &str = "signal SIGTERM";
+
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -411,7 +449,7 @@ impl Signals {
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => "signal SIGTERM",
+            _ = self.terminate.recv() => TERMINATED,
             _ = self.interrupt.recv() => "signal SIGINT",
         }
     }

@@ -44,6 +44,7 @@
 //! | `axum` | [`axum`](mod@axum): what each request of a service gets, problem details |
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
 //! | `tonic` | [`tonic`](mod@tonic): layers for gRPC clients and servers |
+//! | `health` | [`health`](mod@health): checks, probes, a score |
 //! | `sqlx` | [`sqlx`](mod@sqlx): which errors may go away, transactions that are repeated, a check |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
 //! | `full` | all of these: whatever is not for tests |
@@ -72,6 +73,8 @@ mod copies;
 mod future;
 #[cfg(doc)]
 pub mod guide;
+#[cfg(feature = "health")]
+pub mod health;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(any(feature = "axum", feature = "tonic"))]

@@ -26,11 +26,15 @@
 //! full and the others gathered. The resilient calls within a request are bounded by its deadline.
 
 mod layer;
+#[cfg(feature = "health")]
+mod probes;
 mod problem;
 mod service;
 mod settings;
 
 pub use crate::future::ResponseFuture;
 pub use layer::ServiceLayer;
+#[cfg(feature = "health")]
+pub use probes::probes;
 pub use problem::Problem;
 pub use service::Served;

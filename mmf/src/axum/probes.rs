@@ -1,0 +1,39 @@
+//! Routes for what looks after a service: the probes of Kubernetes.
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+
+use crate::health::{Probe, livez, readyz, startupz};
+
+/// `/livez`, `/readyz` and `/startupz`: merge them beside a [`ServiceLayer`](super::ServiceLayer), so that they are neither logged nor
+/// shed.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use mmf::axum::{ServiceLayer, probes};
+///
+/// let app: Router = Router::new()
+///     .route("/users/{id}", get(|| async { "Ada" }))
+///     .layer(ServiceLayer::new("user-service"))
+///     .merge(probes());
+/// ```
+pub fn probes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/livez", get(|| async { answer(livez()) }))
+        .route("/readyz", get(|| async { answer(readyz()) }))
+        .route("/startupz", get(|| async { answer(startupz()) }))
+}
+
+fn answer(probe: Probe) -> Response {
+    let status = StatusCode::from_u16(probe.http_status());
+    let mut response = Response::new(Body::from(probe.body));
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(Probe::CONTENT_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
