@@ -45,6 +45,7 @@
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
 //! | `tonic` | [`tonic`](mod@tonic): layers for gRPC clients and servers |
 //! | `health` | [`health`](mod@health): checks, probes, a score |
+//! | `metrics` | [`metrics`](mod@metrics): Prometheus and OpenMetrics |
 //! | `sqlx` | [`sqlx`](mod@sqlx): which errors may go away, transactions that are repeated, a check |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
 //! | `full` | all of these: whatever is not for tests |
@@ -79,6 +80,8 @@ pub mod health;
 pub mod http;
 #[cfg(any(feature = "axum", feature = "tonic"))]
 mod limits;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
 #[cfg(any(feature = "axum", feature = "tonic", feature = "tower"))]

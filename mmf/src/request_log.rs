@@ -101,6 +101,7 @@ impl Log {
 
     pub(crate) fn end(mut self, ended: Ended, answered: Status, error: Option<&str>) {
         self.ended = true;
+        self.measure(&answered);
         let Self { protocol, component, operation, .. } = &self;
         let protocol = *protocol;
         let (operation, duration_ms) = (operation.as_str(), self.duration_ms());
@@ -147,6 +148,21 @@ impl Log {
         }
     }
 
+    fn measure(&self, _status: &dyn fmt::Display) {
+        #[cfg(feature = "metrics")]
+        {
+            let protocol = match self.protocol {
+                #[cfg(feature = "axum")]
+                Protocol::Http => "http",
+                #[cfg(feature = "tonic")]
+                Protocol::Grpc => "grpc",
+            };
+            let status = _status.to_string();
+            let took = self.begun.elapsed();
+            crate::metrics::request_ended(protocol, &self.operation, &status, took);
+        }
+    }
+
     fn duration_ms(&self) -> f64 {
         self.begun.elapsed().as_micros() as f64 / 1000.0
     }
@@ -158,6 +174,7 @@ impl Drop for Log {
             return;
         }
         let ending = if std::thread::panicking() { "panicked" } else { "was cancelled" };
+        self.measure(&ending.trim_start_matches("was "));
         let Self { protocol, component, operation, .. } = &*self;
         line!(
             warn,

@@ -146,3 +146,20 @@ async fn nonsense_is_told_once_a_minute_with_how_often_it_came() {
     assert_eq!(second["message"], "malformed grpc-timeout was left aside");
     assert_eq!(second["level"], "WARN");
 }
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_client_tell_the_status_and_its_message() {
+    use mmf::correlation::{CorrelationId, scope};
+    use mmf::resilience::{Pipeline, RetryPolicy};
+
+    let retry = RetryPolicy::builder().max_attempts(2).build();
+    let pipeline = Pipeline::builder("logged.client").retry(retry).build();
+    let client = Caller(mmf::tonic::ClientLayer::new(pipeline).layer(Echo::default()));
+    let calls = async {
+        client.unary("UNAVAILABLE").await.unwrap_err();
+    };
+    let id = CorrelationId::parse("grpc-12").unwrap();
+    let lines = lines_of("grpc-12", scope(id, calls)).await;
+    let told = lines.iter().find(|line| line["policy"] == "logged.client");
+    assert_eq!(told.unwrap()["error"], "UNAVAILABLE: as told", "{lines:?}");
+}

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
@@ -20,6 +21,7 @@ use super::line::{Heading, Parts, TraceIds};
 use super::queue::Queue;
 use super::template::{Style, Templates};
 use crate::correlation;
+use crate::tally::Tally;
 
 /// The layer alone, over any writer, for those who compose their own subscriber. Filters and other
 /// layers stand beside it as beside any layer.
@@ -72,6 +74,22 @@ struct Scratch {
     heard: Heard,
     seen: Seen,
     line: String,
+}
+
+/// Lines that were written, by level from `ERROR` to `TRACE`.
+static LINES: LazyLock<[Tally; 5]> = LazyLock::new(|| std::array::from_fn(|_| Tally::new()));
+
+fn count(level: Level) {
+    if let Some(lines) = LEVELS.iter().position(|known| *known == level) {
+        LINES[lines].add_one(0);
+    }
+}
+
+const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+
+/// How many lines the layers of this process have written, by level.
+pub fn written_lines() -> [(Level, u64); 5] {
+    std::array::from_fn(|place| (LEVELS[place], LINES[place].sum(0)))
 }
 
 /// A thread keeps so much memory from one line to the next, and gives back what a longer one took.
@@ -200,6 +218,9 @@ where
             self.heading.write(&parts, append, line);
         });
         let written = self.writer.make_writer_for(metadata).write_all(line.as_bytes());
+        if written.is_ok() {
+            count(*metadata.level());
+        }
         if let Err(error) = written
             // Relaxed: a statistic, and the first one tells.
             && self.failures.fetch_add(1, Ordering::Relaxed) == 0

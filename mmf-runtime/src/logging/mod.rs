@@ -28,6 +28,8 @@ pub(crate) use setup::end_waits_at;
 
 pub use config::{Format, LoggingConfig, WhenFull};
 pub use error::InitError;
+#[doc(hidden)]
+pub use layer::written_lines;
 pub use layer::{JsonLayer, json_layer};
 pub use logger::{ServiceLogger, Severity};
 #[doc(hidden)]
@@ -35,4 +37,6 @@ pub use logger::{host, measured};
 #[cfg(feature = "otel")]
 pub(crate) use queue::Queue;
 pub use redaction::Redacted;
+#[doc(hidden)]
+pub use setup::unwritten_lines;
 pub use setup::{Logging, flush_within, init};

@@ -125,6 +125,11 @@ pub fn flush_within(at_most: Duration) -> bool {
     QUEUE.get().is_none_or(|queue| queue.flush(Instant::now().checked_add(at_most)))
 }
 
+/// Lines that were dropped, as the queue of this process was full, or could not be written.
+pub fn unwritten_lines() -> u64 {
+    QUEUE.get().map_or(0, |queue| queue.dropped() + queue.lost())
+}
+
 /// The process is to end: from then on nobody waits for room in its log.
 pub(crate) fn end_waits_at(end: Instant) {
     if let Some(queue) = QUEUE.get() {

@@ -1,4 +1,4 @@
-//! Routes for what looks after a service: the probes of Kubernetes.
+//! Routes for what looks after a service: the probes of Kubernetes, and Prometheus.
 
 use axum::Router;
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::health::{Probe, livez, readyz, startupz};
 
-/// `/livez`, `/readyz` and `/startupz`: merge them beside a [`ServiceLayer`](super::ServiceLayer), so that they are neither logged nor
+/// `/livez`, `/readyz` and `/startupz`, and with the feature `metrics` `/metrics`: merge them beside a [`ServiceLayer`](super::ServiceLayer), so that they are neither logged nor
 /// shed.
 ///
 /// ```
@@ -22,10 +22,25 @@ use crate::health::{Probe, livez, readyz, startupz};
 ///     .merge(probes());
 /// ```
 pub fn probes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
+    let routes = Router::new()
         .route("/livez", get(|| async { answer(livez()) }))
         .route("/readyz", get(|| async { answer(readyz()) }))
-        .route("/startupz", get(|| async { answer(startupz()) }))
+        .route("/startupz", get(|| async { answer(startupz()) }));
+    #[cfg(feature = "metrics")]
+    let routes = {
+        crate::metrics::enable();
+        routes.route("/metrics", get(metrics))
+    };
+    routes
+}
+
+#[cfg(feature = "metrics")]
+async fn metrics(headers: http::HeaderMap) -> Response {
+    let accept = headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (kind, text) = crate::metrics::accepted_by(accept);
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
 }
 
 fn answer(probe: Probe) -> Response {

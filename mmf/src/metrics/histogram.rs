@@ -1,0 +1,273 @@
+//! How long things took: counts by bounds of time, each thread its own.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The upper bounds, in seconds; above them there is one more.
+pub(super) const BOUNDS: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+const NANOS: [u64; BOUNDS.len()] = {
+    let mut nanos = [0; BOUNDS.len()];
+    let mut place = 0;
+    while place < BOUNDS.len() {
+        nanos[place] = (BOUNDS[place] * 1e9) as u64;
+        place += 1;
+    }
+    nanos
+};
+
+/// What was counted: by bound, not summed up, and all of the time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Counts {
+    pub(super) buckets: [u64; BOUNDS.len() + 1],
+    pub(super) nanos: u64,
+}
+
+impl Counts {
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (own, other) in self.buckets.iter_mut().zip(other.buckets) {
+            *own += other;
+        }
+        self.nanos = self.nanos.saturating_add(other.nanos);
+    }
+
+    fn record(&mut self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.buckets[bucket(nanos)] += 1;
+        self.nanos = self.nanos.saturating_add(nanos);
+    }
+}
+
+fn bucket(nanos: u64) -> usize {
+    NANOS.partition_point(|bound| *bound < nanos)
+}
+
+/// The same, written by one thread and read by others.
+#[derive(Debug, Default)]
+struct Cells {
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    nanos: AtomicU64,
+}
+
+impl Cells {
+    /// Relaxed, and a load with a store: nobody else writes, and who reads sees one sooner or later.
+    fn record(&self, took: Duration) {
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let add = |word: &AtomicU64, more: u64| {
+            word.store(word.load(Ordering::Relaxed).saturating_add(more), Ordering::Relaxed);
+        };
+        add(&self.buckets[bucket(nanos)], 1);
+        add(&self.nanos, nanos);
+    }
+
+    fn read(&self) -> Counts {
+        Counts {
+            buckets: std::array::from_fn(|place| self.buckets[place].load(Ordering::Relaxed)),
+            nanos: self.nanos.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What is told apart, by its labels.
+pub(super) type Labels = [Box<str>; 4];
+
+/// One kind of things that take time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    /// Policy and outcome.
+    Call,
+    /// Protocol, method, route and status.
+    Request,
+}
+
+/// So many of a kind are told apart; those beyond have this in place of their names.
+pub(super) const OTHER: &str = "other";
+
+struct Series {
+    /// Of threads that have ended.
+    ended: Counts,
+    threads: Vec<Arc<Cells>>,
+}
+
+#[derive(Default)]
+struct All {
+    series: HashMap<(Of, Labels), Series>,
+    most: HashMap<Of, usize>,
+}
+
+/// Under its lock there are values alone.
+static ALL: LazyLock<Mutex<All>> = LazyLock::new(Mutex::default);
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+fn all() -> MutexGuard<'static, All> {
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So many of a kind are told apart from now on; each has a few labels, and each of these a series of its own.
+pub(super) fn set_most(of: Of, most: usize) {
+    all().most.insert(of, most);
+}
+
+/// What one thread counts, by a hash of what it is.
+#[derive(Default)]
+struct Own(HashMap<u64, Vec<OwnSeries>>);
+
+struct OwnSeries {
+    of: Of,
+    labels: Labels,
+    cells: Arc<Cells>,
+    /// Under which name others see it.
+    shown: (Of, Labels),
+}
+
+thread_local! {
+    static OWN: RefCell<Own> = RefCell::default();
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut all = all();
+        for own in self.0.values().flatten() {
+            if let Some(series) = all.series.get_mut(&own.shown) {
+                series.ended.add(&own.cells.read());
+                series.threads.retain(|cells| !Arc::ptr_eq(cells, &own.cells));
+            }
+        }
+    }
+}
+
+/// Counts how long something took.
+pub(super) fn record(of: Of, labels: [&str; 4], took: Duration) {
+    let hash = HASHES.hash_one((of, labels));
+    let recorded = OWN.try_with(|own| {
+        let Ok(mut own) = own.try_borrow_mut() else { return false };
+        let same = own.0.entry(hash).or_default();
+        let known = same.iter().find(|own| {
+            own.of == of && own.labels.iter().zip(labels).all(|(own, label)| **own == *label)
+        });
+        match known {
+            Some(own) => own.cells.record(took),
+            None => {
+                let (shown, cells) = share(of, labels);
+                cells.record(took);
+                same.push(OwnSeries { of, labels: labels.map(Box::from), cells, shown });
+            }
+        }
+        true
+    });
+    if recorded != Ok(true) {
+        // The thread is ending.
+        let mut all = all();
+        let shown = shown(&all, of, labels);
+        let new = || Series { ended: Counts::default(), threads: Vec::new() };
+        all.series.entry(shown).or_insert_with(new).ended.record(took);
+    }
+}
+
+/// Cells of this thread that others see.
+#[cold]
+fn share(of: Of, labels: [&str; 4]) -> ((Of, Labels), Arc<Cells>) {
+    let cells = Arc::<Cells>::default();
+    let mut all = all();
+    let shown = shown(&all, of, labels);
+    let new = || Series { ended: Counts::default(), threads: Vec::new() };
+    let series = all.series.entry(shown.clone()).or_insert_with(new);
+    series.threads.push(Arc::clone(&cells));
+    (shown, cells)
+}
+
+/// Under which labels it is seen: what is one too many is `other`.
+fn shown(all: &All, of: Of, labels: [&str; 4]) -> (Of, Labels) {
+    let own = (of, labels.map(Box::from));
+    let most = all.most.get(&of).copied().unwrap_or(1000);
+    let is_known = all.series.contains_key(&own);
+    if is_known || all.series.keys().filter(|(other, _)| *other == of).count() < most {
+        return own;
+    }
+    let [first, second, third, fourth] = labels;
+    let labels = match of {
+        Of::Call => [OTHER, second, third, fourth],
+        Of::Request => [first, OTHER, OTHER, fourth],
+    };
+    (of, labels.map(Box::from))
+}
+
+/// All of a kind, by their labels.
+pub(super) fn read(of: Of) -> Vec<(Labels, Counts)> {
+    let all = all();
+    let mut found: Vec<_> = all
+        .series
+        .iter()
+        .filter(|((other, _), _)| *other == of)
+        .map(|((_, labels), series)| {
+            let mut counts = series.ended.clone();
+            series.threads.iter().for_each(|cells| counts.add(&cells.read()));
+            (labels.clone(), counts)
+        })
+        .collect();
+    drop(all);
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_falls_into_the_bucket_of_the_least_bound_that_is_not_below_it() {
+        for (nanos, place) in [(0, 0), (1_000_000, 0), (1_000_001, 1), (60_000_000_000, 14)] {
+            assert_eq!(bucket(nanos), place, "{nanos}");
+        }
+        assert_eq!(bucket(60_000_000_001), BOUNDS.len());
+    }
+
+    fn counted(of: Of, first: &str) -> Counts {
+        let all = read(of).into_iter().filter(|(labels, _)| &*labels[0] == first);
+        all.fold(Counts::default(), |mut sum, (_, counts)| {
+            sum.add(&counts);
+            sum
+        })
+    }
+
+    #[test]
+    fn what_threads_have_counted_stays_when_they_end() {
+        let labels = ["threads", "success", "", ""];
+        record(Of::Call, labels, Duration::from_millis(2));
+        for _ in 0..3 {
+            std::thread::spawn(move || {
+                (0..5).for_each(|_| record(Of::Call, labels, Duration::from_millis(20)));
+            })
+            .join()
+            .unwrap();
+        }
+        let counts = counted(Of::Call, "threads");
+        assert_eq!((counts.count(), counts.nanos), (16, 302_000_000));
+        assert_eq!((counts.buckets[1], counts.buckets[4]), (1, 15));
+        let threads = all().series[&(Of::Call, labels.map(Box::from))].threads.len();
+        assert_eq!(threads, 1, "only those that live");
+    }
+
+    #[test]
+    fn what_is_one_too_many_is_other() {
+        set_most(Of::Request, 3);
+        for number in 0..9 {
+            let route = format!("/{number}");
+            record(Of::Request, ["http", "GET", &route, "200"], Duration::ZERO);
+        }
+        let found = read(Of::Request);
+        assert_eq!(found.len(), 4);
+        let other: Labels = ["http", OTHER, OTHER, "200"].map(Box::from);
+        let counts = found.iter().find(|(labels, _)| *labels == other).unwrap();
+        assert_eq!(counts.1.count(), 6);
+    }
+}

@@ -1,0 +1,122 @@
+//! What is measured of policies, requests, checks and logs, for Prometheus: as its own text (0.0.4) and as OpenMetrics (1.0).
+//!
+//! ```
+//! use std::time::Duration;
+//! use mmf::{metrics, resilient};
+//!
+//! #[resilient(timeout = "1s", breaker)]
+//! async fn fetch() -> Result<u64, mmf::ResilienceError> { Ok(7) }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
+//! metrics::enable();
+//! fetch().await.unwrap();
+//! let text = metrics::prometheus();
+//! assert!(text.contains(r#"mmf_policy_calls_total{policy="fetch",outcome="success"} 1"#), "{text}");
+//! assert!(text.contains(r#"mmf_policy_call_duration_seconds_count{policy="fetch",outcome="success"} 1"#));
+//! # }
+//! ```
+//!
+//! Counters are read where they are when somebody asks. How long calls took is measured from [`enable`] on, which `mmf::axum::probes()`
+//! calls: two readings of the clock a call, and a histogram in words of the thread.
+
+mod collect;
+mod encode;
+mod family;
+mod histogram;
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use mmf_runtime::resilience::{CallEnded, Event, Observer, observe};
+
+use encode::Format;
+use histogram::{Of, record};
+
+static ENABLED: AtomicBool = AtomicBool::new(false);
+static MAX_POLICIES: AtomicUsize = AtomicUsize::new(1000);
+
+/// Has it measured how long calls and requests take, from now on.
+pub fn enable() {
+    #[derive(Debug)]
+    struct Measuring;
+
+    impl Observer for Measuring {
+        fn event(&self, _: &Event<'_>) {}
+
+        fn measures_calls(&self) -> bool {
+            true
+        }
+
+        fn call_ended(&self, call: &CallEnded<'_>) {
+            let outcome = match call.succeeded {
+                Some(true) => "success",
+                Some(false) => "failure",
+                None => "cancelled",
+            };
+            record(Of::Call, [call.policy, outcome, "", ""], call.latency);
+        }
+    }
+
+    static MEASURING: Measuring = Measuring;
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        observe(&MEASURING);
+        // Relaxed, here and below: values of their own.
+        ENABLED.store(true, Ordering::Relaxed);
+    });
+}
+
+/// So many policies are told by name; those beyond are counted under `other`. Default: 1000.
+pub fn set_max_policies(most: usize) {
+    MAX_POLICIES.store(most, Ordering::Relaxed);
+    // Each has three outcomes.
+    histogram::set_most(Of::Call, most.saturating_mul(3));
+}
+
+fn max_policies() -> usize {
+    MAX_POLICIES.load(Ordering::Relaxed)
+}
+
+/// All metrics, as the text of Prometheus, version 0.0.4.
+pub fn prometheus() -> String {
+    enable();
+    encode::encode(&collect::families(), Format::Prometheus)
+}
+
+/// All metrics, as OpenMetrics 1.0.
+pub fn openmetrics() -> String {
+    enable();
+    encode::encode(&collect::families(), Format::OpenMetrics)
+}
+
+/// All metrics in the format that a scraper accepts by its header, and the type of that.
+///
+/// ```
+/// let (kind, text) = mmf::metrics::accepted_by(Some("application/openmetrics-text"));
+/// assert!(kind.starts_with("application/openmetrics-text") && text.ends_with("# EOF\n"));
+/// ```
+pub fn accepted_by(accept: Option<&str>) -> (&'static str, String) {
+    enable();
+    let format = Format::accepted(accept);
+    (format.content_type(), encode::encode(&collect::families(), format))
+}
+
+/// A request has ended.
+#[cfg(any(feature = "axum", feature = "tonic"))]
+pub(crate) fn request_ended(
+    protocol: &str,
+    operation: &str,
+    status: &str,
+    took: std::time::Duration,
+) {
+    if ENABLED.load(Ordering::Relaxed) {
+        // `GET /users/{id}`, or `users.v1.Users/Get`, whose route is the service.
+        let (method, route) = match operation.split_once(' ') {
+            Some(of_http) => of_http,
+            None => {
+                (operation, operation.split_once('/').map_or(operation, |(service, _)| service))
+            }
+        };
+        record(Of::Request, [protocol, method, route, status], took);
+    }
+}
