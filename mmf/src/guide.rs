@@ -12,6 +12,7 @@
 //! - [`chains`]: deadlines, ids and retries through several services.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
+//! - [`operating`]: checks, probes, readiness that goes first, metrics.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
 //! - [`contracts`]: what an endpoint has to answer, by hand, JSON Schema, OpenAPI, Pact, gRPC.
 //! - [`measurements`]: limits of time, memory and processor, and baselines.
@@ -28,6 +29,8 @@ macro_rules! pages {
                     feature = "axum",
                     feature = "chaos",
                     feature = "grpc",
+                    feature = "health",
+                    feature = "metrics",
                     feature = "openapi",
                     feature = "otel",
                     feature = "pact",
@@ -44,6 +47,7 @@ macro_rules! pages {
 }
 
 pages! {
-    getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service, chaos,
+    getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service,
+    operating, chaos,
     contracts, measurements, gates, cost,
 }

@@ -5,11 +5,10 @@ use mmf_runtime::resilience::{BreakerState, Policy, PolicySnapshot, policies};
 
 use super::family::{Family, Value};
 use super::histogram::{OTHER, Of, read};
-use super::max_policies;
 
-/// All families, in the order they are told.
-pub(super) fn families() -> Vec<Family> {
-    let mut families = of_policies();
+/// All families, in the order they are told; so many policies by name.
+pub(super) fn families(max_policies: usize) -> Vec<Family> {
+    let mut families = of_policies(max_policies);
     families.extend(of_latencies());
     #[cfg(feature = "health")]
     families.extend(of_health());
@@ -26,7 +25,7 @@ const STATES: [BreakerState; 5] = [
     BreakerState::Disabled,
 ];
 
-fn of_policies() -> Vec<Family> {
+fn of_policies(most: usize) -> Vec<Family> {
     let mut calls = Family::counter("mmf_policy_calls", "Calls that ended, by how they did.");
     let mut attempts =
         Family::counter("mmf_policy_attempts", "Runs of the function or request itself.");
@@ -49,7 +48,7 @@ fn of_policies() -> Vec<Family> {
     let number = |family: &mut Family, name: &str, number: f64| {
         family.add([("policy", name)], Value::Number(number));
     };
-    let shown = shown(policies().iter().map(Policy::snapshot).collect(), max_policies());
+    let shown = shown(policies().iter().map(Policy::snapshot).collect(), most);
     for policy in &shown {
         let name = &*policy.name;
         for (outcome, count) in [

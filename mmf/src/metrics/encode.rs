@@ -1,7 +1,7 @@
 //! The table as text: for Prometheus (0.0.4) and as OpenMetrics (1.0).
 //!
 //! By hand, since prometheus-client writes OpenMetrics alone, whose counters Prometheus' older reader takes for untyped
-//! (client_rust #51, #293).
+//! (`client_rust` issues 51 and 293).
 
 use std::fmt::{Display, Write};
 

@@ -73,20 +73,20 @@ pub fn set_max_policies(most: usize) {
     histogram::set_most(Of::Call, most.saturating_mul(3));
 }
 
-fn max_policies() -> usize {
-    MAX_POLICIES.load(Ordering::Relaxed)
+fn families() -> Vec<family::Family> {
+    collect::families(MAX_POLICIES.load(Ordering::Relaxed))
 }
 
 /// All metrics, as the text of Prometheus, version 0.0.4.
 pub fn prometheus() -> String {
     enable();
-    encode::encode(&collect::families(), Format::Prometheus)
+    encode::encode(&families(), Format::Prometheus)
 }
 
 /// All metrics, as OpenMetrics 1.0.
 pub fn openmetrics() -> String {
     enable();
-    encode::encode(&collect::families(), Format::OpenMetrics)
+    encode::encode(&families(), Format::OpenMetrics)
 }
 
 /// All metrics in the format that a scraper accepts by its header, and the type of that.
@@ -98,7 +98,7 @@ pub fn openmetrics() -> String {
 pub fn accepted_by(accept: Option<&str>) -> (&'static str, String) {
     enable();
     let format = Format::accepted(accept);
-    (format.content_type(), encode::encode(&collect::families(), format))
+    (format.content_type(), encode::encode(&families(), format))
 }
 
 /// A request has ended.

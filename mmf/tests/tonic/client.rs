@@ -231,6 +231,19 @@ async fn the_other_side_is_told_how_long_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deadline_of_the_other_side_is_told_at_once() {
+    let name = "tonic.theirs";
+    let pipeline = Pipeline::builder(name).timeout(secs(10)).breaker(breaker(name));
+    let (caller, _) = by(pipeline);
+    let began = Instant::now();
+    for code in ["DEADLINE_EXCEEDED", "CANCELLED"] {
+        assert!(refusal(&caller.unary(code).await.unwrap_err()).is_none());
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert_eq!(snapshot(name).breaker.unwrap().failures, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_callers_own_time_is_a_deadline() {
     let (caller, echo) = by(Pipeline::builder("tonic.own").deadline(secs(10)));
     let began = Instant::now();
