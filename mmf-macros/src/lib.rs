@@ -30,7 +30,7 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// The groups are `retry`, `breaker`, `rate_limit`, `bulkhead`, `hedge` and `fallback`; beside them
-/// stand `name`, `deadline`, `timeout`, `refused(…)`, `clone(…)`, `keep(…)` and `crate`, on an `impl` block `all`, and
+/// stand `name`, `deadline`, `timeout`, `feature`, `disable_at`, `refused(…)`, `clone(…)`, `keep(…)` and `crate`, on an `impl` block `all`, and
 /// on a method of one `skip`. Every key with its default is in the table of the guide, on the front page of `mmf`.
 ///
 /// A group alone takes its defaults, and an expression is a ready policy: `breaker = &PAYMENTS`, or

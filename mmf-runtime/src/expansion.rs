@@ -14,6 +14,7 @@ pub use tracing;
 #[cfg(feature = "logging")]
 pub use crate::{failure, logging::ServiceLogger, operation, service};
 
+pub use crate::degradation::{DegradationLevel, Gate};
 pub use crate::resilience::bulkhead::learn;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::error::{IsNoResult, ResultProbe, ValueOf};

@@ -13,6 +13,7 @@ pub mod chaos;
 pub mod clock;
 #[cfg(feature = "logging")]
 pub mod correlation;
+pub mod degradation;
 #[cfg(feature = "logging")]
 mod hash;
 #[cfg(feature = "logging")]

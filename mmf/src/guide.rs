@@ -12,7 +12,7 @@
 //! - [`chains`]: deadlines, ids and retries through several services.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
-//! - [`operating`]: checks, probes, readiness that goes first, metrics.
+//! - [`operating`]: checks, probes, readiness that goes first, metrics, degradation.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
 //! - [`contracts`]: what an endpoint has to answer, by hand, JSON Schema, OpenAPI, Pact, gRPC.
 //! - [`measurements`]: limits of time, memory and processor, and baselines.
@@ -28,6 +28,7 @@ macro_rules! pages {
                 all(
                     feature = "axum",
                     feature = "chaos",
+                    feature = "degradation",
                     feature = "grpc",
                     feature = "health",
                     feature = "metrics",

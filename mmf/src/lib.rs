@@ -45,6 +45,7 @@
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
 //! | `tonic` | [`tonic`](mod@tonic): layers for gRPC clients and servers |
 //! | `health` | [`health`](mod@health): checks, probes, a score |
+//! | `degradation` | [`degradation`](mod@degradation): a level, and features that are off from one on |
 //! | `metrics` | [`metrics`](mod@metrics): Prometheus and OpenMetrics |
 //! | `sqlx` | [`sqlx`](mod@sqlx): which errors may go away, transactions that are repeated, a check |
 //! | `otel` | ids of OpenTelemetry spans in the logs, spans and metrics out by OTLP |
@@ -70,6 +71,8 @@ pub mod axum;
 pub mod chaos;
 #[cfg(any(feature = "reqwest", feature = "tonic", feature = "tower"))]
 mod copies;
+#[cfg(feature = "degradation")]
+pub mod degradation;
 #[cfg(any(feature = "axum", feature = "tonic", feature = "tower"))]
 mod future;
 #[cfg(doc)]

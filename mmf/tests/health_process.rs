@@ -77,6 +77,8 @@ fn main() -> ExitCode {
     if std::env::var_os("MMF_TEST_CHILD").is_some() {
         return child();
     }
+    // With all features on, crates of Pact's turn on TLS without a provider for every client.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         readiness_goes_first_and_no_request_is_lost().await;

@@ -93,6 +93,8 @@ pub(crate) struct Args {
     pub(crate) bulkhead: Option<Group<Bulkhead>>,
     pub(crate) hedge: Option<Group<Hedge>>,
     pub(crate) fallback: Option<Fallback>,
+    pub(crate) feature: Option<Text>,
+    pub(crate) disable_at: Option<Text>,
     pub(crate) refused: Option<Callee>,
     pub(crate) clone: Option<Names>,
     pub(crate) keep: Option<Names>,
@@ -313,6 +315,8 @@ impl Args {
         "bulkhead",
         "hedge",
         "fallback",
+        "feature",
+        "disable_at",
         "refused",
         "clone",
         "keep",
@@ -337,6 +341,8 @@ impl Args {
             "crate" => once(&mut self.krate, item, errors),
             "deadline" => once(&mut self.deadline, item, errors),
             "timeout" => once(&mut self.timeout, item, errors),
+            "feature" => once(&mut self.feature, item, errors),
+            "disable_at" => once(&mut self.disable_at, item, errors),
             "refused" => once(&mut self.refused, item, errors),
             "clone" => once(&mut self.clone, item, errors),
             "keep" => once(&mut self.keep, item, errors),
@@ -448,6 +454,8 @@ impl Args {
             bulkhead: self.bulkhead.or(defaults.bulkhead),
             hedge: self.hedge.or(defaults.hedge),
             fallback: self.fallback.or(defaults.fallback),
+            feature: self.feature.or(defaults.feature),
+            disable_at: self.disable_at.or(defaults.disable_at),
             refused: self.refused.or(defaults.refused),
             clone: self.clone,
             keep: self.keep,
@@ -754,8 +762,8 @@ impl FromItem for Refusals {
 }
 
 impl Refusals {
-    const NAMES: [&str; 7] =
-        ["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "all", "none"];
+    const NAMES: [&str; 8] =
+        ["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "feature", "all", "none"];
 
     /// The name that code may have meant: `Timeout`, `Refusal::RateLimit`.
     fn meant(code: &Expr) -> &'static str {

@@ -40,8 +40,9 @@ impl Model {
 
     /// Whether a policy can refuse a call, so that the error type must carry refusals.
     pub(crate) fn refuses(&self) -> bool {
-        let Args { deadline, timeout, breaker, rate_limit, bulkhead, .. } = &self.args;
-        deadline.is_some()
+        let Args { deadline, timeout, breaker, rate_limit, bulkhead, feature, .. } = &self.args;
+        feature.is_some()
+            || deadline.is_some()
             || timeout.is_some()
             || breaker.is_some()
             || rate_limit.is_some()
@@ -90,6 +91,7 @@ pub(crate) fn check(args: Args, function: &Function, errors: &mut Errors) -> Opt
     rate_limit(&args, errors);
     bulkhead(&args, errors);
     hedge(&args, errors);
+    feature(&args, errors);
     fallback(&args, errors);
     let anatomy = anatomy?;
     asyncness(&args, &anatomy, errors);
@@ -122,7 +124,8 @@ fn returns_result(args: &Args, function: &Function, errors: &mut Errors) {
 fn policies(args: &Args, errors: &mut Errors) {
     let Args { deadline, timeout, retry, breaker, rate_limit, bulkhead, hedge, fallback, .. } =
         args;
-    let none = deadline.is_none()
+    let none = args.feature.is_none()
+        && deadline.is_none()
         && timeout.is_none()
         && retry.is_none()
         && breaker.is_none()
@@ -350,9 +353,30 @@ fn fallback(args: &Args, errors: &mut Errors) {
     }
     refusals(
         keys.on_refusal.as_ref(),
-        &["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "all", "none"],
+        &["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "feature", "all", "none"],
         errors,
     );
+}
+
+/// The levels from which on a function may do without; at `none` it would be off for good.
+const LEVELS: [&str; 4] = ["minor", "moderate", "severe", "critical"];
+
+fn feature(args: &Args, errors: &mut Errors) {
+    let Some(level) = &args.disable_at else { return };
+    if !LEVELS.contains(&level.text.as_str()) {
+        let hint = suggestion(&level.text, &LEVELS);
+        let message = format!(
+            "unknown level `{}`{hint}: one of `\"minor\"`, `\"moderate\"`, `\"severe\"`, `\"critical\"`",
+            level.text
+        );
+        errors.push(level.span, message);
+    }
+    if args.feature.is_none() {
+        errors.push(
+            level.span,
+            "`disable_at` turns a feature off: name it, for example `feature = \"recommendations\"`",
+        );
+    }
 }
 
 fn asyncness(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
@@ -740,6 +764,11 @@ mod tests {
             (quote!(fallback), "needs an answer"),
             (quote!(fallback(f, value(1))), "one answer"),
             (quote!(retry(on_refusal("timeuot"))), "did you mean `timeout`?"),
+            (quote!(retry(on_refusal("feature"))), "unknown refusal `feature`"),
+            (quote!(feature = "tips", disable_at = "sever"), "did you mean `severe`?"),
+            (quote!(feature = "tips", disable_at = "none"), "unknown level `none`"),
+            (quote!(timeout = "1s", disable_at = "severe"), "`feature = \"recommendations\"`"),
+            (quote!(feature = ""), "expected a text"),
             (quote!(retry(on_refusal("none", "timeout"))), "stands alone"),
             (quote!(clone(idd), retry), "did you mean `id`?"),
             (quote!(retry(3)), "write `retry = 3` or `retry(max_attempts = 3)`"),

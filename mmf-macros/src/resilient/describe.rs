@@ -51,6 +51,8 @@ pub(crate) fn describe(args: &Args) -> String {
     if let Some(fallback) = fallback {
         all.0.push(describe_fallback(fallback));
     }
+    all.given("feature", args.feature.as_ref().map(|text| format!("{:?}", text.text)));
+    all.given("disable_at", args.disable_at.as_ref().map(|text| format!("{:?}", text.text)));
     all.callee("refused", args.refused.as_ref());
     all.0.join(", ")
 }

@@ -30,6 +30,7 @@ use super::rate_limit::{self, RateLimiter};
 use super::time_left::time_left;
 use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
 use crate::clock;
+use crate::degradation::Gate;
 use crate::timer::Timer;
 
 /// One call from its begin to its end. Dropped before that, the call counts as cancelled, or as
@@ -195,6 +196,20 @@ impl<'a> Invocation<'a> {
             end => Duration::from_nanos(end.saturating_sub(clock::nanos())),
         };
         if last_start < deadline { (last_start, "max_duration") } else { (deadline, "deadline") }
+    }
+
+    /// Asks whether its feature is on; a refusal where it is off, and the function is not run.
+    #[inline]
+    pub fn gate(&self, gate: &Gate) -> Option<ResilienceError> {
+        if gate.is_open() { None } else { Some(self.feature_disabled(gate)) }
+    }
+
+    #[cold]
+    fn feature_disabled(&self, gate: &Gate) -> ResilienceError {
+        let refusal = ResilienceError::feature_disabled(self.policy_name(), gate.name());
+        self.count(|counters| &counters.feature_disabled);
+        self.note_refusal(&refusal);
+        refusal
     }
 
     /// What an attempt asks the breaker with.

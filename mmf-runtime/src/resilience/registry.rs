@@ -21,6 +21,7 @@ use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
 use super::snapshot::{KeySnapshot, PolicySnapshot};
 use super::view::View;
+use crate::degradation::Gate;
 
 /// What the attribute knows of a function at compile time.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub struct Parts {
     pub hedge: Option<&'static HedgePolicy>,
     /// The last good values.
     pub stale: Option<&'static StaleValues>,
+    /// What may be turned off.
+    pub feature: Option<Gate>,
 }
 
 impl Parts {
@@ -78,6 +81,7 @@ impl Parts {
         keyed_bulkheads: None,
         hedge: None,
         stale: None,
+        feature: None,
     };
 
     /// [`NONE`](Self::NONE), under whatever name.
@@ -191,7 +195,8 @@ part! {
     keyed_limits: KeyedRateLimiters,
     keyed_bulkheads: KeyedBulkheads,
     hedge: HedgePolicy,
-    stale: StaleValues
+    stale: StaleValues,
+    feature: Gate
 }
 
 /// What is known of all sites of the program.
@@ -479,6 +484,7 @@ impl Policy {
             retries: read(&counters.retries),
             timeouts: read(&counters.timeouts),
             deadline_exceeded: read(&counters.deadline_exceeded),
+            feature_disabled: read(&counters.feature_disabled),
             rate_limited: read(&counters.rate_limited),
             fallbacks: read(&counters.fallbacks),
             hedges: read(&counters.hedges),

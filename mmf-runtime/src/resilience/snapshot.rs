@@ -37,6 +37,8 @@ pub struct PolicySnapshot {
     pub timeouts: u64,
     /// Calls that reached `deadline`.
     pub deadline_exceeded: u64,
+    /// Calls that were refused since their feature was off.
+    pub feature_disabled: u64,
     /// Attempts that the rate limit refused.
     pub rate_limited: u64,
     /// Calls whose fallback answered.

@@ -1,6 +1,6 @@
 //! How well a service is: checks that run in the background, the three probes of Kubernetes, a score, and a summary.
 //!
-//! ```
+//! ```standalone_crate
 //! use std::time::Duration;
 //! use mmf::health::{self, Check, ProbeStatus};
 //!

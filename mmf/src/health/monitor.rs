@@ -15,7 +15,7 @@ pub struct ResilienceMonitor;
 impl ResilienceMonitor {
     /// How it is now.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use mmf::health::ResilienceMonitor;
     ///
     /// let summary = ResilienceMonitor::summary();

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use mmf_runtime::degradation::{self, DegradationLevel};
 use mmf_runtime::resilience::{BreakerState, policies};
 use mmf_runtime::service;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub enum ProbeStatus {
 
 /// The answer to a probe, with its body.
 ///
-/// ```
+/// ```standalone_crate
 /// use mmf::health::{ProbeStatus, livez, readyz};
 ///
 /// assert_eq!((livez().status, livez().http_status()), (ProbeStatus::Pass, 200));
@@ -97,7 +98,7 @@ pub fn livez() -> Probe {
 }
 
 /// Whether the service takes requests: it fails while a critical check is down, or has no result yet, and from SIGTERM on. It warns
-/// where another check is down, or a breaker is open.
+/// where another check is down, a breaker is open, or the degradation level is above none.
 pub fn readyz() -> Probe {
     let checks = checks();
     let down = |importance| {
@@ -120,6 +121,10 @@ pub fn readyz() -> Probe {
         .count();
     if open > 0 {
         missing.push(format!("breakers open: {open}"));
+    }
+    let level = degradation::level();
+    if level > DegradationLevel::None {
+        missing.push(format!("degradation level: {level}"));
     }
     if status == ProbeStatus::Pass && !missing.is_empty() {
         status = ProbeStatus::Warn;

@@ -14,7 +14,7 @@ use super::history::{self, CheckResult};
 /// Registers a check: it runs in the background from now on, or, outside a runtime, from when somebody first asks within
 /// one. Another of its name takes its place, which is told by a warning.
 ///
-/// ```
+/// ```standalone_crate
 /// use mmf::health::{self, Check};
 ///
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {

@@ -18,7 +18,7 @@ use super::registry::{CheckReport, checks};
 ///
 /// Checks that inform are no part. While a critical check is down, it is at most 0.2. With no part at all it is 1.0.
 ///
-/// ```
+/// ```standalone_crate
 /// assert_eq!(mmf::health::score(), 1.0);
 /// ```
 pub fn score() -> f64 {

@@ -12,7 +12,7 @@ pub(super) fn families(max_policies: usize) -> Vec<Family> {
     families.extend(of_latencies());
     #[cfg(feature = "health")]
     families.extend(of_health());
-    families.extend(of_logs());
+    families.extend(of_process());
     families.retain(|family| !family.samples.is_empty());
     families
 }
@@ -68,7 +68,7 @@ fn of_policies(most: usize) -> Vec<Family> {
             ("deadline_exceeded", policy.deadline_exceeded),
             ("bulkhead_full", policy.bulkhead.map_or(0, |bulkhead| bulkhead.refused)),
             ("rate_limited", policy.rate_limited),
-            ("feature_disabled", 0),
+            ("feature_disabled", policy.feature_disabled),
         ] {
             refusals.add([("policy", name), ("reason", reason)], Value::Count(count));
         }
@@ -112,6 +112,7 @@ fn shown(mut policies: Vec<PolicySnapshot>, most: usize) -> Vec<PolicySnapshot> 
         other.timeouts += policy.timeouts;
         other.deadline_exceeded += policy.deadline_exceeded;
         other.rate_limited += policy.rate_limited;
+        other.feature_disabled += policy.feature_disabled;
     }
     policies.push(other);
     policies
@@ -153,7 +154,9 @@ fn of_health() -> Vec<Family> {
     vec![up, score]
 }
 
-fn of_logs() -> Vec<Family> {
+fn of_process() -> Vec<Family> {
+    let mut level = Family::gauge("mmf_degradation_level", "0 for none, up to 4 for critical.");
+    level.add([], Value::Number(f64::from(mmf_runtime::degradation::level() as u8)));
     let mut written = Family::counter("mmf_log_lines", "Log lines that were written.");
     for (level, count) in written_lines() {
         written.add([("level", level.as_str())], Value::Count(count));
@@ -163,7 +166,7 @@ fn of_logs() -> Vec<Family> {
         "Log lines that were dropped or could not be written.",
     );
     lost.add([], Value::Count(unwritten_lines()));
-    vec![written, lost]
+    vec![level, written, lost]
 }
 
 #[cfg(test)]

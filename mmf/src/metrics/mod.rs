@@ -4,15 +4,15 @@
 //! use std::time::Duration;
 //! use mmf::{metrics, resilient};
 //!
-//! #[resilient(timeout = "1s", breaker)]
+//! #[resilient(name = "metrics.fetch", timeout = "1s", breaker)]
 //! async fn fetch() -> Result<u64, mmf::ResilienceError> { Ok(7) }
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() {
 //! metrics::enable();
 //! fetch().await.unwrap();
 //! let text = metrics::prometheus();
-//! assert!(text.contains(r#"mmf_policy_calls_total{policy="fetch",outcome="success"} 1"#), "{text}");
-//! assert!(text.contains(r#"mmf_policy_call_duration_seconds_count{policy="fetch",outcome="success"} 1"#));
+//! assert!(text.contains(r#"mmf_policy_calls_total{policy="metrics.fetch",outcome="success"} 1"#), "{text}");
+//! assert!(text.contains(r#"mmf_policy_call_duration_seconds_count{policy="metrics.fetch",outcome="success"} 1"#));
 //! # }
 //! ```
 //!

@@ -84,6 +84,7 @@ impl<'m> Expansion<'m> {
         let policies = self.policies();
         let call = self.under_deadline(self.attempts());
         let keepers = self.keepers();
+        let call = self.gated(quote_spanned!(*span=> { #keepers #call }));
         let fallback = self.fallback();
         let ret = &self.model.anatomy.ret;
         // What asks for the traits of the function's types does so at its return type, all of it at one place, so
@@ -106,11 +107,28 @@ impl<'m> Expansion<'m> {
             let (#invocation, #parts) = __MMF_SITE.begin();
             #settings
             #policies
-            let #outcome = { #keepers #call };
+            let #outcome = #call;
             #refused
             #fallback
             let #result: #ret = #rt_here::from_result(#invocation_here.#finish);
             #result
+        }
+    }
+
+    // Output: match invocation.gate(parts.feature()) { Some(refusal) => Err(refusal), None => CALL }
+    //
+    /// The call, unless its feature is off.
+    fn gated(&self, call: TokenStream) -> TokenStream {
+        let Self { span, args, invocation, parts, .. } = self;
+        if args.feature.is_none() {
+            return call;
+        }
+        let refusal = private("__mmf_refusal");
+        quote_spanned! {*span=>
+            match #invocation.gate(#parts.feature()) {
+                ::core::option::Option::Some(#refusal) => ::core::result::Result::Err(#refusal),
+                ::core::option::Option::None => #call,
+            }
         }
     }
 

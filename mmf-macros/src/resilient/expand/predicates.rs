@@ -166,6 +166,7 @@ impl Expansion<'_> {
                             "timeout" => "Timeout",
                             "deadline" => "Deadline",
                             "bulkhead" => "Bulkhead",
+                            "feature" => "Feature",
                             _ => "RateLimit",
                         }
                     )

@@ -20,6 +20,14 @@ macro_rules! set {
     };
 }
 
+/// The variant of a level's word: `severe` is `Severe`.
+fn variant(word: &str) -> Ident {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let word: String = first.into_iter().chain(letters).collect();
+    format_ident!("{word}")
+}
+
 impl Expansion<'_> {
     /// The static that holds configuration and state, on the list of all from link time on.
     pub(super) fn site(&self) -> TokenStream {
@@ -87,6 +95,17 @@ impl Expansion<'_> {
                 parts.extend(some("retry_budget", budget));
             }
             _ => {}
+        }
+        if let Some(feature) = &args.feature {
+            let name = &feature.text;
+            let level = match &args.disable_at {
+                Some(level) => {
+                    let level = variant(&level.text);
+                    quote!(::core::option::Option::Some(#rt::DegradationLevel::#level))
+                }
+                None => quote!(::core::option::Option::None),
+            };
+            parts.extend(some("feature", quote!(#rt::Gate::new(#name, #level))));
         }
         if let Some(Group::Keys(keys, _)) = &args.breaker {
             parts.extend(self.breaker_part(keys));
