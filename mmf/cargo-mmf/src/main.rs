@@ -2,6 +2,7 @@
 
 mod baseline;
 mod completions;
+mod dashboards;
 mod end;
 mod gate;
 mod junit;
@@ -58,6 +59,12 @@ enum Command {
     /// Keeps what was measured, for later runs to be compared with
     #[command(after_help = "Examples:\n  cargo mmf baseline accept")]
     Baseline(baseline::Command),
+    /// Writes a dashboard of Grafana and alert rules of Prometheus, for what the metrics of a program have
+    #[command(
+        after_help = "Examples:\n  cargo mmf dashboards --from http://localhost:8080/metrics\n  \
+                      cargo mmf dashboards --from metrics.txt --output ops"
+    )]
+    Dashboards(dashboards::Dashboards),
     /// Prints the JSON Schema of a result, which is one line of a file under target/mmf/results
     #[command(after_help = "Examples:\n  cargo mmf schema > record.schema.json")]
     Schema,
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
         Command::Gate(gate) => gate.run(),
         Command::Report(report) => report.run(),
         Command::Baseline(baseline) => baseline.run(),
+        Command::Dashboards(dashboards) => dashboards.run(),
         Command::Schema => {
             say(format_args!("{}", mmf::testing::results::JSON_SCHEMA));
             End::Passed
