@@ -14,12 +14,13 @@ pub use tracing;
 #[cfg(feature = "logging")]
 pub use crate::{failure, logging::ServiceLogger, operation, service};
 
-pub use crate::degradation::{DegradationLevel, Gate};
 pub use crate::resilience::bulkhead::learn;
 pub use crate::resilience::deadline::Deadline;
 pub use crate::resilience::error::{IsNoResult, ResultProbe, ValueOf};
 pub use crate::resilience::fallback::{self, FallbackTakesThisArgument, StaleValues};
+pub use crate::resilience::feature::{DegradationLevel, Gate};
 pub use crate::resilience::outcome::Counted;
+pub use crate::resilience::provider::Provider;
 pub use crate::resilience::registry::{Origin, Parts, Registration, Site, kept, shared_breaker};
 pub use crate::resilience::retry::{Retry, RetryEvent, Retrying};
 pub use crate::resilience::{

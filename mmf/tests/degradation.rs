@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mmf::degradation::{
-    DegradationLevel, FollowHealth, feature, follow_health, level, release, set_level,
+    CachedValue, DefaultValue, DegradationLevel, FollowHealth, Provider, Service, feature,
+    follow_health, level, release, set_level,
 };
 use mmf::health::{self, Check, ProbeStatus, readyz, register, unregister};
 use mmf::resilience::policy;
@@ -176,4 +177,59 @@ async fn the_level_follows_health_where_it_should_and_does_not_flap() {
     following.stop();
     assert_eq!(settled(0).await, Critical, "nobody follows any more");
     (0..10).for_each(|number| assert!(unregister(&format!("part {number}"))));
+}
+
+static PRICES: Provider<Vec<u64>> = Provider::new("prices");
+static BROKEN: AtomicU32 = AtomicU32::new(0);
+
+#[derive(Debug, PartialEq)]
+enum PriceError {
+    Broken,
+    Unknown,
+    Refused,
+}
+
+impl From<ResilienceError> for PriceError {
+    fn from(_: ResilienceError) -> Self {
+        Self::Refused
+    }
+}
+
+#[resilient(name = "prices", feature = "prices", fallback(provider(&PRICES), skip_on(PriceError::Unknown)))]
+async fn prices(of: u64) -> Result<Vec<u64>, PriceError> {
+    match BROKEN.load(Ordering::Relaxed) {
+        0 => Ok(vec![of]),
+        1 => Err(PriceError::Broken),
+        _ => Err(PriceError::Unknown),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_takes_its_value_from_where_it_is_told() {
+    let _alone = alone().await;
+    let call = || tokio::spawn(prices(7));
+    BROKEN.store(1, Ordering::Relaxed);
+    assert_eq!(call().await.unwrap(), Err(PriceError::Broken), "nothing provides it yet");
+    PRICES.provide(DefaultValue(vec![1]));
+    assert_eq!(call().await.unwrap(), Ok(vec![1]));
+    PRICES.provide(Service(|| async { Err::<Vec<u64>, _>("away") }));
+    assert_eq!(call().await.unwrap(), Err(PriceError::Broken));
+    PRICES.provide(Service(|| async { Ok::<_, String>(vec![2]) }));
+    assert_eq!(call().await.unwrap(), Ok(vec![2]));
+    PRICES.provide(CachedValue::new().max_age(Duration::from_secs(60)));
+    assert_eq!(call().await.unwrap(), Err(PriceError::Broken), "nothing was seen yet");
+    BROKEN.store(0, Ordering::Relaxed);
+    assert_eq!(call().await.unwrap(), Ok(vec![7]));
+    BROKEN.store(1, Ordering::Relaxed);
+    assert_eq!(prices(8).await, Ok(vec![7]), "the last one that was good");
+    feature("prices").disable();
+    assert_eq!(prices(8).await, Ok(vec![7]));
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(prices(8).await, Err(PriceError::Refused), "too old by now");
+    feature("prices").follow_level();
+    BROKEN.store(2, Ordering::Relaxed);
+    PRICES.provide(DefaultValue(vec![1]));
+    assert_eq!(prices(8).await, Err(PriceError::Unknown), "which it does not answer");
+    let snapshot = policy("prices").unwrap().snapshot();
+    assert_eq!(snapshot.fallbacks, 4);
 }

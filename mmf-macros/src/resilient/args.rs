@@ -209,6 +209,7 @@ keys! {
     struct FallbackKeys {
         value: Code,
         stale: LastGood,
+        provider: Code,
         apply_on: Patterns,
         skip_on: Patterns,
         on_refusal: Refusals,
@@ -398,6 +399,11 @@ impl Args {
     /// `fallback(stale(…))`, where it is written.
     pub(crate) fn stale(&self) -> Option<&Stale> {
         Some(&self.fallback.as_ref()?.keys.stale.as_ref()?.keys)
+    }
+
+    /// `fallback(provider(…))`, where it is written.
+    pub(crate) fn provider(&self) -> Option<&Code> {
+        self.fallback.as_ref()?.keys.provider.as_ref()
     }
 
     /// The groups that are a ready policy of the user's, with the type it has. A `retry` is not among them: it has

@@ -17,7 +17,7 @@ use crate::common::anatomy::Anatomy;
 use crate::common::arguments::{Access, Binding, Receiver, SelfKind};
 use crate::common::errors::{Errors, error, suggestion};
 use crate::common::function::Function;
-use crate::common::keys::Name;
+use crate::common::keys::{Code, Name};
 use crate::common::names::first_use;
 use crate::common::value::Value;
 
@@ -334,15 +334,19 @@ fn hedge(args: &Args, errors: &mut Errors) {
 
 fn fallback(args: &Args, errors: &mut Errors) {
     let Some(Fallback { path, keys, span }) = &args.fallback else { return };
-    let forms = [path.is_some(), keys.value.is_some(), keys.stale.is_some()];
+    let forms =
+        [path.is_some(), keys.value.is_some(), keys.stale.is_some(), keys.provider.is_some()];
     match forms.iter().filter(|form| **form).count() {
         0 => errors.push(
             *span,
-            "`fallback` needs an answer: a function `fallback(cached_user)`, `fallback(value(…))` or \
-             `fallback(stale(key(…)))`",
+            "`fallback` needs an answer: a function `fallback(cached_user)`, `fallback(value(…))`, \
+             `fallback(stale(key(…)))` or `fallback(provider(&PRICES))`",
         ),
         1 => {}
-        _ => errors.push(*span, "a `fallback` has one answer: a function, `value(…)` or `stale(…)`"),
+        _ => errors.push(
+            *span,
+            "a `fallback` has one answer: a function, `value(…)`, `stale(…)` or `provider(…)`",
+        ),
     }
     if let Some(LastGood { keys: stale, span }) = &keys.stale {
         if stale.key.is_none() {
@@ -387,14 +391,15 @@ fn asyncness(args: &Args, anatomy: &Anatomy, errors: &mut Errors) {
         ("deadline", args.deadline.as_ref().map(Value::span)),
         ("timeout", args.timeout.as_ref().map(Value::span)),
         ("hedge", args.hedge.as_ref().map(Group::span)),
+        ("provider", args.provider().map(|Code(provider)| provider.span())),
     ];
     for (key, span) in asynchronous {
         if let Some(span) = span {
             errors.push(
                 span,
                 format!(
-                    "`{key}` needs an `async fn`: a function that blocks its thread cannot be \
-                     interrupted"
+                    "`{key}` needs an `async fn`: a function that blocks its thread cannot {}",
+                    if key == "provider" { "wait for a value" } else { "be interrupted" }
                 ),
             );
         }
@@ -769,6 +774,7 @@ mod tests {
             (quote!(feature = "tips", disable_at = "none"), "unknown level `none`"),
             (quote!(timeout = "1s", disable_at = "severe"), "`feature = \"recommendations\"`"),
             (quote!(feature = ""), "expected a text"),
+            (quote!(fallback(provider(&P), value(1))), "has one answer"),
             (quote!(retry(on_refusal("none", "timeout"))), "stands alone"),
             (quote!(clone(idd), retry), "did you mean `id`?"),
             (quote!(retry(3)), "write `retry = 3` or `retry(max_attempts = 3)`"),
@@ -904,11 +910,12 @@ mod tests {
     #[test]
     fn a_blocking_function_has_no_timeout() {
         let errors = errors_of(
-            quote!(timeout = "1s", deadline = "2s", hedge = "1s", retry),
+            quote!(timeout = "1s", deadline = "2s", hedge = "1s", retry, fallback(provider(&P))),
             quote!(
                 fn f() -> Result<(), E> {}
             ),
         );
-        assert_eq!(errors.len(), 3, "{errors:?}");
+        assert_eq!(errors.len(), 4, "{errors:?}");
+        assert!(errors[3].contains("cannot wait for a value"), "{errors:?}");
     }
 }

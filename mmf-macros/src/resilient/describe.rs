@@ -214,6 +214,7 @@ fn describe_fallback(Fallback { path, keys, .. }: &Fallback) -> String {
         inner.callee("aged", stale.aged.as_ref());
         text.0.push(format!("stale({})", inner.0.join(", ")));
     }
+    text.code("provider", keys.provider.as_ref());
     text.patterns("apply_on", keys.apply_on.as_ref());
     text.patterns("skip_on", keys.skip_on.as_ref());
     text.refusals(keys.on_refusal.as_ref(), "\"all\"");

@@ -97,6 +97,11 @@ pub(crate) fn hedged(policy: &str, copy: u32, delay: Duration) {
     debug!(target: TARGET, policy, copy, delay_ms = millis(delay), "hedge");
 }
 
+/// A fallback had no value, and the failure stands.
+pub(crate) fn not_provided(policy: &str, provider: &str, why: &str) {
+    warn!(target: TARGET, policy, provider, why, "no value for the fallback");
+}
+
 pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: ErrorText<E>) {
     observe::tell(&Event::Fallback { policy });
     let error = Failure(outcome, text);

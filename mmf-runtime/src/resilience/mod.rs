@@ -21,6 +21,8 @@ pub mod events;
 #[doc(hidden)]
 pub mod fallback;
 #[doc(hidden)]
+pub mod feature;
+#[doc(hidden)]
 pub mod handle;
 pub mod hedge;
 mod invalid;
@@ -35,6 +37,8 @@ pub mod outcome;
 pub mod pipeline;
 #[doc(hidden)]
 pub mod policy;
+#[doc(hidden)]
+pub mod provider;
 pub mod rate_limit;
 #[doc(hidden)]
 pub mod registry;

@@ -23,6 +23,7 @@ use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
+use super::feature::Gate;
 use super::name::{CallName, PolicyName};
 use super::observe::{self, CallEnded};
 use super::outcome::{Counted, Identity, Outcome, unrefused};
@@ -30,7 +31,6 @@ use super::rate_limit::{self, RateLimiter};
 use super::time_left::time_left;
 use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
 use crate::clock;
-use crate::degradation::Gate;
 use crate::timer::Timer;
 
 /// One call from its begin to its end. Dropped before that, the call counts as cancelled, or as

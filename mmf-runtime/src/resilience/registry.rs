@@ -12,6 +12,7 @@ use super::bulkhead::{Bulkhead, KeyedBulkheads};
 use super::counters::Counters;
 use super::events;
 use super::fallback::StaleValues;
+use super::feature::Gate;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::name::{CallName, PolicyName};
@@ -21,7 +22,6 @@ use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
 use super::snapshot::{KeySnapshot, PolicySnapshot};
 use super::view::View;
-use crate::degradation::Gate;
 
 /// What the attribute knows of a function at compile time.
 #[derive(Debug)]

@@ -19,6 +19,8 @@
 //! # }
 //! ```
 //!
+//! A [`Provider`] is where a fallback takes its value from, said while the program runs: `fallback(provider(&PRICES))`.
+//!
 //! [`follow_health`] has the level follow [`health::score`](fn@crate::health::score). Every change is an event under the target `mmf::degradation`,
 //! and the level is a metric.
 
@@ -26,6 +28,6 @@ mod follow;
 
 pub use follow::{FollowHealth, Following, follow_health};
 pub use mmf_runtime::degradation::{
-    DegradationLevel, Feature, UnknownLevel, feature, features, is_by_hand, level, release,
-    set_level,
+    CachedValue, DefaultValue, DegradationLevel, Feature, Provide, Provided, Provider, Service,
+    UnknownLevel, feature, features, is_by_hand, level, release, set_level,
 };

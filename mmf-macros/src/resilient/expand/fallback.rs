@@ -60,6 +60,9 @@ impl Expansion<'_> {
         if let Some(stale) = &keys.stale {
             return self.stale(stale, &refusals, &judge);
         }
+        if let Some(Code(provider)) = &keys.provider {
+            return self.provided(provider, &refusals, &judge);
+        }
         let answer = if let Some(Code(value)) = &keys.value {
             self.ready_value(value)
         } else {
@@ -72,6 +75,25 @@ impl Expansion<'_> {
             } else {
                 #outcome
             };
+        }
+    }
+
+    // Output: let outcome = Provider::answer(PROVIDER, &invocation, outcome, REFUSALS, JUDGE, error_text!()).await;
+    fn provided(
+        &self,
+        provider: &Expr,
+        refusals: &TokenStream,
+        judge: &TokenStream,
+    ) -> TokenStream {
+        let Self { rt, invocation, outcome, .. } = self;
+        let here = Span::mixed_site().located_at(provider.span());
+        let rt_here = spanned(rt.clone(), here);
+        let provider = self.user_code(provider.to_token_stream());
+        quote_spanned! {here=>
+            let #outcome = #rt_here::Provider::answer(
+                #provider, &#invocation, #outcome, #refusals, #judge, #rt::error_text!(),
+            )
+            .await;
         }
     }
 
