@@ -231,7 +231,15 @@ fn check(received: &Received, lines: &[Value]) {
     assert_eq!(text_of(&resource, "team"), Some("accounts"));
 
     let metrics = received.metric_names();
-    for name in ["queue_depth", "mails_sent", "mmf.operation.duration", "mmf.policy.calls"] {
+    for name in [
+        "queue_depth",
+        "mails_sent",
+        "mmf.operation.duration",
+        "mmf.policy.calls",
+        "mmf.policy.refusals",
+        "mmf.policy.call.duration",
+        "mmf.log.lines",
+    ] {
         assert!(metrics.iter().any(|metric| metric == name), "{name}: {metrics:?}");
     }
 }

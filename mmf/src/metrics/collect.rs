@@ -6,14 +6,20 @@ use mmf_runtime::resilience::{BreakerState, Policy, PolicySnapshot, policies};
 use super::family::{Family, Value};
 use super::histogram::{OTHER, Of, read};
 
-/// All families, in the order they are told; so many policies by name.
+/// The families that have something to tell; so many policies by name.
 pub(super) fn families(max_policies: usize) -> Vec<Family> {
+    let mut families = all(max_policies);
+    families.retain(|family| !family.samples.is_empty());
+    families
+}
+
+/// All families, in the order they are told.
+pub(super) fn all(max_policies: usize) -> Vec<Family> {
     let mut families = of_policies(max_policies);
     families.extend(of_latencies());
     #[cfg(feature = "health")]
     families.extend(of_health());
     families.extend(of_process());
-    families.retain(|family| !family.samples.is_empty());
     families
 }
 

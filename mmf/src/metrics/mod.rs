@@ -21,6 +21,8 @@
 
 mod collect;
 mod encode;
+#[cfg(feature = "otel")]
+pub(crate) mod export;
 mod family;
 mod histogram;
 
@@ -54,6 +56,10 @@ pub fn enable() {
                 None => "cancelled",
             };
             record(Of::Call, [call.policy, outcome, "", ""], call.latency);
+            #[cfg(feature = "otel")]
+            export::took("mmf_policy_call_duration_seconds", call.latency, || {
+                vec![("policy", call.policy.to_owned()), ("outcome", outcome.to_owned())]
+            });
         }
     }
 
@@ -118,5 +124,11 @@ pub(crate) fn request_ended(
             }
         };
         record(Of::Request, [protocol, method, route, status], took);
+        #[cfg(feature = "otel")]
+        export::took("mmf_request_duration_seconds", took, || {
+            let labels =
+                [("protocol", protocol), ("method", method), ("route", route), ("status", status)];
+            labels.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
+        });
     }
 }

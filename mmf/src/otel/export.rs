@@ -13,7 +13,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::runtime::Runtime;
 
-use super::metrics::observe_policies;
+use super::metrics::observe_all;
 use mmf_runtime::logging::{InitError, LoggingConfig};
 use mmf_runtime::otel::{Export, Telemetry};
 use mmf_runtime::stderr;
@@ -55,7 +55,7 @@ pub(super) fn start(config: &LoggingConfig) -> Result<Option<Export>, InitError>
     let (spans, metrics) = telemetry;
     global::set_tracer_provider(spans.clone());
     global::set_meter_provider(metrics.clone());
-    observe_policies();
+    observe_all();
     let tracer = spans.tracer("mmf");
     Ok(Some(Export {
         spans: Box::new(tracing_opentelemetry::layer().with_tracer(tracer)),

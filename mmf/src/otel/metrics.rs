@@ -1,4 +1,4 @@
-//! What is measured: values that the service names itself, operations, and the counters of policies.
+//! What is measured: values that the service names itself, operations, and all that `mmf::metrics` has.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 
-use mmf_runtime::resilience::{self, PolicySnapshot};
+use crate::metrics::export::{COUNTERS, GAUGES, Labels, dotted, samples, tell_times};
 
 fn meter() -> Meter {
     global::meter("mmf")
@@ -65,33 +65,44 @@ pub(super) fn operation_ended(operation: &'static str, taken: Duration, success:
     durations.record(taken.as_secs_f64(), &labels);
 }
 
-/// A counter of policies.
-type Count = (&'static str, fn(&PolicySnapshot) -> u64);
-
-/// What is counted of each policy, under the names of its snapshot.
-const COUNTS: [Count; 9] = [
-    ("mmf.policy.calls", |policy| policy.calls),
-    ("mmf.policy.successes", |policy| policy.successes),
-    ("mmf.policy.failures", |policy| policy.failures),
-    ("mmf.policy.attempts", |policy| policy.attempts),
-    ("mmf.policy.retries", |policy| policy.retries),
-    ("mmf.policy.timeouts", |policy| policy.timeouts),
-    ("mmf.policy.rate_limited", |policy| policy.rate_limited),
-    ("mmf.policy.fallbacks", |policy| policy.fallbacks),
-    ("mmf.policy.hedges", |policy| policy.hedges),
-];
-
-/// Has the counters of all policies read whenever metrics go out.
-pub(super) fn observe_policies() {
-    for (name, count) in COUNTS {
+/// Has all that is measured read whenever metrics go out, under the names that Prometheus knows it by, with dots.
+pub(super) fn observe_all() {
+    for name in COUNTERS {
+        let read =
+            move || samples(name).into_iter().map(|(labels, value)| (attributes(labels), value));
         meter()
-            .u64_observable_counter(name)
+            .u64_observable_counter(dotted(name))
             .with_callback(move |observer| {
-                for policy in resilience::policies() {
-                    let label = KeyValue::new("policy", policy.name().to_owned());
-                    observer.observe(count(&policy.snapshot()), &[label]);
-                }
+                read().for_each(|(labels, value)| observer.observe(value as u64, &labels));
             })
             .build();
     }
+    for name in GAUGES {
+        let read =
+            move || samples(name).into_iter().map(|(labels, value)| (attributes(labels), value));
+        meter()
+            .f64_observable_gauge(dotted(name))
+            .with_callback(move |observer| {
+                read().for_each(|(labels, value)| observer.observe(value, &labels));
+            })
+            .build();
+    }
+    tell_times(took);
+}
+
+fn attributes(labels: Labels) -> Vec<KeyValue> {
+    labels.into_iter().map(|(label, value)| KeyValue::new(label, value)).collect()
+}
+
+fn took(name: &'static str, took: Duration, labels: Labels) {
+    /// Under its lock: the map alone.
+    static KNOWN: LazyLock<Mutex<HashMap<&'static str, Histogram<f64>>>> =
+        LazyLock::new(Mutex::default);
+    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock().get(name).cloned();
+    let histogram = known.unwrap_or_else(|| {
+        let new = meter().f64_histogram(dotted(name)).with_unit("s").build();
+        lock().entry(name).or_insert(new).clone()
+    });
+    histogram.record(took.as_secs_f64(), &attributes(labels));
 }
