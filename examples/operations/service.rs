@@ -72,9 +72,6 @@ async fn offer(State(prices): State<Prices>) -> Result<String, Problem> {
 }
 
 pub(crate) fn app(prices: Prices) -> Router {
-    Router::new()
-        .route("/offer", get(offer))
-        .with_state(prices)
-        .layer(ServiceLayer::new("shop"))
-        .merge(probes())
+    let shop = Router::new().route("/offer", get(offer)).with_state(prices);
+    probes().merge(shop.layer(ServiceLayer::new("shop")))
 }

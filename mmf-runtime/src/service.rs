@@ -87,6 +87,14 @@ pub fn is_shutting_down() -> bool {
     SHUTTING_DOWN.load(Ordering::Relaxed)
 }
 
+/// There is a service, and it has not said that it is ready.
+static STARTING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the service of this process has yet to say that it is ready; without a service, never.
+pub fn is_starting() -> bool {
+    STARTING.load(Ordering::Relaxed)
+}
+
 /// How long it is from SIGTERM to the end of [`Service::shutdown_requested`].
 pub fn set_drain_delay(delay: Duration) {
     let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -95,6 +103,7 @@ pub fn set_drain_delay(delay: Duration) {
 
 impl Service {
     fn new(name: &'static str, shutdown_timeout: Duration) -> Self {
+        STARTING.store(true, Ordering::Relaxed);
         Self(Arc::new(Shared {
             shutdown_timeout,
             logger: ServiceLogger::new(name),
@@ -117,6 +126,7 @@ impl Service {
 
     /// Says that the service takes requests now; logged once.
     pub fn ready(&self, port: u16) {
+        STARTING.store(false, Ordering::Relaxed);
         // Relaxed: nothing is published by it.
         if !self.0.ready.swap(true, Ordering::Relaxed) {
             self.0.logger.service_ready(port);
@@ -387,10 +397,7 @@ async fn watch(service: Service, caught: &std::sync::mpsc::SyncSender<std::io::R
             SHUTTING_DOWN.store(true, Ordering::Relaxed);
             let delay = Duration::from_millis(DRAIN_DELAY.load(Ordering::Relaxed));
             if signal == TERMINATED && !delay.is_zero() {
-                tracing::info!(
-                    target: "mmf::service", reason = signal, delay_ms = delay.as_millis() as u64,
-                    "not ready any more, and shutting down after the drain delay"
-                );
+                tell_drain(signal, delay);
                 tokio::select! {
                     () = tokio::time::sleep(delay) => {}
                     () = service.shutdown_requested() => {}
@@ -427,6 +434,17 @@ fn end_now() -> ! {
     #[cfg(unix)]
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort()
+}
+
+/// On a thread of its own: whoever writes the log may stand still, and who waits for signals does not.
+fn tell_drain(reason: &'static str, delay: Duration) {
+    let _ = std::thread::Builder::new().spawn(move || {
+        let delay_ms = delay.as_millis() as u64;
+        tracing::info!(
+            target: "mmf::service", reason, delay_ms,
+            "not ready any more, and shutting down after the drain delay"
+        );
+    });
 }
 
 /// Somebody else ends it, such as Kubernetes.

@@ -11,6 +11,8 @@ pub(crate) struct Log {
     /// The name of the layer; where it is the service's own, lines leave it out.
     component: &'static str,
     operation: String,
+    /// The operation is one of the service's own, and not what a caller thinks of.
+    is_own: bool,
     begun: Instant,
     ended: bool,
 }
@@ -81,12 +83,20 @@ macro_rules! line {
 impl Log {
     pub(crate) fn begin(protocol: Protocol, component: &'static str, operation: String) -> Self {
         line!(info, protocol, operation, phase = "start", component, "{operation} started");
-        Self { protocol, component, operation, begun: Instant::now(), ended: false }
+        // Of HTTP it is a route; of gRPC nobody knows before it has answered.
+        let is_own = match protocol {
+            #[cfg(feature = "axum")]
+            Protocol::Http => true,
+            #[cfg(feature = "tonic")]
+            Protocol::Grpc => false,
+        };
+        Self { protocol, component, operation, is_own, begun: Instant::now(), ended: false }
     }
 
     /// What it was named at its begin was not known to be one of the service's own names.
     #[cfg(feature = "tonic")]
     pub(crate) fn rename(&mut self, operation: &str) {
+        self.is_own = true;
         if self.operation != operation {
             operation.clone_into(&mut self.operation);
         }
@@ -159,7 +169,8 @@ impl Log {
             };
             let status = _status.to_string();
             let took = self.begun.elapsed();
-            crate::metrics::request_ended(protocol, &self.operation, &status, took);
+            let operation = if self.is_own { &self.operation } else { "unmatched" };
+            crate::metrics::request_ended(protocol, operation, &status, took);
         }
     }
 

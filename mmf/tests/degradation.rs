@@ -111,6 +111,23 @@ async fn a_function_does_without_from_its_own_level_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_not_asked_yet_is_not_down() {
+    let _alone = alone().await;
+    let slow = Check::new("slow", || async {
+        sleep(Duration::from_secs(4)).await;
+        Ok::<_, String>(())
+    });
+    register(slow.timeout(Duration::from_secs(9)).critical());
+    let following = follow_health(FollowHealth::default());
+    for _ in 0..80 {
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(level(), DegradationLevel::None);
+    }
+    following.stop();
+    assert!(unregister("slow"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_level_follows_health_where_it_should_and_does_not_flap() {
     let _alone = alone().await;
     // Ten checks of one weight: each that is down takes a tenth.

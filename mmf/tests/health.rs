@@ -207,7 +207,7 @@ async fn an_open_breaker_is_a_warning_and_lowers_the_score() {
     passes().await;
     register(Check::new("gone", || async { Err("gone") }).critical());
     passes().await;
-    assert_eq!(health::score(), 0.2, "at most, while a critical check is down");
+    assert_eq!(health::score(), 0.1, "at most, while a critical check is down");
     register(Check::new("gone", || async { Err("gone") }));
     passes().await;
     assert_eq!(health::score(), 0.5, "two of the four parts");
@@ -249,4 +249,75 @@ async fn the_probes_are_routes() {
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         serde_json::from_slice::<Value>(&body).unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_without_a_limit_harms_nobody() {
+    let _alone = alone().await;
+    let check = |name| Check::new(name, || async { Ok::<_, String>(()) });
+    register(check("once").every(Duration::MAX));
+    register(check("patient").timeout(Duration::MAX));
+    passes().await;
+    assert_eq!((check_of("once"), check_of("patient")), (Some(true), Some(true)));
+    assert_eq!(readyz().status, ProbeStatus::Pass);
+}
+
+#[tokio::test]
+async fn a_check_that_keeps_its_thread_is_down() {
+    let _alone = alone().await;
+    let blocks = Check::new("blocks", || async {
+        std::thread::sleep(Duration::from_millis(200));
+        Ok::<_, String>(())
+    });
+    register(blocks.timeout(Duration::from_millis(20)).every(secs(60)));
+    while check_of("blocks").is_none() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let last = check("blocks").last.unwrap();
+    assert_eq!((last.is_up, last.error.as_deref()), (false, Some("no answer within 20ms")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_whose_payload_panics_is_down_like_any_other() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("once more");
+        }
+    }
+    let _alone = alone().await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    register(
+        Check::new("payload", move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { std::panic::panic_any(Payload) as Result<(), String> }
+        })
+        .every(secs(1)),
+    );
+    sleep(Duration::from_millis(3500)).await;
+    assert_eq!((check_of("payload"), runs.load(Ordering::Relaxed)), (Some(false), 4));
+}
+
+#[test]
+fn a_check_goes_on_where_somebody_drives_a_runtime() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let every = Duration::from_millis(5);
+    let _alone = first.block_on(async {
+        let alone = alone().await;
+        let check = Check::new("driven", || async { Ok::<_, String>(()) });
+        register(check.every(every).timeout(every));
+        sleep(every * 2).await;
+        assert_eq!(check_of("driven"), Some(true));
+        alone
+    });
+    // The first is not gone, and nobody drives it.
+    second.block_on(async {
+        sleep(every * 20).await;
+        assert_eq!(check_of("driven"), Some(false), "it has said nothing for too long");
+        sleep(every * 2).await;
+        assert_eq!(check_of("driven"), Some(true));
+    });
+    drop(first);
 }

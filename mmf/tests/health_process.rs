@@ -30,6 +30,13 @@ async fn child(service: mmf::Service) -> Result<(), std::io::Error> {
     });
     let app = Router::new().route("/work", work).layer(ServiceLayer::new("health"));
     service.ready(port);
+    if std::env::var_os("LOUD").is_some() {
+        mmf::health::readyz();
+        loop {
+            tracing::info!(filling = "x".repeat(1000));
+            tokio::task::yield_now().await;
+        }
+    }
     axum::serve(listener, app.merge(probes()))
         .with_graceful_shutdown(service.shutdown_requested())
         .await
@@ -82,6 +89,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         readiness_goes_first_and_no_request_is_lost().await;
+        a_second_signal_ends_it_though_nobody_reads_its_log().await;
         who_presses_ctrl_c_does_not_wait().await;
     });
     println!("readiness goes first: ok");
@@ -134,6 +142,24 @@ async fn readiness_goes_first_and_no_request_is_lost() {
     assert!(told.elapsed() >= Duration::from_millis(800), "after the delay: {:?}", told.elapsed());
     let (sent, lost) = (sent.load(Ordering::SeqCst), lost.load(Ordering::SeqCst));
     assert!(sent > 20 && lost == 0, "{lost} of {sent} lost");
+}
+
+async fn a_second_signal_ends_it_though_nobody_reads_its_log() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env("MMF_TEST_CHILD", "1").env("LOUD", "1").stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    // It fills its pipe and its queue, and stands still.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let told = Instant::now();
+    let service = Service { base: String::new(), process };
+    service.signal(libc::SIGTERM);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    service.signal(libc::SIGTERM);
+    process = service.process;
+    while process.try_wait().unwrap().is_none() {
+        assert!(told.elapsed() < Duration::from_millis(2800), "the second signal ends it");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn who_presses_ctrl_c_does_not_wait() {

@@ -94,6 +94,8 @@ async fn requests_are_told_by_their_route() {
         .route("/metrics-users/{id}", get(|| async { "Ada" }))
         .route("/hangs", get(std::future::pending::<&'static str>))
         .layer(mmf::axum::ServiceLayer::new("metrics-axum"));
+    #[cfg(feature = "health")]
+    let app = mmf::axum::probes().merge(app);
     let request = |path: &str| Request::builder().uri(path).body(Body::empty()).unwrap();
     for path in ["/metrics-users/1", "/metrics-users/2", "/nowhere/1", "/nowhere/2"] {
         app.clone().oneshot(request(path)).await.unwrap();

@@ -163,3 +163,29 @@ async fn events_of_a_client_tell_the_status_and_its_message() {
     let told = lines.iter().find(|line| line["policy"] == "logged.client");
     assert_eq!(told.unwrap()["error"], "UNAVAILABLE: as told", "{lines:?}");
 }
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn names_that_strangers_think_of_reach_no_label() {
+    mmf::metrics::enable();
+    let caller = caller();
+    for path in ["/stranger.Evil/One", "/stranger.Evil/Two"] {
+        let call = http::Request::post(path).body(tonic::body::Body::empty()).unwrap();
+        tower::ServiceExt::oneshot(caller.0.clone(), call).await.unwrap();
+    }
+    for _ in 0..2 {
+        caller.unary("hello").await.unwrap();
+    }
+    caller.unary("NOT_FOUND").await.unwrap_err();
+    let text = mmf::metrics::prometheus();
+    assert!(!text.contains("stranger"), "{text}");
+    let of = |method: &str, status: &str| {
+        let labels = format!(r#"method="{method}",route="test.Echo",status="{status}""#);
+        text.lines().any(|line| line.starts_with("mmf_requests_total") && line.contains(&labels))
+    };
+    assert!(of("test.Echo/Unary", "OK") && of("test.Echo/Unary", "NOT_FOUND"), "{text}");
+    assert!(
+        text.contains(r#"method="unmatched",route="unmatched",status="UNIMPLEMENTED""#),
+        "{text}"
+    );
+}

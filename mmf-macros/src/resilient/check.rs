@@ -125,6 +125,7 @@ fn policies(args: &Args, errors: &mut Errors) {
     let Args { deadline, timeout, retry, breaker, rate_limit, bulkhead, hedge, fallback, .. } =
         args;
     let none = args.feature.is_none()
+        && args.disable_at.is_none()
         && deadline.is_none()
         && timeout.is_none()
         && retry.is_none()
@@ -369,11 +370,7 @@ fn feature(args: &Args, errors: &mut Errors) {
     let Some(level) = &args.disable_at else { return };
     if !LEVELS.contains(&level.text.as_str()) {
         let hint = suggestion(&level.text, &LEVELS);
-        let message = format!(
-            "unknown level `{}`{hint}: one of `\"minor\"`, `\"moderate\"`, `\"severe\"`, `\"critical\"`",
-            level.text
-        );
-        errors.push(level.span, message);
+        errors.push(level.span, format!("unknown level `{}`{hint}", level.text));
     }
     if args.feature.is_none() {
         errors.push(

@@ -78,7 +78,8 @@ impl FromStr for DegradationLevel {
 
 static LEVEL: AtomicU8 = AtomicU8::new(0);
 static BY_HAND: AtomicBool = AtomicBool::new(false);
-/// Whoever changes the level holds it, so that events tell changes in their order. Nothing of the user's runs under it.
+/// Whoever changes the level holds it, so that who follows health does not undo what is set by hand. Nothing of the user's runs
+/// under it.
 static CHANGING: Mutex<()> = Mutex::new(());
 
 /// The level now.
@@ -128,8 +129,13 @@ fn change(to: DegradationLevel, reason: &str, by: &str, may: impl FnOnce() -> bo
     LEVEL.store(to as u8, Ordering::Relaxed);
     drop(changing);
     if from != to {
+        let is_over = to == DegradationLevel::None;
         let (from, to) = (from.as_str(), to.as_str());
-        warn!(target: "mmf::degradation", from, to, by, reason, "degradation level is {to}");
+        if is_over {
+            info!(target: "mmf::degradation", from, to, by, reason, "degradation level is {to}");
+        } else {
+            warn!(target: "mmf::degradation", from, to, by, reason, "degradation level is {to}");
+        }
     }
     true
 }

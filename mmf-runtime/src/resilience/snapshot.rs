@@ -181,7 +181,8 @@ impl BreakerSnapshot {
     }
 
     /// The sums of two, the worse state and the higher rate.
-    pub(crate) fn and(self, other: Self) -> Self {
+    #[doc(hidden)]
+    pub fn and(self, other: Self) -> Self {
         Self {
             state: if Self::badness(other.state) > Self::badness(self.state) {
                 other.state
@@ -212,4 +213,17 @@ pub struct BulkheadSnapshot {
     pub refused: u64,
     /// Calls that may run at once; of an adaptive bulkhead now, of one by key the sum over all keys.
     pub limit: usize,
+}
+
+impl BulkheadSnapshot {
+    /// The sums of two.
+    #[doc(hidden)]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            running: self.running + other.running,
+            queued: self.queued + other.queued,
+            refused: self.refused + other.refused,
+            limit: self.limit.saturating_add(other.limit),
+        }
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) struct Dashboards {
     /// The folder that grafana.json and alerts.yaml are written to
     #[arg(long, value_name = "FOLDER", default_value = "dashboards")]
     output: PathBuf,
+    /// The title of the dashboard, and what tells it from others in Grafana
+    #[arg(long, default_value = "MMF")]
+    title: String,
 }
 
 /// A scrape is no longer.
@@ -47,9 +50,17 @@ impl Dashboards {
             say(format_args!("{}\n", file.display()));
             Ok(())
         };
-        let dashboard = serde_json::to_string_pretty(&dashboard(&metrics));
+        let dashboard = serde_json::to_string_pretty(&dashboard(&self.title, &metrics));
         put("grafana.json", &(dashboard.map_err(|error| error.to_string())? + "\n"))?;
         put("alerts.yaml", &alerts(&metrics))?;
+        let missing = PANELS.iter().filter(|(_, _, metric, _)| !metrics.contains(metric));
+        let missing: Vec<_> = missing.map(|(title, ..)| *title).collect();
+        if !missing.is_empty() {
+            say(format_args!(
+                "left out, as the program has told nothing of it yet: {}\n",
+                missing.join(", ")
+            ));
+        }
         Ok(End::Passed)
     }
 }
@@ -95,7 +106,7 @@ const PANELS: &[Panel] = &[
         "ops",
         "mmf_policy_calls_total",
         &[(
-            r#"sum by (policy, outcome) (rate(mmf_policy_calls_total{policy=~"$policy"}[$__rate_interval]))"#,
+            r#"sum by (job, policy, outcome) (rate(mmf_policy_calls_total{policy=~"$policy"}[$__rate_interval]))"#,
             "{{policy}} {{outcome}}",
         )],
     ),
@@ -105,11 +116,11 @@ const PANELS: &[Panel] = &[
         "mmf_policy_call_duration_seconds_bucket",
         &[
             (
-                r#"histogram_quantile(0.5, sum by (policy, le) (rate(mmf_policy_call_duration_seconds_bucket{policy=~"$policy"}[$__rate_interval])))"#,
+                r#"histogram_quantile(0.5, sum by (job, policy, le) (rate(mmf_policy_call_duration_seconds_bucket{policy=~"$policy"}[$__rate_interval])))"#,
                 "{{policy}} p50",
             ),
             (
-                r#"histogram_quantile(0.99, sum by (policy, le) (rate(mmf_policy_call_duration_seconds_bucket{policy=~"$policy"}[$__rate_interval])))"#,
+                r#"histogram_quantile(0.99, sum by (job, policy, le) (rate(mmf_policy_call_duration_seconds_bucket{policy=~"$policy"}[$__rate_interval])))"#,
                 "{{policy}} p99",
             ),
         ],
@@ -119,7 +130,7 @@ const PANELS: &[Panel] = &[
         "ops",
         "mmf_policy_refusals_total",
         &[(
-            r#"sum by (policy, reason) (rate(mmf_policy_refusals_total{policy=~"$policy"}[$__rate_interval])) > 0"#,
+            r#"sum by (job, policy, reason) (rate(mmf_policy_refusals_total{policy=~"$policy"}[$__rate_interval])) > 0"#,
             "{{policy}} {{reason}}",
         )],
     ),
@@ -128,7 +139,7 @@ const PANELS: &[Panel] = &[
         "ops",
         "mmf_policy_retries_total",
         &[(
-            r#"sum by (policy) (rate(mmf_policy_retries_total{policy=~"$policy"}[$__rate_interval]))"#,
+            r#"sum by (job, policy) (rate(mmf_policy_retries_total{policy=~"$policy"}[$__rate_interval]))"#,
             "{{policy}}",
         )],
     ),
@@ -137,7 +148,7 @@ const PANELS: &[Panel] = &[
         "short",
         "mmf_breaker_state",
         &[(
-            r#"max by (policy, state) (mmf_breaker_state{policy=~"$policy", state!="closed"}) == 1"#,
+            r#"max by (job, policy, state) (mmf_breaker_state{policy=~"$policy", state!="closed"}) == 1"#,
             "{{policy}} {{state}}",
         )],
     ),
@@ -145,16 +156,22 @@ const PANELS: &[Panel] = &[
         "Failures in the breakers' windows",
         "percentunit",
         "mmf_breaker_failure_ratio",
-        &[(r#"max by (policy) (mmf_breaker_failure_ratio{policy=~"$policy"})"#, "{{policy}}")],
+        &[(r#"max by (job, policy) (mmf_breaker_failure_ratio{policy=~"$policy"})"#, "{{policy}}")],
     ),
     (
         "Bulkheads",
         "short",
         "mmf_bulkhead_running",
         &[
-            (r#"sum by (policy) (mmf_bulkhead_running{policy=~"$policy"})"#, "{{policy}} running"),
-            (r#"sum by (policy) (mmf_bulkhead_queued{policy=~"$policy"})"#, "{{policy}} queued"),
-            (r#"sum by (policy) (mmf_bulkhead_limit{policy=~"$policy"})"#, "{{policy}} limit"),
+            (
+                r#"sum by (job, policy) (mmf_bulkhead_running{policy=~"$policy"})"#,
+                "{{policy}} running",
+            ),
+            (
+                r#"sum by (job, policy) (mmf_bulkhead_queued{policy=~"$policy"})"#,
+                "{{policy}} queued",
+            ),
+            (r#"sum by (job, policy) (mmf_bulkhead_limit{policy=~"$policy"})"#, "{{policy}} limit"),
         ],
     ),
     (
@@ -162,7 +179,7 @@ const PANELS: &[Panel] = &[
         "ops",
         "mmf_requests_total",
         &[(
-            "sum by (protocol, method, route, status) (rate(mmf_requests_total[$__rate_interval]))",
+            "sum by (job, protocol, method, route, status) (rate(mmf_requests_total[$__rate_interval]))",
             "{{method}} {{route}} {{status}}",
         )],
     ),
@@ -171,7 +188,7 @@ const PANELS: &[Panel] = &[
         "s",
         "mmf_request_duration_seconds_bucket",
         &[(
-            "histogram_quantile(0.99, sum by (method, route, le) (rate(mmf_request_duration_seconds_bucket[$__rate_interval])))",
+            "histogram_quantile(0.99, sum by (job, method, route, le) (rate(mmf_request_duration_seconds_bucket[$__rate_interval])))",
             "{{method}} {{route}} p99",
         )],
     ),
@@ -181,7 +198,7 @@ const PANELS: &[Panel] = &[
         "mmf_health_score",
         &[
             ("min(mmf_health_score)", "score"),
-            ("min by (check) (mmf_health_check_up)", "{{check}}"),
+            ("min by (job, check) (mmf_health_check_up)", "{{check}}"),
         ],
     ),
     (
@@ -201,7 +218,7 @@ const PANELS: &[Panel] = &[
     ),
 ];
 
-fn dashboard(metrics: &BTreeSet<&str>) -> Value {
+fn dashboard(title: &str, metrics: &BTreeSet<&str>) -> Value {
     let source = json!({ "type": "prometheus", "uid": "${source}" });
     let shown = PANELS.iter().filter(|(_, _, metric, _)| metrics.contains(metric));
     let panels: Vec<_> = shown
@@ -234,11 +251,19 @@ fn dashboard(metrics: &BTreeSet<&str>) -> Value {
         },
     ]);
     json!({
-        "title": "MMF", "uid": "mmf", "schemaVersion": 39, "editable": true, "refresh": "10s",
+        "title": title, "uid": uid(title), "schemaVersion": 39, "editable": true, "refresh": "10s",
         "time": { "from": "now-1h", "to": "now" },
         "templating": { "list": variables },
         "panels": panels,
     })
+}
+
+/// What tells a dashboard from others: letters, digits and dashes, at most forty of them, as Grafana has it.
+fn uid(title: &str) -> String {
+    let word = |letter: char| {
+        if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' }
+    };
+    title.chars().map(word).take(40).collect()
 }
 
 /// The metrics of MMF that a query names.
@@ -254,52 +279,59 @@ type Alert = (&'static str, &'static str, &'static str, &'static str, &'static s
 const ALERTS: &[Alert] = &[
     (
         "MmfBreakerOpen",
-        r#"max by (policy) (mmf_breaker_state{state=~"open|forced_open"}) == 1"#,
+        r#"max by (job, policy) (mmf_breaker_state{state=~"open|forced_open|half_open"}) == 1"#,
         "5m",
         "critical",
-        "The breaker of {{ $labels.policy }} has been open for 5 minutes.",
+        "The breaker of {{ $labels.policy }} in {{ $labels.job }} has not been closed for 5 minutes.",
     ),
     (
         "MmfRefusals",
-        "sum by (policy) (rate(mmf_policy_refusals_total[5m])) / sum by (policy) (rate(mmf_policy_calls_total[5m])) > 0.01",
+        r#"sum by (job, policy) (rate(mmf_policy_refusals_total{reason!="feature_disabled"}[5m])) / sum by (job, policy) (rate(mmf_policy_calls_total[5m])) > 0.01"#,
         "5m",
         "warning",
-        "{{ $labels.policy }} refuses {{ $value | humanizePercentage }} of its calls.",
+        "{{ $labels.policy }} in {{ $labels.job }} refuses {{ $value | humanizePercentage }} of its calls.",
     ),
     (
         "MmfRetries",
-        "sum by (policy) (rate(mmf_policy_retries_total[5m])) / sum by (policy) (rate(mmf_policy_calls_total[5m])) > 0.2",
+        "sum by (job, policy) (rate(mmf_policy_retries_total[5m])) / sum by (job, policy) (rate(mmf_policy_calls_total[5m])) > 0.2",
         "5m",
         "warning",
-        "{{ $labels.policy }} retries {{ $value | humanizePercentage }} of its calls.",
+        "{{ $labels.policy }} in {{ $labels.job }} retries {{ $value | humanizePercentage }} of its calls.",
     ),
     (
         "MmfDeadlines",
-        r#"sum by (policy) (rate(mmf_policy_refusals_total{reason="deadline_exceeded"}[5m])) / sum by (policy) (rate(mmf_policy_calls_total[5m])) > 0.01"#,
+        r#"sum by (job, policy) (rate(mmf_policy_refusals_total{reason="deadline_exceeded"}[5m])) / sum by (job, policy) (rate(mmf_policy_calls_total[5m])) > 0.01"#,
         "5m",
         "warning",
-        "{{ $value | humanizePercentage }} of the calls of {{ $labels.policy }} take longer than its own deadline.",
+        "{{ $value | humanizePercentage }} of the calls of {{ $labels.policy }} in {{ $labels.job }} take longer than its own deadline.",
+    ),
+    (
+        "MmfCheckDown",
+        "min by (job, check) (mmf_health_check_up) == 0",
+        "5m",
+        "warning",
+        "The check {{ $labels.check }} of {{ $labels.job }} has been down for 5 minutes.",
     ),
     (
         "MmfHealthFlaps",
-        "max by (check) (changes(mmf_health_check_up[15m])) > 4",
+        "max by (job, check) (changes(mmf_health_check_up[15m])) > 4",
         "0m",
         "warning",
-        "The check {{ $labels.check }} goes up and down: {{ $value }} times in 15 minutes.",
+        "The check {{ $labels.check }} of {{ $labels.job }} goes up and down: {{ $value }} times in 15 minutes.",
     ),
     (
         "MmfDegraded",
-        "max(mmf_degradation_level) > 0",
+        "max by (job) (mmf_degradation_level) > 0",
         "10m",
         "warning",
-        "The service has been degraded for 10 minutes.",
+        "{{ $labels.job }} has been degraded for 10 minutes.",
     ),
     (
         "MmfLogLinesLost",
-        "sum(increase(mmf_log_lines_lost_total[5m])) > 0",
+        "sum by (job) (increase(mmf_log_lines_lost_total[5m])) > 0",
         "0m",
         "warning",
-        "{{ $value }} log lines were lost in 5 minutes.",
+        "{{ $labels.job }} has lost {{ $value }} log lines in 5 minutes.",
     ),
 ];
 
@@ -336,7 +368,7 @@ mod tests {
     #[test]
     fn panels_and_alerts_are_for_what_there_is() {
         let names = names(SCRAPE);
-        let dashboard = dashboard(&names);
+        let dashboard = dashboard("MMF", &names);
         let titles: Vec<_> =
             dashboard["panels"].as_array().unwrap().iter().map(|panel| &panel["title"]).collect();
         assert_eq!(titles, ["Calls", "Breakers", "Health"]);

@@ -9,8 +9,8 @@ use http::{HeaderValue, StatusCode};
 
 use crate::health::{Probe, livez, readyz, startupz};
 
-/// `/livez`, `/readyz` and `/startupz`, and with the feature `metrics` `/metrics`: merge them beside a [`ServiceLayer`](super::ServiceLayer), so that they are neither logged nor
-/// shed.
+/// `/livez`, `/readyz` and `/startupz`, and with the feature `metrics` `/metrics`, beside a [`ServiceLayer`](super::ServiceLayer), so that they are neither logged nor
+/// shed. Merge the service into them: of two routers the second says what answers paths that nobody serves.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -18,8 +18,8 @@ use crate::health::{Probe, livez, readyz, startupz};
 ///
 /// let app: Router = Router::new()
 ///     .route("/users/{id}", get(|| async { "Ada" }))
-///     .layer(ServiceLayer::new("user-service"))
-///     .merge(probes());
+///     .layer(ServiceLayer::new("user-service"));
+/// let app = probes().merge(app);
 /// ```
 pub fn probes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let routes = Router::new()

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use mmf_runtime::degradation::{DegradationLevel, level, set_level_by_health};
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 /// How the level follows [`health::score`](fn@crate::health::score).
 ///
 /// Below a threshold the level is at least the one that the threshold stands for; back it goes only where the score is as much above it
-/// as `margin`. Between two changes lies as long as a level is held.
+/// as `margin`. Between two changes, for the worse as well, lies as long as a level is
+/// held. While a check has no result yet, nothing changes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,7 +76,7 @@ impl FollowHealth {
     fn at(&self, score: f64, more: f64) -> DegradationLevel {
         // 0.8 and 0.05 are a little more than 0.85 together.
         const NOTHING: f64 = 1e-9;
-        let is_below = |threshold: &&f64| **threshold + more - score > NOTHING;
+        let is_below = |threshold: &&f64| (**threshold + more).min(1.0) - score > NOTHING;
         DegradationLevel::ALL[self.thresholds.iter().filter(is_below).count()]
     }
 
@@ -107,11 +109,18 @@ impl Following {
 /// # Panics
 ///
 /// Outside a runtime of tokio.
+#[track_caller]
 pub fn follow_health(by: FollowHealth) -> Following {
-    let following = tokio::spawn(async move {
+    let runtime =
+        Handle::try_current().expect("`follow_health` is called within a runtime of tokio");
+    let following = runtime.spawn(async move {
         let mut changed = None::<Instant>;
         loop {
             sleep(by.every).await;
+            // What has not been asked yet is not down.
+            if crate::health::checks().iter().any(|check| check.is_up.is_none()) {
+                continue;
+            }
             let score = crate::health::score();
             let (before, next) = (level(), by.next(level(), score));
             let is_held = changed.is_some_and(|changed| changed.elapsed() < by.hold);
@@ -151,6 +160,8 @@ mod tests {
         ] {
             assert_eq!(by.next(level, score), next, "{level} at {score}");
         }
+        let strict = FollowHealth::default().thresholds([1.0, 0.6, 0.4, 0.2]);
+        assert_eq!(strict.next(Minor, 1.0), None, "there is always a way back");
     }
 
     #[test]

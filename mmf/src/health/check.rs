@@ -56,7 +56,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check by this name: an error, whose text is told in the log, is down. Default: every 5 s, each time at most 1 s,
+    /// A check by this name: an error, whose text is told in the log, is down. What blocks belongs into `spawn_blocking`, with a
+    /// limit of its own: it cannot be given up. Default: every 5 s, each time at most 1 s,
     /// [`Degrading`](Importance::Degrading).
     pub fn new<F, Fut, E>(name: impl Into<String>, check: F) -> Self
     where

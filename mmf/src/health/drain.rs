@@ -1,6 +1,6 @@
 //! The end of a service, as probes see it: readiness goes first.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
 use std::time::Duration;
 
 use mmf_runtime::service;
@@ -9,16 +9,14 @@ use mmf_runtime::service;
 /// sends requests here has seen that the service is not ready any more. Default: 3 s, from the first check or probe on;
 /// without either there is nobody to wait for, and no delay.
 pub fn set_drain_delay(delay: Duration) {
-    EXPECTED.store(true, Ordering::Relaxed);
+    EXPECTED.call_once(|| {});
     service::set_drain_delay(delay);
 }
 
-/// Relaxed: who is first sets the delay.
-static EXPECTED: AtomicBool = AtomicBool::new(false);
+/// Who is first sets the delay.
+static EXPECTED: Once = Once::new();
 
 /// Somebody asks for readiness, or is about to.
 pub(super) fn expect_probes() {
-    if !EXPECTED.swap(true, Ordering::Relaxed) {
-        service::set_drain_delay(Duration::from_secs(3));
-    }
+    EXPECTED.call_once(|| service::set_drain_delay(Duration::from_secs(3)));
 }

@@ -97,7 +97,8 @@ pub fn livez() -> Probe {
     Probe::new(ProbeStatus::Pass, &[], &[])
 }
 
-/// Whether the service takes requests: it fails while a critical check is down, or has no result yet, and from SIGTERM on. It warns
+/// Whether the service takes requests: it fails while a critical check is down, or has no result yet, until
+/// [`Service::ready`](crate::Service::ready) was called where there is a service, and from SIGTERM on. It warns
 /// where another check is down, a breaker is open, or the degradation level is above none.
 pub fn readyz() -> Probe {
     let checks = checks();
@@ -109,6 +110,8 @@ pub fn readyz() -> Probe {
     let mut notes = Vec::new();
     if service::is_shutting_down() {
         notes.push("shutting down".to_owned());
+    } else if service::is_starting() {
+        notes.push("starting".to_owned());
     }
     notes.extend(down(Importance::Critical).map(|check| format!("{} is down", check.name)));
     let mut status = if notes.is_empty() { ProbeStatus::Pass } else { ProbeStatus::Fail };

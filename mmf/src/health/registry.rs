@@ -1,5 +1,6 @@
 //! The checks of the process, and what runs them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -26,8 +27,12 @@ use super::history::{self, CheckResult};
 /// ```
 pub fn register(check: Check) {
     super::drain::expect_probes();
-    let registered =
-        Arc::new(Registered { check, state: Mutex::default(), runner: Mutex::default() });
+    let registered = Arc::new(Registered {
+        check,
+        state: Mutex::default(),
+        runner: Mutex::default(),
+        runs: AtomicBool::new(false),
+    });
     let name = registered.check.name.as_str();
     let mut all = lock(&CHECKS);
     let place = all.iter().position(|other| other.check.name == name);
@@ -72,7 +77,7 @@ pub struct CheckReport {
     pub name: String,
     /// What it is to the whole.
     pub importance: Importance,
-    /// Whether it is up; none before its first result. One that has said nothing for three periods is down.
+    /// Whether it is up; none before its first result. One that has said nothing for three times its period and timeout is down.
     pub is_up: Option<bool>,
     /// Whether it was up at any time.
     pub was_up: bool,
@@ -95,6 +100,7 @@ struct Registered {
     /// Under its lock there are values alone.
     state: Mutex<State>,
     runner: Mutex<Option<JoinHandle<()>>>,
+    runs: AtomicBool,
 }
 
 #[derive(Default)]
@@ -109,10 +115,26 @@ impl Registered {
     /// Has it run in the background, unless it does: the runtime that it ran on may be gone.
     fn run(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
+        // The runtime that it ran on may be gone, or nobody drives it any more.
+        let report = self.report();
+        let is_silent = report.age.is_some_and(|age| age > self.silent());
         let mut runner = lock(&self.runner);
-        if runner.as_ref().is_none_or(JoinHandle::is_finished) && !lock(&self.state).stopped {
-            *runner = Some(runtime.spawn(Arc::clone(self).again_and_again()));
+        let is_over = runner.as_ref().is_none_or(|runner| runner.is_finished() || is_silent);
+        let before = if is_over && !lock(&self.state).stopped {
+            runner.replace(runtime.spawn(Arc::clone(self).again_and_again()))
+        } else {
+            None
+        };
+        drop(runner);
+        // Outside of the lock, as its end may be a panic's payload.
+        if let Some(before) = before {
+            before.abort();
         }
+    }
+
+    /// So long without a word is down.
+    fn silent(&self) -> Duration {
+        self.check.every.saturating_add(self.check.timeout).saturating_mul(3)
     }
 
     fn stop(&self) {
@@ -124,30 +146,46 @@ impl Registered {
 
     async fn again_and_again(self: Arc<Self>) {
         loop {
-            let next = Instant::now() + self.check.every;
+            let next = Instant::now().checked_add(self.check.every);
             self.once().await;
-            sleep_until(next).await;
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => std::future::pending().await,
+            }
         }
     }
 
     async fn once(self: &Arc<Self>) {
         let (at, began) = (SystemTime::now(), Instant::now());
-        let own = Arc::clone(self);
+        let Some(alone) = Alone::enter(self) else {
+            let error = "the one before, on another runtime, still runs".to_owned();
+            return self.keep(Some(error), at, began);
+        };
         // A task of its own: what panics there is down, and only that.
-        let mut task = Abort(tokio::spawn(async move { (own.check.work)().await }));
+        let mut task = Abort(tokio::spawn(async move { (alone.0.check.work)().await }));
         let answer = timeout(self.check.timeout, &mut task.0).await;
         let is_late = answer.is_err();
         let error = match answer {
+            // It may have kept its thread, and with it whoever looks at the time.
+            Ok(Ok(_)) if began.elapsed() > self.check.timeout.saturating_add(GRACE) => {
+                Some(format!("no answer within {:?}", self.check.timeout))
+            }
             Ok(Ok(Ok(()))) => None,
             Ok(Ok(Err(error))) => Some(error),
-            Ok(Err(_)) => Some("it panicked".to_owned()),
+            Ok(Err(panic)) => {
+                // Whose payload may panic when it is dropped.
+                std::mem::forget(panic);
+                Some("it panicked".to_owned())
+            }
             Err(_) => Some(format!("no answer within {:?}", self.check.timeout)),
         };
         self.keep(error, at, began);
         if is_late {
             // One at a time: what blocks a thread cannot be given up.
             task.0.abort();
-            let _ = (&mut task.0).await;
+            if let Err(panic) = (&mut task.0).await {
+                std::mem::forget(panic);
+            }
         }
     }
 
@@ -181,7 +219,7 @@ impl Registered {
     fn report(&self) -> CheckReport {
         let state = lock(&self.state);
         let age = state.last.as_ref().map(|(_, at)| at.elapsed());
-        let silent = (self.check.every + self.check.timeout) * 3;
+        let silent = self.silent();
         let last = state.last.as_ref().map(|(last, _)| last.clone());
         CheckReport {
             name: self.check.name.clone(),
@@ -192,6 +230,25 @@ impl Registered {
             since: state.since,
             last,
         }
+    }
+}
+
+/// A timer may be so much late.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// A check that runs, until it does no more.
+struct Alone(Arc<Registered>);
+
+impl Alone {
+    fn enter(check: &Arc<Registered>) -> Option<Self> {
+        let runs = check.runs.swap(true, Ordering::AcqRel);
+        (!runs).then(|| Self(Arc::clone(check)))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.runs.store(false, Ordering::Release);
     }
 }
 

@@ -16,7 +16,7 @@ use super::registry::{CheckReport, checks};
 /// | a breaker | 1 | 1 closed, 0.5 half-open, 0 open, also by hand; a disabled one is none |
 /// | a bulkhead | 1 | 1 with room, 0.5 where all its places are taken, 0 where calls wait as well |
 ///
-/// Checks that inform are no part. While a critical check is down, it is at most 0.2. With no part at all it is 1.0.
+/// Checks that inform are no part. While a critical check is down, it is at most 0.1. With no part at all it is 1.0.
 ///
 /// ```standalone_crate
 /// assert_eq!(mmf::health::score(), 1.0);
@@ -40,7 +40,7 @@ pub(super) fn of(checks: &[CheckReport], policies: &[PolicySnapshot]) -> f64 {
             Importance::Critical => {
                 add(4.0, value);
                 if !is_up {
-                    most = 0.2;
+                    most = 0.1;
                 }
             }
             Importance::Degrading => add(2.0, value),

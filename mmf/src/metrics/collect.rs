@@ -68,14 +68,7 @@ fn of_policies(most: usize) -> Vec<Family> {
         count(&mut retries, name, policy.retries);
         count(&mut hedges, name, policy.hedges);
         count(&mut fallbacks, name, policy.fallbacks);
-        for (reason, count) in [
-            ("circuit_open", policy.breaker.map_or(0, |breaker| breaker.refused)),
-            ("timeout", policy.timeouts),
-            ("deadline_exceeded", policy.deadline_exceeded),
-            ("bulkhead_full", policy.bulkhead.map_or(0, |bulkhead| bulkhead.refused)),
-            ("rate_limited", policy.rate_limited),
-            ("feature_disabled", policy.feature_disabled),
-        ] {
+        for (reason, count) in reasons(policy) {
             refusals.add([("policy", name), ("reason", reason)], Value::Count(count));
         }
         if let Some(breaker) = &policy.breaker {
@@ -99,15 +92,29 @@ fn of_policies(most: usize) -> Vec<Family> {
     ]
 }
 
-/// The policies up to so many by name, and the counts of the rest in one.
-fn shown(mut policies: Vec<PolicySnapshot>, most: usize) -> Vec<PolicySnapshot> {
+/// Why it refused, how often.
+fn reasons(policy: &PolicySnapshot) -> [(&'static str, u64); 6] {
+    [
+        ("circuit_open", policy.breaker.map_or(0, |breaker| breaker.refused)),
+        ("timeout", policy.timeouts),
+        ("deadline_exceeded", policy.deadline_exceeded),
+        ("bulkhead_full", policy.bulkhead.map_or(0, |bulkhead| bulkhead.refused)),
+        ("rate_limited", policy.rate_limited),
+        ("feature_disabled", policy.feature_disabled),
+    ]
+}
+
+/// The policies up to so many by name, and the counts of the rest in one; a policy of that very name is among them.
+fn shown(policies: Vec<PolicySnapshot>, most: usize) -> Vec<PolicySnapshot> {
     if policies.len() <= most {
         return policies;
     }
-    let rest = policies.split_off(most);
+    let (rest, mut shown): (Vec<_>, Vec<_>) =
+        policies.into_iter().partition(|policy| *policy.name == *OTHER);
+    let more = shown.split_off(most.min(shown.len()));
     let mut other = PolicySnapshot::default();
     other.name = OTHER.into();
-    for policy in rest {
+    for policy in rest.into_iter().chain(more) {
         other.successes += policy.successes;
         other.failures += policy.failures;
         other.cancelled += policy.cancelled;
@@ -119,9 +126,17 @@ fn shown(mut policies: Vec<PolicySnapshot>, most: usize) -> Vec<PolicySnapshot> 
         other.deadline_exceeded += policy.deadline_exceeded;
         other.rate_limited += policy.rate_limited;
         other.feature_disabled += policy.feature_disabled;
+        other.breaker = match (other.breaker, policy.breaker) {
+            (Some(one), Some(more)) => Some(one.and(more)),
+            (one, more) => one.or(more),
+        };
+        other.bulkhead = match (other.bulkhead, policy.bulkhead) {
+            (Some(one), Some(more)) => Some(one.and(more)),
+            (one, more) => one.or(more),
+        };
     }
-    policies.push(other);
-    policies
+    shown.push(other);
+    shown
 }
 
 fn of_latencies() -> Vec<Family> {
@@ -190,5 +205,10 @@ mod tests {
         let names: Vec<_> = shown.iter().map(|policy| &*policy.name).collect();
         assert_eq!(names, ["p1", "p2", "p3", "other"]);
         assert_eq!(shown[3].successes, 9);
+        let mut named = PolicySnapshot::default();
+        (named.name, named.successes) = (OTHER.into(), 7);
+        let shown = self::shown(vec![named, shown[0].clone(), shown[1].clone()], 1);
+        let names: Vec<_> = shown.iter().map(|policy| (&*policy.name, policy.successes)).collect();
+        assert_eq!(names, [("p1", 1), ("other", 9)], "no name twice");
     }
 }

@@ -37,7 +37,8 @@ fn quality(accept: &str, kind: &str) -> f64 {
     let of_range = |range: &str| {
         let mut parts = range.split(';').map(str::trim);
         let is_of = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(kind));
-        let q = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
+        let q = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let q = q.map_or(Ok(1.0), str::parse);
         is_of.then(|| q.unwrap_or(0.0))
     };
     accept.split(',').filter_map(of_range).fold(0.0, f64::max)
@@ -194,6 +195,7 @@ mod tests {
             Some("application/openmetrics-text;q=0"),
             Some("application/openmetrics-text;q=0.2,text/plain"),
             Some("application/openmetrics-text;q=nonsense"),
+            Some("application/openmetrics-text;Q=0.1,text/plain;Q=0.9"),
         ] {
             assert_eq!(Format::accepted(accept), Format::Prometheus, "{accept:?}");
         }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::family::Value;
+use super::family::{Family, Value};
 
 /// Names and values of what tells samples apart.
 pub(crate) type Labels = Vec<(&'static str, String)>;
@@ -36,8 +36,7 @@ pub(crate) const GAUGES: &[&str] = &[
 ];
 
 /// What a metric of the table has now.
-pub(crate) fn samples(name: &str) -> Vec<(Labels, f64)> {
-    let families = super::families();
+pub(super) fn samples(families: Vec<Family>, name: &str) -> Vec<(Labels, f64)> {
     let samples = families.into_iter().find(|family| family.name == name);
     let samples = samples.into_iter().flat_map(|family| family.samples);
     samples
@@ -61,9 +60,8 @@ pub(crate) fn dotted(name: &str) -> String {
 static TAKES: OnceLock<fn(&'static str, Duration, Labels)> = OnceLock::new();
 
 /// Has times told from now on; the first one stays.
-pub(crate) fn tell_times(takes: fn(&'static str, Duration, Labels)) {
+pub(super) fn tell_times(takes: fn(&'static str, Duration, Labels)) {
     let _ = TAKES.set(takes);
-    super::enable();
 }
 
 /// Something took so long.

@@ -102,6 +102,8 @@ struct Series {
 struct All {
     series: HashMap<(Of, Labels), Series>,
     most: HashMap<Of, usize>,
+    /// How many of a kind there are, but for what is `other`.
+    counts: HashMap<Of, usize>,
 }
 
 /// Under its lock there are values alone.
@@ -125,8 +127,6 @@ struct OwnSeries {
     of: Of,
     labels: Labels,
     cells: Arc<Cells>,
-    /// Under which name others see it.
-    shown: (Of, Labels),
 }
 
 thread_local! {
@@ -137,7 +137,7 @@ impl Drop for Own {
     fn drop(&mut self) {
         let mut all = all();
         for own in self.0.values().flatten() {
-            if let Some(series) = all.series.get_mut(&own.shown) {
+            if let Some(series) = all.series.get_mut(&(own.of, own.labels.clone())) {
                 series.ended.add(&own.cells.read());
                 series.threads.retain(|cells| !Arc::ptr_eq(cells, &own.cells));
             }
@@ -147,20 +147,18 @@ impl Drop for Own {
 
 /// Counts how long something took.
 pub(super) fn record(of: Of, labels: [&str; 4], took: Duration) {
-    let hash = HASHES.hash_one((of, labels));
     let recorded = OWN.try_with(|own| {
         let Ok(mut own) = own.try_borrow_mut() else { return false };
-        let same = own.0.entry(hash).or_default();
-        let known = same.iter().find(|own| {
-            own.of == of && own.labels.iter().zip(labels).all(|(own, label)| **own == *label)
-        });
-        match known {
-            Some(own) => own.cells.record(took),
-            None => {
-                let (shown, cells) = share(of, labels);
-                cells.record(took);
-                same.push(OwnSeries { of, labels: labels.map(Box::from), cells, shown });
-            }
+        if own.record(of, labels, took) {
+            return true;
+        }
+        // A name of one too many has no place of its own, so that a thread keeps no more than there is to see.
+        let (_, shown) = shown(&all(), of, labels);
+        let shown: [&str; 4] = std::array::from_fn(|place| &*shown[place]);
+        if !own.record(of, shown, took) {
+            let cells = share(of, shown);
+            cells.record(took);
+            own.insert(of, shown, cells);
         }
         true
     });
@@ -168,29 +166,59 @@ pub(super) fn record(of: Of, labels: [&str; 4], took: Duration) {
         // The thread is ending.
         let mut all = all();
         let shown = shown(&all, of, labels);
-        let new = || Series { ended: Counts::default(), threads: Vec::new() };
-        all.series.entry(shown).or_insert_with(new).ended.record(took);
+        all.of(shown).ended.record(took);
+    }
+}
+
+impl Own {
+    /// Counts it where this thread knows the series.
+    fn record(&self, of: Of, labels: [&str; 4], took: Duration) -> bool {
+        let same = self.0.get(&HASHES.hash_one((of, labels)));
+        let known = same.into_iter().flatten().find(|own| {
+            own.of == of && own.labels.iter().zip(labels).all(|(own, label)| **own == *label)
+        });
+        known.is_some_and(|own| {
+            own.cells.record(took);
+            true
+        })
+    }
+
+    fn insert(&mut self, of: Of, labels: [&str; 4], cells: Arc<Cells>) {
+        let same = self.0.entry(HASHES.hash_one((of, labels))).or_default();
+        same.push(OwnSeries { of, labels: labels.map(Box::from), cells });
+    }
+}
+
+impl All {
+    /// The series of these labels, a new one where there is none.
+    fn of(&mut self, shown: (Of, Labels)) -> &mut Series {
+        let Self { series, counts, .. } = self;
+        let of = shown.0;
+        series.entry(shown).or_insert_with(|| {
+            *counts.entry(of).or_default() += 1;
+            Series { ended: Counts::default(), threads: Vec::new() }
+        })
     }
 }
 
 /// Cells of this thread that others see.
 #[cold]
-fn share(of: Of, labels: [&str; 4]) -> ((Of, Labels), Arc<Cells>) {
+fn share(of: Of, labels: [&str; 4]) -> Arc<Cells> {
     let cells = Arc::<Cells>::default();
-    let mut all = all();
-    let shown = shown(&all, of, labels);
-    let new = || Series { ended: Counts::default(), threads: Vec::new() };
-    let series = all.series.entry(shown.clone()).or_insert_with(new);
-    series.threads.push(Arc::clone(&cells));
-    (shown, cells)
+    all().of((of, labels.map(Box::from))).threads.push(Arc::clone(&cells));
+    cells
 }
 
 /// Under which labels it is seen: what is one too many is `other`.
 fn shown(all: &All, of: Of, labels: [&str; 4]) -> (Of, Labels) {
     let own = (of, labels.map(Box::from));
-    let most = all.most.get(&of).copied().unwrap_or(1000);
+    let most = all.most.get(&of).copied().unwrap_or(match of {
+        // Each policy has three outcomes.
+        Of::Call => 3000,
+        Of::Request => 1000,
+    });
     let is_known = all.series.contains_key(&own);
-    if is_known || all.series.keys().filter(|(other, _)| *other == of).count() < most {
+    if is_known || all.counts.get(&of).copied().unwrap_or_default() < most {
         return own;
     }
     let [first, second, third, fourth] = labels;

@@ -132,3 +132,16 @@ pub(crate) fn request_ended(
         });
     }
 }
+
+/// What a metric of the table has now.
+#[cfg(feature = "otel")]
+pub(crate) fn samples(name: &str) -> Vec<(export::Labels, f64)> {
+    export::samples(families(), name)
+}
+
+/// Has times told from now on.
+#[cfg(feature = "otel")]
+pub(crate) fn tell_times(takes: fn(&'static str, std::time::Duration, export::Labels)) {
+    export::tell_times(takes);
+    enable();
+}

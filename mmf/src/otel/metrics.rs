@@ -7,7 +7,8 @@ use std::time::Duration;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 
-use crate::metrics::export::{COUNTERS, GAUGES, Labels, dotted, samples, tell_times};
+use crate::metrics::export::{COUNTERS, GAUGES, Labels, dotted};
+use crate::metrics::{samples, tell_times};
 
 fn meter() -> Meter {
     global::meter("mmf")

@@ -45,6 +45,11 @@ impl Methods {
         }
     }
 
+    /// The name of a method that has answered before.
+    pub(super) fn known<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.knows(path).then(|| &path[1..])
+    }
+
     /// The service has answered a method, and not that it has none of the name: what it is named from now on, where that is
     /// another name than the one of its begin.
     pub(super) fn answered<'p>(&self, path: &'p str) -> Option<&'p str> {

@@ -27,7 +27,10 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn begin(methods: &Arc<Methods>, component: &'static str, path: &str) -> Self {
         let operation = methods.at_begin(path).to_owned();
-        let log = request_log::Log::begin(Protocol::Grpc, component, operation);
+        let mut log = request_log::Log::begin(Protocol::Grpc, component, operation);
+        if let Some(name) = methods.known(path) {
+            log.rename(name);
+        }
         Self { log, methods: Arc::clone(methods), path: path.to_owned() }
     }
 

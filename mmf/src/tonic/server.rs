@@ -213,8 +213,11 @@ impl Settings {
             Ok((answer, open)) => {
                 return Ok(if has_ended(&answer) {
                     open.end(Class::Success);
-                    log.answered();
-                    log.end(&head(&answer), answer.extensions().get());
+                    let told = head(&answer);
+                    if told.is_ok() {
+                        log.answered();
+                    }
+                    log.end(&told, answer.extensions().get());
                     answer.map(ServedBody::ended)
                 } else {
                     log.answered();

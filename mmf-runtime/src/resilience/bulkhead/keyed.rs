@@ -73,12 +73,7 @@ impl OfKey for Bulkhead {
     }
 
     fn sum(one: BulkheadSnapshot, other: BulkheadSnapshot) -> BulkheadSnapshot {
-        BulkheadSnapshot {
-            running: one.running + other.running,
-            queued: one.queued + other.queued,
-            refused: one.refused + other.refused,
-            limit: one.limit + other.limit,
-        }
+        one.and(other)
     }
 }
 

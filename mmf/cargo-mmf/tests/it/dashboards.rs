@@ -86,8 +86,11 @@ async fn what_is_written_names_only_what_there_is_and_its_alerts_fire() {
     for title in ["Calls", "Latency of calls", "Refusals", "Breakers", "Bulkheads", "Health"] {
         assert!(titles.contains(&title), "{title} in {titles:?}");
     }
-    assert!(!titles.contains(&"Requests"));
-    assert_eq!(alerts.matches("- alert:").count(), 7, "{alerts}");
+    assert!(
+        !titles.contains(&"Requests") && said.contains("nothing of it yet: Requests"),
+        "{said}"
+    );
+    assert_eq!(alerts.matches("- alert:").count(), 8, "{alerts}");
 
     if !promtool(&["check", "rules", "alerts.yaml"], &ops) {
         return;
@@ -98,19 +101,21 @@ evaluation_interval: 1m
 tests:
   - interval: 1m
     input_series:
-      - series: 'mmf_breaker_state{policy="users",state="closed"}'
+      - series: 'mmf_breaker_state{job="shop",policy="users",state="closed"}'
         values: '1x4 0x20'
-      - series: 'mmf_breaker_state{policy="users",state="open"}'
+      - series: 'mmf_breaker_state{job="shop",policy="users",state="open"}'
         values: '0x4 1x20'
-      - series: 'mmf_policy_calls_total{policy="users",outcome="success"}'
+      - series: 'mmf_policy_calls_total{job="shop",policy="users",outcome="success"}'
         values: '0+100x30'
-      - series: 'mmf_policy_retries_total{policy="users"}'
+      - series: 'mmf_policy_retries_total{job="shop",policy="users"}'
         values: '0+30x30'
-      - series: 'mmf_policy_refusals_total{policy="users",reason="circuit_open"}'
+      - series: 'mmf_policy_refusals_total{job="shop",policy="users",reason="circuit_open"}'
         values: '0x30'
-      - series: 'mmf_policy_refusals_total{policy="users",reason="deadline_exceeded"}'
+      - series: 'mmf_policy_refusals_total{job="shop",policy="users",reason="deadline_exceeded"}'
         values: '0+5x30'
-      - series: 'mmf_log_lines_lost_total'
+      - series: 'mmf_policy_refusals_total{job="shop",policy="users",reason="feature_disabled"}'
+        values: '0+90x30'
+      - series: 'mmf_log_lines_lost_total{job="shop"}'
         values: '0x30'
     alert_rule_test:
       - eval_time: 9m
@@ -119,23 +124,23 @@ tests:
       - eval_time: 11m
         alertname: MmfBreakerOpen
         exp_alerts:
-          - exp_labels: { severity: critical, policy: users }
-            exp_annotations: { summary: "The breaker of users has been open for 5 minutes." }
+          - exp_labels: { severity: critical, policy: users, job: shop }
+            exp_annotations: { summary: "The breaker of users in shop has not been closed for 5 minutes." }
       - eval_time: 12m
         alertname: MmfRetries
         exp_alerts:
-          - exp_labels: { severity: warning, policy: users }
-            exp_annotations: { summary: "users retries 30% of its calls." }
+          - exp_labels: { severity: warning, policy: users, job: shop }
+            exp_annotations: { summary: "users in shop retries 30% of its calls." }
       - eval_time: 12m
         alertname: MmfRefusals
         exp_alerts:
-          - exp_labels: { severity: warning, policy: users }
-            exp_annotations: { summary: "users refuses 5% of its calls." }
+          - exp_labels: { severity: warning, policy: users, job: shop }
+            exp_annotations: { summary: "users in shop refuses 5% of its calls." }
       - eval_time: 12m
         alertname: MmfDeadlines
         exp_alerts:
-          - exp_labels: { severity: warning, policy: users }
-            exp_annotations: { summary: "5% of the calls of users take longer than its own deadline." }
+          - exp_labels: { severity: warning, policy: users, job: shop }
+            exp_annotations: { summary: "5% of the calls of users in shop take longer than its own deadline." }
       - eval_time: 12m
         alertname: MmfLogLinesLost
         exp_alerts: []
