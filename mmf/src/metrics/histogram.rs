@@ -119,9 +119,31 @@ pub(super) fn set_most(of: Of, most: usize) {
     all().most.insert(of, most);
 }
 
-/// What one thread counts, by a hash of what it is.
-#[derive(Default)]
-struct Own(HashMap<u64, Vec<OwnSeries>>);
+/// What one thread counts.
+struct Own {
+    /// By a hash of what it is.
+    series: HashMap<u64, Vec<OwnSeries>>,
+    /// Of policies that were called of late, by where their names stand: found without a hash of the text.
+    recent: [Option<Recent>; RECENT],
+}
+
+/// So many; a power of two.
+const RECENT: usize = 64;
+
+struct Recent {
+    at: *const u8,
+    name: Box<str>,
+    outcomes: [Option<Arc<Cells>>; OUTCOMES.len()],
+}
+
+/// How a call may end.
+pub(super) const OUTCOMES: [&str; 3] = ["success", "failure", "cancelled"];
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { series: HashMap::new(), recent: [const { None }; RECENT] }
+    }
+}
 
 struct OwnSeries {
     of: Of,
@@ -136,7 +158,7 @@ thread_local! {
 impl Drop for Own {
     fn drop(&mut self) {
         let mut all = all();
-        for own in self.0.values().flatten() {
+        for own in self.series.values().flatten() {
             if let Some(series) = all.series.get_mut(&(own.of, own.labels.clone())) {
                 series.ended.add(&own.cells.read());
                 series.threads.retain(|cells| !Arc::ptr_eq(cells, &own.cells));
@@ -145,47 +167,91 @@ impl Drop for Own {
     }
 }
 
-/// Counts how long something took.
-pub(super) fn record(of: Of, labels: [&str; 4], took: Duration) {
+/// Counts how long a call took, that ended as the outcome of this place.
+pub(super) fn record_call(policy: &str, outcome: usize, took: Duration) {
     let recorded = OWN.try_with(|own| {
         let Ok(mut own) = own.try_borrow_mut() else { return false };
-        if own.record(of, labels, took) {
-            return true;
-        }
-        // A name of one too many has no place of its own, so that a thread keeps no more than there is to see.
-        let (_, shown) = shown(&all(), of, labels);
-        let shown: [&str; 4] = std::array::from_fn(|place| &*shown[place]);
-        if !own.record(of, shown, took) {
-            let cells = share(of, shown);
-            cells.record(took);
-            own.insert(of, shown, cells);
-        }
+        own.record_call(policy, outcome, took);
         true
     });
     if recorded != Ok(true) {
-        // The thread is ending.
-        let mut all = all();
-        let shown = shown(&all, of, labels);
-        all.of(shown).ended.record(took);
+        record_at_the_end(Of::Call, [policy, OUTCOMES[outcome], "", ""], took);
     }
 }
 
+/// Counts how long something took.
+#[cfg(any(feature = "axum", feature = "tonic", test))]
+pub(super) fn record(of: Of, labels: [&str; 4], took: Duration) {
+    let recorded = OWN.try_with(|own| {
+        let Ok(mut own) = own.try_borrow_mut() else { return false };
+        own.cells(of, labels).record(took);
+        true
+    });
+    if recorded != Ok(true) {
+        record_at_the_end(of, labels, took);
+    }
+}
+
+/// The thread is ending, and has no place of its own any more.
+#[cold]
+fn record_at_the_end(of: Of, labels: [&str; 4], took: Duration) {
+    let mut all = all();
+    let shown = shown(&all, of, labels);
+    all.of(shown).ended.record(took);
+}
+
 impl Own {
-    /// Counts it where this thread knows the series.
-    fn record(&self, of: Of, labels: [&str; 4], took: Duration) -> bool {
-        let same = self.0.get(&HASHES.hash_one((of, labels)));
-        let known = same.into_iter().flatten().find(|own| {
-            own.of == of && own.labels.iter().zip(labels).all(|(own, label)| **own == *label)
-        });
-        known.is_some_and(|own| {
-            own.cells.record(took);
-            true
-        })
+    #[inline]
+    fn record_call(&mut self, policy: &str, outcome: usize, took: Duration) {
+        let at = policy.as_ptr();
+        let place = (at as usize >> 4) % RECENT;
+        if let Some(recent) = &self.recent[place]
+            && recent.at == at
+            // Another text may stand there by now.
+            && *recent.name == *policy
+            && let Some(cells) = &recent.outcomes[outcome]
+        {
+            return cells.record(took);
+        }
+        self.record_new_call(place, policy, outcome, took);
     }
 
-    fn insert(&mut self, of: Of, labels: [&str; 4], cells: Arc<Cells>) {
-        let same = self.0.entry(HASHES.hash_one((of, labels))).or_default();
-        same.push(OwnSeries { of, labels: labels.map(Box::from), cells });
+    #[cold]
+    fn record_new_call(&mut self, place: usize, policy: &str, outcome: usize, took: Duration) {
+        let cells = self.cells(Of::Call, [policy, OUTCOMES[outcome], "", ""]);
+        cells.record(took);
+        let at = policy.as_ptr();
+        let new = || Recent { at, name: policy.into(), outcomes: [const { None }; OUTCOMES.len()] };
+        let known = self.recent[place].take();
+        let known = known.filter(|recent| recent.at == at && *recent.name == *policy);
+        let mut recent = known.unwrap_or_else(new);
+        recent.outcomes[outcome] = Some(cells);
+        self.recent[place] = Some(recent);
+    }
+
+    /// The cells of a series in this thread. One too many is `other` and has none of its own, so that a thread keeps no more than
+    /// there is to see.
+    fn cells(&mut self, of: Of, labels: [&str; 4]) -> Arc<Cells> {
+        if let Some(cells) = self.known(of, labels) {
+            return cells;
+        }
+        let (_, shown) = shown(&all(), of, labels);
+        let shown: [&str; 4] = std::array::from_fn(|place| &*shown[place]);
+        if let Some(cells) = self.known(of, shown) {
+            return cells;
+        }
+        let cells = share(of, shown);
+        let same = self.series.entry(HASHES.hash_one((of, shown))).or_default();
+        same.push(OwnSeries { of, labels: shown.map(Box::from), cells: Arc::clone(&cells) });
+        cells
+    }
+
+    fn known(&self, of: Of, labels: [&str; 4]) -> Option<Arc<Cells>> {
+        let same = self.series.get(&HASHES.hash_one((of, labels)))?;
+        let known = same.iter().find(|own| {
+            own.of == of && own.labels.iter().zip(labels).all(|(own, label)| **own == *label)
+        });
+        known.map(|own| Arc::clone(&own.cells))
     }
 }
 
@@ -265,6 +331,22 @@ mod tests {
             sum.add(&counts);
             sum
         })
+    }
+
+    #[test]
+    fn calls_are_found_by_where_their_name_stands_and_by_its_text() {
+        let of = |name: &str| counted(Of::Call, name).count();
+        // One place, and two names after the other.
+        let mut name = String::from("recent.one");
+        (0..5).for_each(|_| record_call(&name, 0, Duration::ZERO));
+        name.replace_range(7.., "two");
+        (0..3).for_each(|_| record_call(&name, 1, Duration::ZERO));
+        record_call(&name, 2, Duration::ZERO);
+        assert_eq!((of("recent.one"), of("recent.two")), (5, 4));
+        let failures = read(Of::Call)
+            .into_iter()
+            .find(|(labels, _)| (&*labels[0], &*labels[1]) == ("recent.two", "failure"));
+        assert_eq!(failures.unwrap().1.count(), 3);
     }
 
     #[test]

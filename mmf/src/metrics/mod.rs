@@ -32,7 +32,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use mmf_runtime::resilience::{CallEnded, Event, Observer, observe};
 
 use encode::Format;
-use histogram::{Of, record};
+#[cfg(feature = "otel")]
+use histogram::OUTCOMES;
+use histogram::{Of, record_call};
 
 static ENABLED: AtomicBool = AtomicBool::new(false);
 static MAX_POLICIES: AtomicUsize = AtomicUsize::new(1000);
@@ -51,14 +53,14 @@ pub fn enable() {
 
         fn call_ended(&self, call: &CallEnded<'_>) {
             let outcome = match call.succeeded {
-                Some(true) => "success",
-                Some(false) => "failure",
-                None => "cancelled",
+                Some(true) => 0,
+                Some(false) => 1,
+                None => 2,
             };
-            record(Of::Call, [call.policy, outcome, "", ""], call.latency);
+            record_call(call.policy, outcome, call.latency);
             #[cfg(feature = "otel")]
             export::took("mmf_policy_call_duration_seconds", call.latency, || {
-                vec![("policy", call.policy.to_owned()), ("outcome", outcome.to_owned())]
+                vec![("policy", call.policy.to_owned()), ("outcome", OUTCOMES[outcome].to_owned())]
             });
         }
     }
@@ -123,7 +125,7 @@ pub(crate) fn request_ended(
                 (operation, operation.split_once('/').map_or(operation, |(service, _)| service))
             }
         };
-        record(Of::Request, [protocol, method, route, status], took);
+        histogram::record(Of::Request, [protocol, method, route, status], took);
         #[cfg(feature = "otel")]
         export::took("mmf_request_duration_seconds", took, || {
             let labels =
