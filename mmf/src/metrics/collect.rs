@@ -1,7 +1,7 @@
 //! The table of all metrics, filled when somebody asks.
 
 use mmf_runtime::logging::{unwritten_lines, written_lines};
-use mmf_runtime::resilience::{BreakerState, Policy, PolicySnapshot, policies};
+use mmf_runtime::resilience::{BreakerState, Policy, PolicyName, PolicySnapshot, policies};
 
 use super::family::{Family, Value};
 use super::histogram::{OTHER, Of, read};
@@ -23,12 +23,12 @@ pub(super) fn all(max_policies: usize) -> Vec<Family> {
     families
 }
 
-const STATES: [BreakerState; 5] = [
-    BreakerState::Closed,
-    BreakerState::Open,
-    BreakerState::HalfOpen,
-    BreakerState::ForcedOpen,
-    BreakerState::Disabled,
+const STATES: [(BreakerState, &str); 5] = [
+    (BreakerState::Closed, "closed"),
+    (BreakerState::Open, "open"),
+    (BreakerState::HalfOpen, "half_open"),
+    (BreakerState::ForcedOpen, "forced_open"),
+    (BreakerState::Disabled, "disabled"),
 ];
 
 fn of_policies(most: usize) -> Vec<Family> {
@@ -48,33 +48,33 @@ fn of_policies(most: usize) -> Vec<Family> {
     let mut running = Family::gauge("mmf_bulkhead_running", "Calls that run now.");
     let mut queued = Family::gauge("mmf_bulkhead_queued", "Calls that wait for room now.");
     let mut limit = Family::gauge("mmf_bulkhead_limit", "Calls that may run at once.");
-    let count = |family: &mut Family, name: &str, count: u64| {
-        family.add([("policy", name)], Value::Count(count));
+    let count = |family: &mut Family, name: &PolicyName, count: u64| {
+        family.add([("policy", name.into())], Value::Count(count));
     };
-    let number = |family: &mut Family, name: &str, number: f64| {
-        family.add([("policy", name)], Value::Number(number));
+    let number = |family: &mut Family, name: &PolicyName, number: f64| {
+        family.add([("policy", name.into())], Value::Number(number));
     };
     let shown = shown(policies().iter().map(Policy::snapshot).collect(), most);
     for policy in &shown {
-        let name = &*policy.name;
+        let name = &policy.name;
         for (outcome, count) in [
             ("success", policy.successes),
             ("failure", policy.failures),
             ("cancelled", policy.cancelled),
         ] {
-            calls.add([("policy", name), ("outcome", outcome)], Value::Count(count));
+            calls.add([("policy", name.into()), ("outcome", outcome.into())], Value::Count(count));
         }
         count(&mut attempts, name, policy.attempts);
         count(&mut retries, name, policy.retries);
         count(&mut hedges, name, policy.hedges);
         count(&mut fallbacks, name, policy.fallbacks);
         for (reason, count) in reasons(policy) {
-            refusals.add([("policy", name), ("reason", reason)], Value::Count(count));
+            refusals.add([("policy", name.into()), ("reason", reason.into())], Value::Count(count));
         }
         if let Some(breaker) = &policy.breaker {
-            for known in STATES {
+            for (known, word) in STATES {
                 let is_in = f64::from(u8::from(known == breaker.state));
-                let labels = [("policy", name), ("state", &*known.to_string())];
+                let labels = [("policy", name.into()), ("state", word.into())];
                 state.add(labels, Value::Number(is_in));
             }
             number(&mut ratio, name, breaker.failure_rate);
@@ -143,7 +143,7 @@ fn of_latencies() -> Vec<Family> {
     let mut calls =
         Family::histogram("mmf_policy_call_duration_seconds", "How long calls took, with retries.");
     for ([policy, outcome, ..], counts) in read(Of::Call) {
-        let labels = [("policy", &*policy), ("outcome", &*outcome)];
+        let labels = [("policy", policy.into()), ("outcome", outcome.into())];
         calls.add(labels, Value::Histogram(Box::new(counts)));
     }
     let mut requests = Family::counter("mmf_requests", "Requests that ended.");
@@ -151,12 +151,12 @@ fn of_latencies() -> Vec<Family> {
         Family::histogram("mmf_request_duration_seconds", "How long requests took.");
     for ([protocol, method, route, status], counts) in read(Of::Request) {
         let labels = [
-            ("protocol", &*protocol),
-            ("method", &*method),
-            ("route", &*route),
-            ("status", &*status),
+            ("protocol", protocol.into()),
+            ("method", method.into()),
+            ("route", route.into()),
+            ("status", status.into()),
         ];
-        requests.add(labels, Value::Count(counts.count()));
+        requests.add(labels.clone(), Value::Count(counts.count()));
         durations.add(labels, Value::Histogram(Box::new(counts)));
     }
     vec![calls, requests, durations]
@@ -168,7 +168,7 @@ fn of_health() -> Vec<Family> {
         Family::gauge("mmf_health_check_up", "1 for a check that is up, 0 for one that is not.");
     for check in crate::health::checks() {
         let is_up = f64::from(u8::from(check.is_up == Some(true)));
-        up.add([("check", &check.name)], Value::Number(is_up));
+        up.add([("check", check.name.into_boxed_str().into())], Value::Number(is_up));
     }
     let mut score = Family::gauge("mmf_health_score", "How well the process is, from 1 to 0.");
     score.add([], Value::Number(crate::health::score()));
@@ -180,7 +180,7 @@ fn of_process() -> Vec<Family> {
     level.add([], Value::Number(f64::from(mmf_runtime::degradation::level() as u8)));
     let mut written = Family::counter("mmf_log_lines", "Log lines that were written.");
     for (level, count) in written_lines() {
-        written.add([("level", level.as_str())], Value::Count(count));
+        written.add([("level", level.as_str().into())], Value::Count(count));
     }
     let mut lost = Family::counter(
         "mmf_log_lines_lost",
@@ -193,6 +193,13 @@ fn of_process() -> Vec<Family> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_have_their_words() {
+        for (state, word) in STATES {
+            assert_eq!(state.to_string(), word);
+        }
+    }
 
     #[test]
     fn policies_beyond_the_most_are_one_other() {

@@ -5,7 +5,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::family::{Family, Kind, Sample, Value};
+use super::family::{Family, Kind, Label, Sample, Value};
 use super::histogram::{BOUNDS, Counts};
 
 /// A format of text.
@@ -85,7 +85,7 @@ fn of_family(text: &mut String, family: &Family, format: Format) {
     }
 }
 
-fn histogram(text: &mut String, name: &str, labels: &[(&str, String)], counts: &Counts) {
+fn histogram(text: &mut String, name: &str, labels: &[(&str, Label)], counts: &Counts) {
     let mut sum = 0;
     for (place, count) in counts.buckets.iter().enumerate() {
         sum += count;
@@ -105,13 +105,13 @@ fn written(bound: &f64) -> String {
 fn line(
     text: &mut String,
     (name, suffix): (&str, &str),
-    labels: &[(&str, String)],
+    labels: &[(&str, Label)],
     bound: Option<&str>,
     value: impl Display,
 ) {
     text.push_str(name);
     text.push_str(suffix);
-    let all = labels.iter().map(|(label, value)| (*label, value.as_str()));
+    let all = labels.iter().map(|(label, value)| (*label, &**value));
     let mut separator = '{';
     for (label, value) in all.chain(bound.map(|bound| ("le", bound))) {
         text.push(separator);
@@ -129,6 +129,9 @@ fn line(
 
 /// As both formats say: backslash, quote and line feed.
 fn escape(text: &mut String, value: &str) {
+    if !value.contains(['\\', '"', '\n']) {
+        return text.push_str(value);
+    }
     for letter in value.chars() {
         match letter {
             '\\' => text.push_str("\\\\"),
@@ -145,13 +148,13 @@ mod tests {
 
     fn table() -> Vec<Family> {
         let mut counter = Family::counter("calls", "Calls.");
-        counter.add([("policy", "a \"b\"\\\n")], Value::Count(3));
+        counter.add([("policy", "a \"b\"\\\n".into())], Value::Count(3));
         let mut gauge = Family::gauge("score", "Score.");
         gauge.add([], Value::Number(0.25));
         let mut histogram = Family::histogram("took_seconds", "Took.");
         let mut counts = Counts { nanos: 1_500_000_000, ..Counts::default() };
         (counts.buckets[0], counts.buckets[15]) = (2, 1);
-        histogram.add([("policy", "p")], Value::Histogram(Box::new(counts)));
+        histogram.add([("policy", "p".into())], Value::Histogram(Box::new(counts)));
         vec![counter, gauge, histogram]
     }
 

@@ -46,7 +46,8 @@ pub(super) fn samples(families: Vec<Family>, name: &str) -> Vec<(Labels, f64)> {
                 Value::Number(number) => number,
                 Value::Histogram(_) => return None,
             };
-            Some((sample.labels, value))
+            let labels = sample.labels.into_iter();
+            Some((labels.map(|(name, label)| (name, label.to_string())).collect(), value))
         })
         .collect()
 }

@@ -1,5 +1,9 @@
 //! What there is to measure: names, units and labels, from one table for every format.
 
+use std::ops::Deref;
+
+use mmf_runtime::resilience::PolicyName;
+
 use super::histogram::Counts;
 
 /// What kind of numbers a metric has.
@@ -22,8 +26,46 @@ pub(super) struct Family {
 
 #[derive(Debug)]
 pub(super) struct Sample {
-    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) labels: Vec<(&'static str, Label)>,
     pub(super) value: Value,
+}
+
+/// What a label says: of thousands of samples few have a text of their own.
+#[derive(Clone, Debug)]
+pub(super) enum Label {
+    Fixed(&'static str),
+    Name(PolicyName),
+    Text(Box<str>),
+}
+
+impl Deref for Label {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Name(name) => name,
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Label {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+impl From<&PolicyName> for Label {
+    fn from(name: &PolicyName) -> Self {
+        Self::Name(name.clone())
+    }
+}
+
+impl From<Box<str>> for Label {
+    fn from(text: Box<str>) -> Self {
+        Self::Text(text)
+    }
 }
 
 #[derive(Debug)]
@@ -47,8 +89,7 @@ impl Family {
         Self { kind: Kind::Histogram, unit: Some("seconds"), ..Self::counter(name, help) }
     }
 
-    pub(super) fn add<const N: usize>(&mut self, labels: [(&'static str, &str); N], value: Value) {
-        let labels = labels.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        self.samples.push(Sample { labels, value });
+    pub(super) fn add<const N: usize>(&mut self, labels: [(&'static str, Label); N], value: Value) {
+        self.samples.push(Sample { labels: labels.into(), value });
     }
 }
