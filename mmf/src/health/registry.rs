@@ -112,7 +112,7 @@ struct State {
 }
 
 impl Registered {
-    /// Has it run in the background, unless it does: the runtime that it ran on may be gone.
+    /// Has it run in the background, unless it does.
     fn run(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         // The runtime that it ran on may be gone, or nobody drives it any more.
@@ -158,7 +158,7 @@ impl Registered {
     async fn once(self: &Arc<Self>) {
         let (at, began) = (SystemTime::now(), Instant::now());
         let Some(alone) = Alone::enter(self) else {
-            let error = "the one before, on another runtime, still runs".to_owned();
+            let error = "the one before still runs".to_owned();
             return self.keep(Some(error), at, began);
         };
         // A task of its own: what panics there is down, and only that.
