@@ -272,14 +272,14 @@ impl More {
     }
 }
 
-/// What an event is about: the policy, or the operation and the status that it ended with; and of a record of the `log` crate, all of which have one place,
-/// where it stands.
+/// What an event is about: the policy, or the operation and the status that it ended with; and of a record of the
+/// `log` crate, all of which have one place, where it stands.
 #[derive(Default, Hash)]
 struct Named(String, u64);
 
 impl Named {
     fn tells(field: &Field) -> bool {
-        matches!(field.name(), "policy" | "operation" | "log.target" | "log.file")
+        matches!(field.name(), "policy" | "operation" | "grpc_status" | "log.target" | "log.file")
     }
 }
 
@@ -340,6 +340,15 @@ mod tests {
         named.record_u64(&fields.field("status").unwrap(), 503);
         named.record_u64(&fields.field("duration_ms").unwrap(), 7);
         assert_eq!(named.1, 503);
+    }
+
+    #[test]
+    fn calls_that_end_with_other_grpc_statuses_are_others() {
+        let fields = FieldSet::new(&["grpc_status", "component"], Identifier(&PLACE));
+        let mut named = Named::default();
+        named.record_str(&fields.field("grpc_status").unwrap(), "UNAVAILABLE");
+        named.record_str(&fields.field("component").unwrap(), "users");
+        assert_eq!(named.0, "UNAVAILABLE");
     }
 
     fn gathering() -> (Gathering, Instant) {
