@@ -17,6 +17,22 @@ pub fn nearest<'n>(wrong: &str, allowed: impl IntoIterator<Item = &'n str>) -> O
         .map(|(_, name)| name)
 }
 
+/// ", did you mean `x`?" for the nearest of the names that are allowed, else the list of them.
+///
+/// ```
+/// assert_eq!(mmf_rules::names::suggestion("max_attemps", &["max_attempts"]), ", did you mean `max_attempts`?");
+/// assert_eq!(mmf_rules::names::suggestion("zzz", &["permits", "burst"]), ", expected one of `permits`, `burst`");
+/// ```
+pub fn suggestion(wrong: &str, allowed: &[&str]) -> String {
+    match nearest(wrong, allowed.iter().copied()) {
+        Some(name) => format!(", did you mean `{name}`?"),
+        None => {
+            let listed: Vec<_> = allowed.iter().map(|name| format!("`{name}`")).collect();
+            format!(", expected one of {}", listed.join(", "))
+        }
+    }
+}
+
 /// How many letters were left out, put in, changed, or swapped with their neighbour, each at most once (optimal string
 /// alignment).
 pub fn distance(one: &str, other: &str) -> usize {

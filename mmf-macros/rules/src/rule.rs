@@ -9,6 +9,8 @@ use crate::duration;
 /// A value that can never work.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken<T> {
+    /// The key whose value it is.
+    pub key: String,
     /// What is wrong with it, and what to write.
     pub message: String,
     /// The nearest value that works.
@@ -27,8 +29,8 @@ pub type Rule<T> = Result<(), Broken<T>>;
 /// The most calls that a window of calls holds: two bits each, so a quarter of a mebibyte.
 pub const MOST_CALLS: u32 = 1 << 20;
 
-fn broken<T>(nearest: T, message: impl Into<String>) -> Rule<T> {
-    Err(Broken { message: message.into(), nearest })
+fn broken<T>(key: &str, nearest: T, message: impl Into<String>) -> Rule<T> {
+    Err(Broken { key: key.into(), message: message.into(), nearest })
 }
 
 /// A share of calls: 0 to 1.
@@ -51,7 +53,7 @@ pub fn share(key: &str, value: f64) -> Rule<f64> {
         String::new()
     };
     let nearest = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
-    broken(nearest, format!("`{key}` is a share between 0.0 and 1.0{hint}"))
+    broken(key, nearest, format!("`{key}` is a share between 0.0 and 1.0{hint}"))
 }
 
 /// A factor by which something grows: 1 or more, and finite.
@@ -64,7 +66,7 @@ pub fn growth(key: &str, value: f64) -> Rule<f64> {
         return Ok(());
     }
     let nearest = if value > 1.0 { f64::MAX } else { 1.0 };
-    broken(nearest, format!("`{key}` must be at least 1.0"))
+    broken(key, nearest, format!("`{key}` must be at least 1.0"))
 }
 
 /// A number of which one is needed.
@@ -73,7 +75,7 @@ pub fn growth(key: &str, value: f64) -> Rule<f64> {
 ///
 /// Where it is 0.
 pub fn at_least_one(key: &str, value: u32) -> Rule<u32> {
-    if value == 0 { broken(1, format!("`{key}` must be at least 1")) } else { Ok(()) }
+    if value == 0 { broken(key, 1, format!("`{key}` must be at least 1")) } else { Ok(()) }
 }
 
 /// A time that is longer than none.
@@ -83,7 +85,7 @@ pub fn at_least_one(key: &str, value: u32) -> Rule<u32> {
 /// Where it is none; the nearest is a nanosecond.
 pub fn positive(key: &str, value: Duration) -> Rule<Duration> {
     if value.is_zero() {
-        broken(Duration::from_nanos(1), format!("`{key}` must be longer than 0s"))
+        broken(key, Duration::from_nanos(1), format!("`{key}` must be longer than 0s"))
     } else {
         Ok(())
     }
@@ -103,7 +105,7 @@ pub fn not_below(
         return Ok(());
     }
     let (value, text) = (duration::text(value), duration::text(least));
-    broken(least, format!("`{key}` of {value} is below `{least_key}` of {text}{hint}"))
+    broken(key, least, format!("`{key}` of {value} is below `{least_key}` of {text}{hint}"))
 }
 
 /// A timeout of attempts at calls that have a deadline.
@@ -116,6 +118,7 @@ pub fn timeout(timeout: Duration, deadline: Duration) -> Rule<Duration> {
         return Ok(());
     }
     broken(
+        "timeout",
         deadline,
         format!(
             "a `deadline` of {} is shorter than one `timeout` of {}: no attempt could use its timeout",
@@ -132,9 +135,10 @@ pub fn timeout(timeout: Duration, deadline: Duration) -> Rule<Duration> {
 /// Where there are none, or more than [`MOST_CALLS`].
 pub fn window_calls(calls: u32) -> Rule<u32> {
     match calls {
-        0 => broken(1, "`window` must hold at least 1 call"),
+        0 => broken("window", 1, "`window` must hold at least 1 call"),
         1..=MOST_CALLS => Ok(()),
         _ => broken(
+            "window",
             MOST_CALLS,
             format!(
                 "a `window` of {calls} calls is too large, at most {MOST_CALLS}: write a time such as \
@@ -151,7 +155,7 @@ pub fn window_calls(calls: u32) -> Rule<u32> {
 /// Where it is none.
 pub fn window_time(time: Duration) -> Rule<Duration> {
     if time < Duration::from_nanos(10) {
-        broken(Duration::from_nanos(10), "`window` must be longer than 0s")
+        broken("window", Duration::from_nanos(10), "`window` must be longer than 0s")
     } else {
         Ok(())
     }
@@ -167,6 +171,7 @@ pub fn throughput(minimum: u32, window: u32) -> Rule<u32> {
         return Ok(());
     }
     broken(
+        "minimum_throughput",
         window,
         format!(
             "`minimum_throughput` of {minimum} is above the window of {window} calls: the rate would \
@@ -202,7 +207,7 @@ pub fn percentile(value: f64) -> Rule<f64> {
         return Ok(());
     }
     let nearest = if value >= 100.0 { 99.99 } else { 0.01 };
-    broken(nearest, "`percentile` must be above 0 and below 100, for example 95")
+    broken("percentile", nearest, "`percentile` must be above 0 and below 100, for example 95")
 }
 
 /// So many permits in a period: at most one a nanosecond, which is what clocks tell.
@@ -216,6 +221,7 @@ pub fn rate(permits: u32, period: Duration) -> Rule<u32> {
     }
     let most = u32::try_from(period.as_nanos()).unwrap_or(u32::MAX);
     broken(
+        "permits",
         most.max(1),
         format!(
             "{permits} `permits` in a `period` of {} are more than one a nanosecond, which is no limit: \
@@ -234,7 +240,7 @@ pub fn limits(min: u32, max: u32) -> Rule<u32> {
     if max >= min {
         return Ok(());
     }
-    broken(min, format!("`max` of {max} is below `min` of {min}"))
+    broken("max", min, format!("`max` of {max} is below `min` of {min}"))
 }
 
 /// Where an adaptive bulkhead begins.
@@ -247,6 +253,7 @@ pub fn begin(calls: u32, min: u32, max: u32) -> Rule<u32> {
         return Ok(());
     }
     broken(
+        "max_concurrent",
         calls.clamp(min, max.max(min)),
         format!(
             "an adaptive bulkhead begins at its `max_concurrent`, here {calls}, which is not between `min` of {min} \
@@ -269,6 +276,7 @@ pub fn interval(permits: u32, period: Duration) -> Rule<Duration> {
         return Ok(());
     }
     broken(
+        "period",
         most,
         format!(
             "{permits} `permits` in a `period` of {} are more than 30 days apart, which no process waits for: \

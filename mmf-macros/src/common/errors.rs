@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use darling::Error;
+pub(crate) use mmf_rules::names::suggestion;
 use proc_macro2::{Span, TokenStream};
 
 /// An error at a span: lower case, what is wrong, then what to write instead.
@@ -49,30 +50,5 @@ impl Errors {
     #[cfg(test)]
     pub(crate) fn messages(self) -> Vec<String> {
         self.0.into_iter().flat_map(Error::flatten).map(|error| error.to_string()).collect()
-    }
-}
-
-/// ", did you mean `x`?" for the nearest of the names that are allowed, else the list of them.
-pub(crate) fn suggestion(wrong: &str, allowed: &[&str]) -> String {
-    let nearest = mmf_rules::names::nearest(wrong, allowed.iter().copied());
-    match nearest {
-        Some(name) => format!(", did you mean `{name}`?"),
-        None => format!(", expected one of {}", listed(allowed)),
-    }
-}
-
-fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_near_miss_is_named_and_a_far_one_gets_the_list() {
-        let allowed = ["max_attempts", "backoff"];
-        assert_eq!(suggestion("max_attemps", &allowed), ", did you mean `max_attempts`?");
-        assert_eq!(suggestion("zzz", &allowed), ", expected one of `max_attempts`, `backoff`");
     }
 }

@@ -11,6 +11,7 @@ use super::errors::error;
 use super::keys::{FromItem, Item, ungrouped};
 use super::source::source;
 use mmf_rules::duration;
+use mmf_rules::value::{self, Written};
 
 /// A literal with its span, or an expression.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ impl<T: Literal> Value<T> {
             Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr: inner, .. })
                 if matches!(**inner, Expr::Lit(_)) =>
             {
-                Err(error(expr.span(), format!("`{key}` cannot be negative")))
+                Err(error(expr.span(), value::negative(key)))
             }
             other => Ok(Self::Expr(Box::new(other.clone()))),
         }
@@ -87,19 +88,31 @@ impl<T: Literal> ToTokens for Value<T> {
     }
 }
 
-/// Whole numbers, of which a literal may be too large.
+/// A literal as the rules read it.
+fn written(lit: &Lit) -> Written {
+    match lit {
+        // One that has more digits than this is too large for whatever it may be for.
+        Lit::Int(int) => Written::Whole(int.base10_parse().unwrap_or(i128::MAX)),
+        Lit::Float(float) => float.base10_parse().map_or(Written::Other, Written::Number),
+        Lit::Str(text) => Written::Text(text.value()),
+        Lit::Bool(flag) => Written::Flag(flag.value()),
+        _ => Written::Other,
+    }
+}
+
+/// What a rule reads of a literal; what it says of it otherwise, there.
+pub(crate) fn read<T>(
+    lit: &Lit,
+    rule: impl FnOnce(&Written) -> Result<T, String>,
+) -> darling::Result<T> {
+    rule(&written(lit)).map_err(|message| error(lit.span(), message))
+}
+
 macro_rules! whole_numbers {
     ($($type:ty),*) => {
         $(impl Literal for $type {
             fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-                match lit {
-                    Lit::Int(int) => int.base10_parse().map_err(|_| {
-                        error(int.span(), format!("`{int}` is too large, at most {}", Self::MAX))
-                    }),
-                    other => {
-                        Err(error(other.span(), format!("expected a whole number: `{key} = 5`")))
-                    }
-                }
+                read(lit, |written| value::count(key, written))
             }
 
             fn text(&self) -> String {
@@ -117,12 +130,7 @@ whole_numbers!(u32, u64);
 
 impl Literal for bool {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Bool(value) => Ok(value.value()),
-            other => {
-                Err(error(other.span(), format!("expected `{key} = true` or `{key} = false`")))
-            }
-        }
+        read(lit, |written| value::flag(key, written))
     }
 
     fn text(&self) -> String {
@@ -136,11 +144,7 @@ impl Literal for bool {
 
 impl Literal for f64 {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Float(float) => Ok(float.base10_parse()?),
-            Lit::Int(int) => Ok(int.base10_parse()?),
-            other => Err(error(other.span(), format!("expected a number: `{key} = 0.5`"))),
-        }
+        read(lit, |written| value::number(key, written))
     }
 
     fn text(&self) -> String {
@@ -154,19 +158,7 @@ impl Literal for f64 {
 
 impl Literal for Duration {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Str(text) => {
-                duration::parse(&text.value()).map_err(|message| error(text.span(), message))
-            }
-            Lit::Int(number) => Err(error(
-                number.span(),
-                format!(
-                    "a duration needs a unit: write `{key} = \"{number}s\"` or \
-                     `{key} = \"{number}ms\"`"
-                ),
-            )),
-            other => Err(error(other.span(), format!("expected a duration: `{key} = \"2s\"`"))),
-        }
+        read(lit, |written| value::time(key, written))
     }
 
     fn text(&self) -> String {

@@ -6,15 +6,18 @@ use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Ident, Lit};
 
-use super::words::{Place, Vocabulary};
-use crate::common::errors::{Errors, error, suggestion};
+use super::words::unknown;
+use crate::common::errors::{Errors, error};
 use crate::common::keys::{
     Callee, Code, Element, Flag, FromItem, Item, ItemBody, Name, Names, PathValue, Text, elements,
     items, keys, runtime, ungrouped,
 };
 use crate::common::pattern::Patterns;
 use crate::common::source::source;
-use crate::common::value::{Literal, Value};
+use crate::common::value::{Literal, Value, read};
+use mmf_rules::keys::{self, ALGORITHMS, ANSWERED, BACKOFFS, Naming, TOP};
+use mmf_rules::value;
+use mmf_rules::words::is_key;
 
 type Integer = Value<u32>;
 type Share = Value<f64>;
@@ -24,19 +27,12 @@ type Share = Value<f64>;
 pub(crate) struct Attempts(pub(crate) u32);
 
 impl Attempts {
-    const UNLIMITED: Self = Self(u32::MAX);
+    const UNLIMITED: Self = Self(value::UNLIMITED);
 }
 
 impl Literal for Attempts {
     fn from_lit(lit: &Lit, key: &str) -> darling::Result<Self> {
-        match lit {
-            Lit::Str(text) if text.value() == "unlimited" => Ok(Self::UNLIMITED),
-            Lit::Str(text) => Err(error(
-                text.span(),
-                format!("expected a whole number or `\"unlimited\"`: `{key} = 5`"),
-            )),
-            other => u32::from_lit(other, key).map(Self),
-        }
+        read(lit, |written| value::attempts(key, written)).map(Self)
     }
 
     fn text(&self) -> String {
@@ -188,9 +184,7 @@ pub(crate) struct AdaptiveGroup(pub(crate) Adaptive);
 /// `algorithm = "gradient"`
 #[derive(Clone, Debug)]
 pub(crate) struct Algorithm {
-    /// As written, and the variant it stands for.
     pub(crate) name: &'static str,
-    pub(crate) variant: &'static str,
     pub(crate) span: Span,
 }
 
@@ -244,22 +238,11 @@ pub(crate) struct Fallback {
 /// `backoff = "fibonacci"`, or an expression.
 #[derive(Clone, Debug)]
 pub(crate) enum Backoff {
-    /// The name as written, and the variant it stands for.
-    Named(&'static str, &'static str, Span),
+    Named(&'static str, Span),
     Expr(Box<Expr>),
 }
 
 impl Backoff {
-    const NAMES: [(&str, &str); 7] = [
-        ("constant", "Constant"),
-        ("linear", "Linear"),
-        ("exponential", "Exponential"),
-        ("fibonacci", "Fibonacci"),
-        ("random", "Random"),
-        ("jittered_exponential", "JitteredExponential"),
-        ("decorrelated", "Decorrelated"),
-    ];
-
     pub(crate) fn expr(&self) -> Option<&Expr> {
         match self {
             Self::Named(..) => None,
@@ -289,21 +272,6 @@ pub(crate) struct RefusalName {
     /// As it has to be.
     pub(crate) is_text: bool,
 }
-
-/// Every key of the attribute.
-const VOCABULARY: Vocabulary = Vocabulary {
-    top: Args::KEYS,
-    groups: [
-        ("retry", Retry::KEYS),
-        ("breaker", Breaker::KEYS),
-        ("rate_limit", RateLimit::KEYS),
-        ("bulkhead", Bulkhead::KEYS),
-        ("adaptive", Adaptive::KEYS),
-        ("hedge", Hedge::KEYS),
-        ("fallback", FallbackKeys::KEYS),
-        ("stale", Stale::KEYS),
-    ],
-};
 
 impl Args {
     pub(super) const KEYS: &[&str] = &[
@@ -372,7 +340,7 @@ impl Args {
             "hedge" => group(&mut self.hedge, item, errors, "delay", |keys, value| {
                 keys.delay = Some(value);
             }),
-            _ => errors.push(item.span(), VOCABULARY.unknown(item, Place::Top, Self::KEYS)),
+            _ => errors.push(item.span(), unknown(item, &TOP, Self::KEYS)),
         }
     }
 
@@ -538,24 +506,24 @@ trait GroupKeys: Default {
 }
 
 macro_rules! group_keys {
-    ($($keys:ident: $group:literal),*) => {
+    ($($keys:ident: $group:ident),*) => {
         $(impl GroupKeys for $keys {
             fn read(items: Vec<Item>, errors: &mut Errors) -> Self {
-                Self::read(items, errors, |item, keys| VOCABULARY.unknown(item, Place::Group($group), keys))
+                Self::read(items, errors, |item, keys| unknown(item, &keys::$group, keys))
             }
         })*
     };
 }
 
 group_keys! {
-    Retry: "retry",
-    Breaker: "breaker",
-    RateLimit: "rate_limit",
-    Bulkhead: "bulkhead",
-    Adaptive: "adaptive",
-    Hedge: "hedge",
-    FallbackKeys: "fallback",
-    Stale: "stale"
+    Retry: RETRY,
+    Breaker: BREAKER,
+    RateLimit: RATE_LIMIT,
+    Bulkhead: BULKHEAD,
+    Adaptive: ADAPTIVE,
+    Hedge: HEDGE,
+    FallbackKeys: FALLBACK,
+    Stale: STALE
 }
 
 impl Fallback {
@@ -578,7 +546,7 @@ impl Fallback {
                 }
                 // No key of any place: a call.
                 Element::Item(Item { path, body: ItemBody::List(arguments) })
-                    if !VOCABULARY.has(&source(&path)) =>
+                    if !is_key(&source(&path)) =>
                 {
                     let call = syn::parse2(quote::quote!(#path(#arguments)));
                     let words = match call.map(|call| function_of(&call)) {
@@ -687,66 +655,54 @@ impl FromItem for AdaptiveGroup {
 
 impl FromItem for Algorithm {
     fn from_item(item: &Item) -> darling::Result<Self> {
-        const NAMES: [(&str, &str); 2] = [("gradient", "Gradient"), ("aimd", "Aimd")];
         let expr = item.scalar()?;
-        let Expr::Lit(ExprLit { lit: Lit::Str(written), .. }) = expr else {
-            let message =
-                "expected the name of an algorithm: `algorithm = \"gradient\"` or `\"aimd\"`";
-            return Err(error(expr.span(), message));
-        };
-        let text = written.value();
-        match NAMES.into_iter().find(|(name, _)| *name == text) {
-            Some((name, variant)) => Ok(Self { name, variant, span: written.span() }),
-            None => {
-                let hint = suggestion(&text, &NAMES.map(|(name, _)| name));
-                Err(error(written.span(), format!("unknown algorithm `{text}`{hint}")))
+        let name = match expr {
+            Expr::Lit(ExprLit { lit, .. }) => {
+                read(lit, |text| value::word(Naming::Algorithm, ALGORITHMS, text))
             }
-        }
+            other => value::word(Naming::Algorithm, ALGORITHMS, &value::Written::Other)
+                .map_err(|message| error(other.span(), message)),
+        };
+        Ok(Self { name: name?, span: expr.span() })
     }
 }
 
 impl FromItem for Backoff {
     fn from_item(item: &Item) -> darling::Result<Self> {
         let expr = item.scalar()?;
-        let Expr::Lit(ExprLit { lit, .. }) = expr else {
-            let variant = source(expr);
-            return match Self::NAMES.into_iter().find(|(_, name)| *name == variant) {
-                Some((name, _)) => {
-                    let message = format!("a text, did you mean `backoff = \"{name}\"`?");
-                    Err(error(expr.span(), message))
-                }
-                None => Ok(Self::Expr(Box::new(expr.clone()))),
-            };
-        };
-        let names = Self::NAMES.map(|(name, _)| name);
-        let Lit::Str(written) = lit else {
-            let message = "expected the name of a back-off: `backoff = \"exponential\"`";
-            return Err(error(lit.span(), message));
-        };
-        let written = written.value();
-        match Self::NAMES.into_iter().find(|(name, _)| *name == written) {
-            Some((name, variant)) => Ok(Self::Named(name, variant, lit.span())),
-            None => {
-                let hint = suggestion(&written, &names);
-                Err(error(lit.span(), format!("unknown back-off `{written}`{hint}")))
+        if let Expr::Lit(ExprLit { lit, .. }) = expr {
+            let name = read(lit, |text| value::word(Naming::Backoff, BACKOFFS, text))?;
+            return Ok(Self::Named(name, lit.span()));
+        }
+        let written = source(expr);
+        match BACKOFFS.iter().find(|name| variant(name) == written) {
+            Some(name) => {
+                let message = format!("a text, did you mean `backoff = \"{name}\"`?");
+                Err(error(expr.span(), message))
             }
+            None => Ok(Self::Expr(Box::new(expr.clone()))),
         }
     }
+}
+
+/// The variant that a word stands for: `jittered_exponential` is `JitteredExponential`.
+pub(crate) fn variant(word: &str) -> String {
+    let parts = word.split('_').map(|part| {
+        let mut letters = part.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    parts.collect()
 }
 
 impl FromItem for Window {
     fn from_item(item: &Item) -> darling::Result<Self> {
         match item.scalar()? {
-            Expr::Lit(ExprLit { lit: lit @ Lit::Int(_), .. }) => {
-                Ok(Self::Calls(u32::from_lit(lit, "window")?, lit.span()))
-            }
-            Expr::Lit(ExprLit { lit: lit @ Lit::Str(_), .. }) => {
-                Ok(Self::Time(Duration::from_lit(lit, "window")?, lit.span()))
-            }
-            Expr::Lit(ExprLit { lit, .. }) => Err(error(
-                lit.span(),
-                "expected a number of calls or a duration: `window = 100` or `window = \"60s\"`",
-            )),
+            Expr::Lit(ExprLit { lit, .. }) => Ok(match read(lit, value::window)? {
+                value::Value::Time(time) => Self::Time(time, lit.span()),
+                value::Value::Count(calls) => Self::Calls(calls, lit.span()),
+                other => unreachable!("a window of {other}"),
+            }),
             other => Ok(Self::Expr(Box::new(other.clone()))),
         }
     }
@@ -768,16 +724,13 @@ impl FromItem for Refusals {
 }
 
 impl Refusals {
-    const NAMES: [&str; 8] =
-        ["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "feature", "all", "none"];
-
     /// The name that code may have meant: `Timeout`, `Refusal::RateLimit`.
     fn meant(code: &Expr) -> &'static str {
         let text = source(code);
         let last = text.rsplit("::").next().unwrap_or_default();
         let word: String = last.chars().filter(char::is_ascii_alphanumeric).collect();
-        let same = |name: &&str| name.replace('_', "").eq_ignore_ascii_case(&word);
-        Self::NAMES.into_iter().find(same).unwrap_or("timeout")
+        let same = |name: &&&str| name.replace('_', "").eq_ignore_ascii_case(&word);
+        ANSWERED.iter().find(same).copied().unwrap_or("timeout")
     }
 }
 
@@ -831,6 +784,23 @@ mod tests {
                 "unknown key `brekaer`, did you mean `breaker`?",
             ]
         );
+    }
+
+    #[test]
+    fn keys_are_those_that_the_running_program_knows() {
+        for (group, read) in [
+            (&TOP, Args::KEYS),
+            (&keys::RETRY, Retry::KEYS),
+            (&keys::BREAKER, Breaker::KEYS),
+            (&keys::RATE_LIMIT, RateLimit::KEYS),
+            (&keys::BULKHEAD, Bulkhead::KEYS),
+            (&keys::ADAPTIVE, Adaptive::KEYS),
+            (&keys::HEDGE, Hedge::KEYS),
+            (&keys::FALLBACK, FallbackKeys::KEYS),
+            (&keys::STALE, Stale::KEYS),
+        ] {
+            assert_eq!(group.names().collect::<Vec<_>>(), read, "{}", group.name);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::common::function::Function;
 use crate::common::keys::{Code, Name};
 use crate::common::names::first_use;
 use crate::common::value::Value;
+use mmf_rules::keys::{self, Naming};
+use mmf_rules::value;
 
 /// A function and its policies, free of contradictions.
 #[derive(Clone, Debug)]
@@ -163,11 +165,7 @@ fn retry(args: &Args, errors: &mut Errors) {
     share(keys.budget.as_ref(), "budget", errors);
     growth(keys.multiplier.as_ref(), "multiplier", errors);
     positive(keys.max_duration.as_ref(), "max_duration", errors);
-    refusals(
-        keys.on_refusal.as_ref(),
-        &["timeout", "bulkhead", "rate_limit", "breaker", "all", "none"],
-        errors,
-    );
+    refusals(keys.on_refusal.as_ref(), keys::RETRIED, errors);
     let base = written(keys.base_delay.as_ref(), Duration::from_secs(1));
     let max = written(keys.max_delay.as_ref(), Duration::from_mins(1));
     if let (Some(base), Some(max)) = (base, max)
@@ -193,11 +191,7 @@ fn breaker(args: &Args, errors: &mut Errors) {
         at_least_one(value.as_ref(), key, errors);
     }
     positive(keys.slow_call_threshold.as_ref(), "slow_call_threshold", errors);
-    refusals(
-        keys.on_refusal.as_ref(),
-        &["timeout", "bulkhead", "rate_limit", "all", "none"],
-        errors,
-    );
+    refusals(keys.on_refusal.as_ref(), keys::FAILURES, errors);
     breaker_rules(keys, span, errors);
     breaker_state(keys, errors);
 }
@@ -356,21 +350,14 @@ fn fallback(args: &Args, errors: &mut Errors) {
         at_least_one(stale.capacity.as_ref(), "capacity", errors);
         positive(stale.max_age.as_ref(), "max_age", errors);
     }
-    refusals(
-        keys.on_refusal.as_ref(),
-        &["breaker", "timeout", "deadline", "bulkhead", "rate_limit", "feature", "all", "none"],
-        errors,
-    );
+    refusals(keys.on_refusal.as_ref(), keys::ANSWERED, errors);
 }
-
-/// The levels from which on a function may do without; at `none` it would be off for good.
-const LEVELS: [&str; 4] = ["minor", "moderate", "severe", "critical"];
 
 fn feature(args: &Args, errors: &mut Errors) {
     let Some(level) = &args.disable_at else { return };
-    if !LEVELS.contains(&level.text.as_str()) {
-        let hint = suggestion(&level.text, &LEVELS);
-        errors.push(level.span, format!("unknown level `{}`{hint}", level.text));
+    let word = value::Written::Text(level.text.clone());
+    if let Err(message) = value::word(Naming::Level, keys::LEVELS, &word) {
+        errors.push(level.span, message);
     }
     if args.feature.is_none() {
         errors.push(
@@ -642,17 +629,14 @@ fn local_names(anatomy: &Anatomy) -> Vec<String> {
     arguments.chain(receiver).chain(anatomy.generics.iter().cloned()).collect()
 }
 
-fn refusals(written: Option<&Refusals>, allowed: &[&str], errors: &mut Errors) {
+fn refusals(written: Option<&Refusals>, allowed: &'static [&'static str], errors: &mut Errors) {
     let Some(Refusals(names)) = written else { return };
     for RefusalName { name, span, is_text } in names {
         if !is_text {
             let message = format!("the name of a refusal is a text: write `{name:?}`");
             errors.push(*span, message);
-        } else if !allowed.contains(&name.as_str()) {
-            let hint = suggestion(name, allowed);
-            errors.push(*span, format!("unknown refusal `{name}`{hint}"));
-        } else if names.len() > 1 && matches!(name.as_str(), "all" | "none") {
-            errors.push(*span, format!("`\"{name}\"` stands alone in `on_refusal`"));
+        } else if let Err(message) = value::refusal(name, names.len(), allowed) {
+            errors.push(*span, message);
         }
     }
 }

@@ -126,7 +126,7 @@ fn describe_retry(keys: &Retry, text: &mut Keys) {
     text.value("max_attempts", keys.max_attempts.as_ref(), "3");
     text.0.push(match &keys.backoff {
         None => "backoff = \"exponential\"".into(),
-        Some(Backoff::Named(name, ..)) => format!("backoff = {name:?}"),
+        Some(Backoff::Named(name, _)) => format!("backoff = {name:?}"),
         Some(Backoff::Expr(expr)) => format!("backoff = {}", source(expr)),
     });
     text.value("base_delay", keys.base_delay.as_ref(), "\"1s\"");

@@ -9,7 +9,7 @@ use syn::spanned::Spanned;
 use super::Expansion;
 use crate::common::value::{Literal, Value};
 use crate::resilient::args::{
-    Adaptive, AdaptiveGroup, Algorithm, Backoff, Breaker, Group, Hedge, Retry, Window,
+    Adaptive, AdaptiveGroup, Algorithm, Backoff, Breaker, Group, Hedge, Retry, Window, variant,
 };
 use crate::resilient::describe::{describe, shared_configuration};
 
@@ -18,14 +18,6 @@ macro_rules! set {
     ($builder:ident, $keys:ident: $($key:ident),*) => {
         $(set(&mut $builder, stringify!($key), $keys.$key.as_ref());)*
     };
-}
-
-/// The variant of a level's word: `severe` is `Severe`.
-fn variant(word: &str) -> Ident {
-    let mut letters = word.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    let word: String = first.into_iter().chain(letters).collect();
-    format_ident!("{word}")
 }
 
 impl Expansion<'_> {
@@ -100,7 +92,7 @@ impl Expansion<'_> {
             let name = &feature.text;
             let level = match &args.disable_at {
                 Some(level) => {
-                    let level = variant(&level.text);
+                    let level = format_ident!("{}", variant(&level.text));
                     quote!(::core::option::Option::Some(#rt::DegradationLevel::#level))
                 }
                 None => quote!(::core::option::Option::None),
@@ -210,8 +202,8 @@ impl Expansion<'_> {
         let rt = &self.rt;
         let mut limit = quote!(#rt::AdaptiveLimit::new());
         set!(limit, keys: min, max);
-        if let Some(Algorithm { variant, span, .. }) = &keys.algorithm {
-            let variant = Ident::new(variant, *span);
+        if let Some(Algorithm { name, span }) = &keys.algorithm {
+            let variant = Ident::new(&variant(name), *span);
             limit.extend(quote!(.algorithm(#rt::LimitAlgorithm::#variant)));
         }
         limit
@@ -252,8 +244,8 @@ impl Expansion<'_> {
         set!(builder, keys: max_attempts);
         match &keys.backoff {
             None => {}
-            Some(Backoff::Named(_, variant, span)) => {
-                let variant = Ident::new(variant, *span);
+            Some(Backoff::Named(name, span)) => {
+                let variant = Ident::new(&variant(name), *span);
                 builder.extend(quote!(.backoff(#rt::Backoff::#variant)));
             }
             Some(Backoff::Expr(expr)) => {
