@@ -171,8 +171,7 @@ fn retry(args: &Args, errors: &mut Errors) {
     if let (Some(base), Some(max)) = (base, max)
         && let Some(wrong) = keys.max_delay.as_ref().or(keys.base_delay.as_ref())
     {
-        let hint = ": raise `max_delay` or lower `base_delay`";
-        let rule = mmf_rules::not_below(("max_delay", max), ("base_delay", base), hint);
+        let rule = mmf_rules::not_below(("max_delay", max), ("base_delay", base));
         errors.extend(rule.err().map(|broken| error(wrong.span(), broken.message)));
     }
 }
@@ -246,8 +245,7 @@ fn breaker_state(keys: &Breaker, errors: &mut Errors) {
     let base = written(keys.recovery_timeout.as_ref(), Duration::from_mins(1));
     if let Some(base) = base {
         by_rule(keys.max_recovery_timeout.as_ref(), errors, |max| {
-            let hint = ": raise `max_recovery_timeout` or lower `recovery_timeout`";
-            mmf_rules::not_below(("max_recovery_timeout", *max), ("recovery_timeout", base), hint)
+            mmf_rules::not_below(("max_recovery_timeout", *max), ("recovery_timeout", base))
         });
     }
     if let (Some(shared), Some(_)) = (&keys.shared, &keys.key) {

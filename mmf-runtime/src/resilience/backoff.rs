@@ -67,6 +67,20 @@ impl Backoff {
         Self::Custom(Arc::new(strategy))
     }
 
+    /// The one that `backoff = "…"` names.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Constant,
+            Self::Linear,
+            Self::Exponential,
+            Self::Fibonacci,
+            Self::Random,
+            Self::JitteredExponential,
+            Self::Decorrelated,
+        ];
+        all.into_iter().find(|backoff| backoff.name() == name)
+    }
+
     /// As `backoff = "…"` names it.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -59,6 +59,13 @@ impl RetryBudget {
         }
     }
 
+    /// One of another share that goes on where this one stands.
+    pub(super) fn of_share(&self, share: f64) -> Self {
+        let (new, old) = (Self::new(share), lock(&self.balance));
+        *lock(&new.balance) = Balance { counted_calls: 0, ..*old };
+        new
+    }
+
     pub(super) fn share(&self) -> f64 {
         self.deposit as f64 / Self::TOKEN as f64
     }

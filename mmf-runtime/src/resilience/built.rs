@@ -14,10 +14,12 @@ use super::error::Refusals;
 use super::events;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::identity::Identity;
+use super::live::Live;
 use super::name::CallName;
-use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
+use super::tuning::Tuning;
 
 /// A policy for all calls, or one a key.
 #[derive(Debug)]
@@ -128,6 +130,8 @@ pub(super) struct Built {
     pub(super) description: String,
     pub(super) counters: Counters,
     pub(super) joined: Joined,
+    /// What is changed of it from outside.
+    pub(super) tuning: Live<Tuning>,
     /// A call came without a key, which was told.
     keyless: AtomicBool,
 }
@@ -140,11 +144,30 @@ impl Built {
         joined: Joined,
     ) -> Self {
         let (counters, keyless) = (Counters::new(), AtomicBool::new(false));
-        Self { name, location, description, counters, joined, keyless }
+        Self { name, location, description, counters, joined, tuning: Live::new(), keyless }
     }
 
     pub(super) fn identity(&self) -> Identity<'_> {
-        Identity { name: &self.name, counters: Some(&self.counters) }
+        let (counters, tuning) = (Some(&self.counters), self.tuning.get());
+        Identity { name: &self.name, counters, tuning }
+    }
+
+    /// The limit of a whole call now, where it has one.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let tuned = self.tuning.get().and_then(|tuning| tuning.deadline);
+        self.joined.deadline.map(|built| tuned.unwrap_or(built))
+    }
+
+    /// The limit of one attempt now, where it has one.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let tuned = self.tuning.get().and_then(|tuning| tuning.timeout);
+        self.joined.timeout.map(|built| tuned.unwrap_or(built))
+    }
+
+    /// Which refusals its breaker counts as failures now.
+    pub(super) fn fail_refusals(&self) -> Refusals {
+        let tuned = self.tuning.get().and_then(|tuning| tuning.failures);
+        tuned.unwrap_or(self.joined.fail_refusals)
     }
 
     /// A call has no key for what is by key, so that this does not apply to it: told once.

@@ -16,8 +16,9 @@ use super::error::{FromRefusal, Refusals, ResilienceError};
 use super::events::{ErrorText, type_name_only};
 use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::identity::Identity;
 use super::name::CallName;
-use super::outcome::{Counted, Identity, Outcome};
+use super::outcome::{Counted, Outcome};
 use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
@@ -125,8 +126,8 @@ struct Applies<'a, E> {
 }
 
 impl<E> Applies<'_, E> {
-    fn to<T>(&self, outcome: &Outcome<T, E>) -> bool {
-        super::fallback::applies(outcome, self.refusals, |error| {
+    fn to<T>(&self, invocation: &Invocation<'_>, outcome: &Outcome<T, E>) -> bool {
+        super::fallback::applies(invocation, outcome, self.refusals, |error| {
             !self.never.as_ref().is_some_and(|never| never(error))
                 && self.only.as_ref().is_none_or(|only| only(error))
         })
@@ -352,6 +353,9 @@ impl View<'_> {
         Fut: Future<Output = Result<V, E>>,
         J: Judge<V, E>,
     {
+        if invocation.is_stopped(None) {
+            return Err(invocation.stopped(None));
+        }
         let mut retrying =
             self.retry.map(|policy| Retrying::begin(invocation, policy, self.retry_refusals));
         loop {
@@ -634,7 +638,7 @@ where
         outcome: Outcome<V, E>,
         refused: impl FnOnce(ResilienceError) -> E,
     ) -> Result<V, E> {
-        if !applies.to(&outcome) {
+        if !applies.to(invocation, &outcome) {
             return outcome.unwrap_or_else(|refusal| Err(refused(refusal)));
         }
         super::fallback::note(invocation, &outcome, error_text);

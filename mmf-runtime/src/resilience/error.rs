@@ -243,6 +243,27 @@ impl Refusals {
         Self(set)
     }
 
+    /// As `on_refusal(…)` lists them.
+    pub(super) fn words(self) -> Vec<&'static str> {
+        match self {
+            Self::ALL => vec!["all"],
+            Self::NONE => vec!["none"],
+            _ => {
+                let listed = Self::EACH.into_iter().filter(|refusal| self.contains(*refusal));
+                listed.map(Refusal::as_str).collect()
+            }
+        }
+    }
+
+    /// What is listed by these words.
+    pub(super) fn of_words(words: &[&str]) -> Self {
+        if words.contains(&"all") {
+            return Self::ALL;
+        }
+        let listed = Self::EACH.into_iter().filter(|refusal| words.contains(&refusal.as_str()));
+        listed.fold(Self::NONE, |set, refusal| Self(set.0 | Self::from(refusal).0))
+    }
+
     /// Whether `refusal` is in the set.
     pub const fn contains(self, refusal: Refusal) -> bool {
         self.0 & 1 << refusal as u8 != 0
@@ -264,16 +285,8 @@ impl<const N: usize> From<[Refusal; N]> for Refusals {
 /// As `on_refusal(…)` lists them.
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::ALL => f.write_str("\"all\""),
-            Self::NONE => f.write_str("\"none\""),
-            _ => {
-                let listed = Self::EACH.into_iter().filter(|refusal| self.contains(*refusal));
-                let names: Vec<_> =
-                    listed.map(|refusal| format!("{:?}", refusal.as_str())).collect();
-                f.write_str(&names.join(", "))
-            }
-        }
+        let names: Vec<_> = self.words().into_iter().map(|name| format!("{name:?}")).collect();
+        f.write_str(&names.join(", "))
     }
 }
 

@@ -6,24 +6,33 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mmf_rules::value::Value;
 use tokio::time::Instant;
 
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError};
 use super::events::{self, ErrorText};
-use super::invalid::Check;
+use super::invalid::{Check, InvalidPolicy};
 use super::key::id_of;
+use super::live::Live;
 use super::outcome::{Outcome, unrefused};
 use super::policy::Invocation;
+use super::setting::{Setting, Values};
 use crate::clock;
 
 /// Whether the fallback answers this outcome: refusals by the list of refusals, the function's
 /// errors by the patterns.
 #[inline]
 pub fn applies<T, E>(
+    invocation: &Invocation<'_>,
     outcome: &Outcome<T, E>,
     refusals: Refusals,
     judge: impl FnOnce(&E) -> bool,
 ) -> bool {
+    let answered = match invocation.tuning() {
+        None => Some(refusals),
+        Some(tuning) => tuning.answered(refusals),
+    };
+    let Some(refusals) = answered else { return false };
     match outcome {
         Ok(Ok(_)) => false,
         Ok(Err(error)) => judge(error),
@@ -141,21 +150,29 @@ impl Drop for FallbackTakesThisArgument<'_> {
 ///
 /// One static serves all type parameters of the function, so values are kept by their type.
 pub struct StaleValues {
-    max_age: Duration,
-    capacity: usize,
+    built: Bounds,
+    /// What is in force in their place.
+    changed: Live<Bounds>,
     /// Under its lock: maps by hashes. Keys are hashed and compared, values cloned and dropped outside of it, as
     /// that is code of the user's.
     by_type: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
 }
 
+/// How old values may be, and how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Bounds {
+    max_age: Duration,
+    capacity: usize,
+}
+
 /// The values of one type.
-struct Values<T> {
-    values: HashMap<u128, Value<T>>,
+struct ByKey<T> {
+    values: HashMap<u128, Good<T>>,
     /// Counts uses: a value remembers when it was stored or read last.
     clock: u64,
 }
 
-struct Value<T> {
+struct Good<T> {
     value: Arc<T>,
     stored: Instant,
     used: u64,
@@ -166,11 +183,46 @@ impl StaleValues {
     /// can, which is told by a warning.
     #[track_caller]
     pub fn new(mut max_age: Duration, mut capacity: usize) -> Self {
-        let mut check = Check::default();
-        check.mend(&mut max_age, |age| mmf_rules::positive("max_age", age));
-        check.at_least_one("capacity", &mut capacity);
-        check.tell("stale");
-        Self { max_age, capacity, by_type: Mutex::default() }
+        Bounds::check(&mut max_age, &mut capacity).tell("stale");
+        let built = Bounds { max_age, capacity };
+        Self { built, changed: Live::new(), by_type: Mutex::default() }
+    }
+
+    fn bounds(&self) -> Bounds {
+        *self.changed.get().unwrap_or(&self.built)
+    }
+
+    /// The values it goes by.
+    pub(super) fn settings(&self) -> [Setting; 2] {
+        let Bounds { max_age, capacity } = self.bounds();
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
+        let setting = |key, value, default| {
+            let is_written = value != default;
+            Setting { key, value, is_written }
+        };
+        let five_minutes = Value::Time(Duration::from_secs(300));
+        [
+            setting("fallback.stale.max_age", Value::Time(max_age), five_minutes),
+            setting("fallback.stale.capacity", Value::Count(capacity), Value::Count(1000)),
+        ]
+    }
+
+    /// What it was built with, with these values in place of its own.
+    pub(super) fn prepare(&self, values: &Values<'_>) -> Result<Arc<Bounds>, InvalidPolicy> {
+        let Bounds { mut max_age, mut capacity } = self.built;
+        if let Some(Value::Time(age)) = values.get("stale.max_age") {
+            max_age = *age;
+        }
+        if let Some(Value::Count(count)) = values.get("stale.capacity") {
+            capacity = *count as usize;
+        }
+        Bounds::check(&mut max_age, &mut capacity).refuse()?;
+        Ok(Arc::new(Bounds { max_age, capacity }))
+    }
+
+    /// Has other bounds from now on, or with none those that it was built with. Values beyond them go with the next that comes.
+    pub(super) fn go_by(&self, bounds: Option<Arc<Bounds>>) {
+        self.changed.set(bounds);
     }
 
     /// Remembers the value of a success, or answers a failure with the value remembered for `key`, of which `aged`
@@ -190,7 +242,7 @@ impl StaleValues {
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
-        if applies(&outcome, refusals, judge)
+        if applies(invocation, &outcome, refusals, judge)
             && let Some((mut value, age)) = self.recall(key)
         {
             note(invocation, &outcome, text);
@@ -209,15 +261,15 @@ impl StaleValues {
     {
         let Ok(Ok(value)) = outcome else { return };
         let id = id_of(key);
-        let value = Value { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
+        let value = Good { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
         // Dropped at the end, when the lock is free.
         let _forgotten = self.with::<K, T, _>(|values| {
             let mut forgotten = Vec::new();
-            if !values.values.contains_key(&id) && values.values.len() >= self.capacity {
+            if !values.values.contains_key(&id) && values.values.len() >= self.bounds().capacity {
                 values.make_room(&mut forgotten);
             }
             values.clock += 1;
-            forgotten.extend(values.values.insert(id, Value { used: values.clock, ..value }));
+            forgotten.extend(values.values.insert(id, Good { used: values.clock, ..value }));
             forgotten
         });
     }
@@ -228,14 +280,14 @@ impl StaleValues {
         K: Hash + Eq + Send + 'static,
         T: Clone + Send + Sync + 'static,
     {
-        let (id, now) = (id_of(key), clock::now());
+        let (id, now, max_age) = (id_of(key), clock::now(), self.bounds().max_age);
         let (value, age) = self.with::<K, T, _>(|values| {
             values.clock += 1;
             let clock = values.clock;
             let value = values.values.get_mut(&id)?;
             // One of the future is one of another clock, whose age nobody knows.
             let age = now.checked_duration_since(value.stored)?;
-            if age > self.max_age {
+            if age > max_age {
                 return None;
             }
             value.used = clock;
@@ -244,7 +296,7 @@ impl StaleValues {
         Some((T::clone(&value), age))
     }
 
-    fn with<K, T, R>(&self, work: impl FnOnce(&mut Values<T>) -> R) -> R
+    fn with<K, T, R>(&self, work: impl FnOnce(&mut ByKey<T>) -> R) -> R
     where
         K: 'static,
         T: Send + Sync + 'static,
@@ -252,7 +304,7 @@ impl StaleValues {
         let mut by_type = self.by_type.lock().unwrap_or_else(PoisonError::into_inner);
         let values = by_type
             .entry(TypeId::of::<(K, T)>())
-            .or_insert_with(|| Box::new(Values::<T> { values: HashMap::new(), clock: 0 }));
+            .or_insert_with(|| Box::new(ByKey::<T> { values: HashMap::new(), clock: 0 }));
         match values.downcast_mut() {
             Some(values) => work(values),
             None => unreachable!("kept under its own type"),
@@ -260,18 +312,24 @@ impl StaleValues {
     }
 }
 
-impl std::fmt::Debug for StaleValues {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StaleValues")
-            .field("max_age", &self.max_age)
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
+impl Bounds {
+    fn check(max_age: &mut Duration, capacity: &mut usize) -> Check {
+        let mut check = Check::default();
+        check.mend(max_age, |age| mmf_rules::positive("max_age", age));
+        check.at_least_one("capacity", capacity);
+        check
     }
 }
 
-impl<T> Values<T> {
+impl std::fmt::Debug for StaleValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StaleValues").field("bounds", &self.bounds()).finish_non_exhaustive()
+    }
+}
+
+impl<T> ByKey<T> {
     /// Takes the quarter out that was used least recently, so that the cost is shared by many calls.
-    fn make_room(&mut self, forgotten: &mut Vec<Value<T>>) {
+    fn make_room(&mut self, forgotten: &mut Vec<Good<T>>) {
         let mut uses: Vec<u64> = self.values.values().map(|value| value.used).collect();
         let quarter = uses.len().div_ceil(4) - 1;
         let (_, oldest, _) = uses.select_nth_unstable(quarter);

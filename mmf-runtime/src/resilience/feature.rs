@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tracing::{info, warn};
 
+use mmf_rules::value::Value;
+
 use super::name::PolicyName;
+use super::setting::Setting;
 
 /// How badly off a program is: the worse, the more is left out.
 ///
@@ -248,19 +251,35 @@ impl Feature {
 #[derive(Debug)]
 pub struct Gate {
     feature: Arc<Feature>,
-    disable_at: u8,
+    /// As it was built, and as it is.
+    built: u8,
+    disable_at: AtomicU8,
 }
 
 impl Gate {
     /// Of a feature, off from a level on where one is said.
     pub fn new(feature_name: &'static str, disable_at: Option<DegradationLevel>) -> Self {
         let disable_at = disable_at.map_or(NEVER, |level| level as u8);
-        Self { feature: feature(feature_name), disable_at }
+        let feature = feature(feature_name);
+        Self { feature, built: disable_at, disable_at: AtomicU8::new(disable_at) }
+    }
+
+    /// From which level on it is off, where there is one, and whether that was written.
+    pub(super) fn setting(&self) -> Option<Setting> {
+        let level = self.disable_at.load(Ordering::Relaxed);
+        let value = Value::Word(DegradationLevel::of(level)?.as_str());
+        Some(Setting { key: "disable_at", value, is_written: self.built != NEVER })
+    }
+
+    /// Has it off from this level on, or with none from where it was built to be.
+    pub(super) fn go_by(&self, level: Option<DegradationLevel>) {
+        let level = level.map_or(self.built, |level| level as u8);
+        self.disable_at.store(level, Ordering::Relaxed);
     }
 
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.feature.is_enabled_below(self.disable_at)
+        self.feature.is_enabled_below(self.disable_at.load(Ordering::Relaxed))
     }
 
     pub(crate) fn name(&self) -> PolicyName {

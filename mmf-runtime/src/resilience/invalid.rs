@@ -18,18 +18,50 @@ use super::events;
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("; "))]
-pub struct InvalidPolicy(Vec<String>);
+#[error("{}", .0.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>().join("; "))]
+pub struct InvalidPolicy(Vec<Mistake>);
+
+impl InvalidPolicy {
+    pub(crate) fn of(mistake: Mistake) -> Self {
+        Self(vec![mistake])
+    }
+
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// What is wrong with it, one after the other.
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.0
+    }
+}
+
+/// A value that can never work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mistake {
+    /// Its key, such as `max_attempts`.
+    pub key: String,
+    /// What is wrong with it, and what to write.
+    pub message: String,
+}
+
+impl Mistake {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into() }
+    }
+}
 
 /// Holds values against the rules, and puts the nearest that works in the place of each that does not.
 #[derive(Debug, Default)]
-pub(crate) struct Check(Vec<String>);
+pub(crate) struct Check(Vec<Mistake>);
 
 impl Check {
     pub(crate) fn mend<T: Copy>(&mut self, value: &mut T, rule: impl FnOnce(T) -> Rule<T>) {
         if let Err(broken) = rule(*value) {
             *value = broken.nearest;
-            self.0.push(broken.message);
+            self.0.push(Mistake::new(broken.key, broken.message));
         }
     }
 
@@ -46,14 +78,14 @@ impl Check {
     }
 
     /// What is wrong with several values together, which no single one can mend.
-    pub(crate) fn add(&mut self, message: Option<String>) {
-        self.0.extend(message);
+    pub(crate) fn add(&mut self, key: &str, message: Option<String>) {
+        self.0.extend(message.map(|message| Mistake::new(key, message)));
     }
 
     /// For `build`: what was mended is told, with the place that asked for it.
     #[track_caller]
     pub(crate) fn tell(self, policy: &str) {
-        for message in &self.0 {
+        for Mistake { message, .. } in &self.0 {
             events::mended(policy, std::panic::Location::caller(), message);
         }
     }

@@ -7,12 +7,16 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::fmt::{self, Debug};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use mmf_rules::value::Value;
+
 use super::events;
+use super::invalid::{Check, InvalidPolicy};
 use super::key::{Key, id_of};
 use super::name::{KeyLabel, PolicyName, label};
+use super::setting::{Setting, Values, describe};
 
 const SHARDS: usize = 16;
 
@@ -21,19 +25,33 @@ pub trait OfKey: Sized {
     /// What they are configured by.
     type Builder;
     /// What one is built from.
-    type Template;
+    type Template: Clone;
     /// What it counts, to be summed up over all keys.
     type Counts: Copy;
     /// As events call it.
     const WHAT: &'static str;
+    /// As it is written in an attribute.
+    const GROUP: &'static str;
+    /// How many there may be, as a key.
+    const MAX_KEYS: &'static str;
     /// Of one that has seen nothing.
     const NONE: Self::Counts;
     /// The template of a builder whose values can work.
-    fn template(builder: Self::Builder) -> Self::Template;
-    /// The configuration as one would write it in the attribute.
-    fn describe(template: &Self::Template) -> String;
+    fn template(builder: &Self::Builder) -> Self::Template;
+    /// The values that a template stands for.
+    fn settings(template: &Self::Template) -> Vec<Setting>;
+    /// Another template, with these values in place of its own.
+    fn changed(
+        name: &PolicyName,
+        template: &Self::Template,
+        values: &Values<'_>,
+    ) -> Result<Self::Template, InvalidPolicy>;
     /// One of a key.
     fn build(name: &PolicyName, template: &Self::Template, key: KeyLabel) -> Self;
+    /// Goes by another template.
+    fn reconfigure(&self, template: &Self::Template);
+    /// Wakes those that wait, after that.
+    fn wake_waiting(&self);
     /// How well it can be forgotten.
     fn rank(&self) -> Rank;
     /// What it has counted and shows now.
@@ -42,6 +60,18 @@ pub trait OfKey: Sized {
     fn forgotten(counts: Self::Counts) -> Self::Counts;
     /// The sum of two.
     fn sum(one: Self::Counts, other: Self::Counts) -> Self::Counts;
+}
+
+/// What others are built from, and how many there may be.
+pub(super) struct ByTemplate<P: OfKey> {
+    template: P::Template,
+    max_keys: usize,
+}
+
+impl<P: OfKey> Clone for ByTemplate<P> {
+    fn clone(&self) -> Self {
+        Self { template: self.template.clone(), max_keys: self.max_keys }
+    }
 }
 
 /// How well a policy can be forgotten.
@@ -64,7 +94,10 @@ pub enum Rank {
 pub struct Keyed<P: OfKey> {
     name: PolicyName,
     template: P::Template,
-    max_keys: usize,
+    /// What is in force in its place. Under its lock it is cloned or replaced.
+    changed: RwLock<Option<P::Template>>,
+    max_keys: AtomicUsize,
+    built_max_keys: (usize, bool),
     shards: [RwLock<HashMap<u128, Arc<Entry<P>>>>; SHARDS],
     /// Counts uses; an entry remembers when it was used last.
     clock: AtomicU64,
@@ -87,12 +120,19 @@ struct Order<C> {
 
 impl<P: OfKey> Keyed<P> {
     /// Empty, for at least one key.
-    pub(super) fn empty(name: PolicyName, template: P::Template, max_keys: usize) -> Self {
+    pub(super) fn empty(
+        name: PolicyName,
+        template: P::Template,
+        (max_keys, is_written): (usize, bool),
+    ) -> Self {
         let order = Order { places: BinaryHeap::new(), forgotten: P::NONE };
+        let max_keys = max_keys.max(1);
         Self {
             name,
             template,
-            max_keys: max_keys.max(1),
+            changed: RwLock::default(),
+            max_keys: AtomicUsize::new(max_keys),
+            built_max_keys: (max_keys, is_written),
             shards: std::array::from_fn(|_| RwLock::default()),
             clock: AtomicU64::new(0),
             order: Mutex::new(order),
@@ -122,8 +162,7 @@ impl<P: OfKey> Keyed<P> {
         }
         // Before the lock is taken: it may be code of the user's.
         let label = label();
-        let new = Arc::new(P::build(&self.name, &self.template, label.clone()));
-        let (policy, forgotten) = self.insert(id, label, new);
+        let (policy, forgotten) = self.insert(id, label);
         // After the lock is free: a subscriber may ask for a policy.
         for entry in forgotten {
             events::evicted(&self.name, P::WHAT, &entry.label);
@@ -133,11 +172,68 @@ impl<P: OfKey> Keyed<P> {
 
     /// How many keys are remembered at most.
     pub fn max_keys(&self) -> usize {
-        self.max_keys
+        // Relaxed: a value of its own.
+        self.max_keys.load(Ordering::Relaxed)
+    }
+
+    fn template(&self) -> P::Template {
+        let changed = self.changed.read().unwrap_or_else(PoisonError::into_inner);
+        changed.as_ref().unwrap_or(&self.template).clone()
+    }
+
+    /// The values of each, and how many there may be.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let (built, is_written) = self.built_max_keys;
+        let max_keys = self.max_keys();
+        let value = Value::Count(u32::try_from(max_keys).unwrap_or(u32::MAX));
+        let is_written = is_written || max_keys != built;
+        let mut settings = P::settings(&self.template());
+        settings.push(Setting { key: P::MAX_KEYS, value, is_written });
+        settings
     }
 
     pub(super) fn describe(&self) -> String {
-        P::describe(&self.template)
+        describe(P::GROUP, &P::settings(&self.template()))
+    }
+
+    /// Others of these values in place of those that were built.
+    pub(super) fn prepare(&self, values: &Values<'_>) -> Result<ByTemplate<P>, InvalidPolicy> {
+        let template = P::changed(&self.name, &self.template, values);
+        let (mut max_keys, _) = self.built_max_keys;
+        let mut check = Check::default();
+        if let Some(Value::Count(count)) = values.get("max_keys") {
+            max_keys = *count as usize;
+            check.at_least_one("max_keys", &mut max_keys);
+        }
+        let template = match (template, check.refuse()) {
+            (Ok(template), Ok(())) => template,
+            (Err(one), Err(other)) => return Err(one.and(other)),
+            (Err(one), Ok(())) | (Ok(_), Err(one)) => return Err(one),
+        };
+        Ok(ByTemplate { template, max_keys })
+    }
+
+    /// Goes by others from now on, or with none by what was built; keys beyond a smaller number of them make room when the next
+    /// new one comes.
+    pub(super) fn reconfigure(&self, change: Option<&ByTemplate<P>>) {
+        let (built, _) = self.built_max_keys;
+        let max_keys = change.map_or(built, |change| change.max_keys);
+        let template = change.map(|change| change.template.clone());
+        {
+            let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+            *self.changed.write().unwrap_or_else(PoisonError::into_inner) = template.clone();
+            self.max_keys.store(max_keys, Ordering::Relaxed);
+        }
+        for (_, _, policy) in self.all() {
+            policy.reconfigure(template.as_ref().unwrap_or(&self.template));
+        }
+    }
+
+    /// Wakes those that wait, after that.
+    pub(super) fn wake_waiting(&self) {
+        for (_, _, policy) in self.all() {
+            policy.wake_waiting();
+        }
     }
 
     /// How many keys have a policy.
@@ -181,18 +277,20 @@ impl<P: OfKey> Keyed<P> {
     }
 
     #[cold]
-    fn insert(&self, id: u128, label: KeyLabel, new: Arc<P>) -> (Arc<P>, Vec<Arc<Entry<P>>>) {
+    fn insert(&self, id: u128, label: KeyLabel) -> (Arc<P>, Vec<Arc<Entry<P>>>) {
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry(id) {
             return (Arc::clone(&entry.policy), Vec::new());
         }
         let mut forgotten = Vec::new();
-        while order.places.len() >= self.max_keys
+        while order.places.len() >= self.max_keys()
             && let Some(entry) = self.evict(&mut order)
         {
             forgotten.push(entry);
         }
         let used = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        // Under the lock of the order, so that none by an earlier template comes after those by a later one were looked for.
+        let new = Arc::new(P::build(&self.name, &self.template(), label.clone()));
         let entry = Entry { policy: Arc::clone(&new), label, used: AtomicU64::new(used) };
         self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(entry));
         order.places.push(Reverse((used, id)));
@@ -279,6 +377,7 @@ macro_rules! keyed_builder {
         pub struct $builder {
             policy: $inner,
             max_keys: usize,
+            max_keys_is_written: bool,
         }
 
         impl $builder {
@@ -292,7 +391,7 @@ macro_rules! keyed_builder {
 
             #[doc = concat!("How many keys are remembered; 0 is invalid. Default: ", $max_keys, ".")]
             pub fn max_keys(mut self, keys: usize) -> Self {
-                self.max_keys = keys;
+                (self.max_keys, self.max_keys_is_written) = (keys, true);
                 self
             }
 
@@ -321,14 +420,19 @@ macro_rules! keyed_builder {
 
             fn built(self) -> Keyed<$policy> {
                 let name = self.policy.name().clone();
-                Keyed::empty(name, $policy::template(self.policy), self.max_keys)
+                let max_keys = (self.max_keys, self.max_keys_is_written);
+                Keyed::empty(name, $policy::template(&self.policy), max_keys)
             }
         }
 
         impl Keyed<$policy> {
             /// Starts from the defaults of one.
             pub fn builder(name: impl Into<crate::resilience::PolicyName>) -> $builder {
-                $builder { policy: $policy::builder(name), max_keys: $max_keys }
+                $builder {
+                    policy: $policy::builder(name),
+                    max_keys: $max_keys,
+                    max_keys_is_written: false,
+                }
             }
         }
     };
@@ -345,22 +449,36 @@ mod tests {
 
     impl OfKey for Mood {
         type Builder = Mutex<Rank>;
-        type Template = Mutex<Rank>;
+        type Template = Arc<Mutex<Rank>>;
         type Counts = u64;
         const WHAT: &'static str = "mood";
+        const GROUP: &'static str = "mood";
+        const MAX_KEYS: &'static str = "mood.max_keys";
         const NONE: u64 = 0;
 
-        fn template(rank: Mutex<Rank>) -> Mutex<Rank> {
-            rank
+        fn template(rank: &Mutex<Rank>) -> Self::Template {
+            Arc::new(Mutex::new(*rank.lock().unwrap()))
         }
 
-        fn describe(_: &Mutex<Rank>) -> String {
-            String::new()
+        fn settings(_: &Self::Template) -> Vec<Setting> {
+            Vec::new()
         }
 
-        fn build(_: &PolicyName, rank: &Mutex<Rank>, _: KeyLabel) -> Self {
+        fn changed(
+            _: &PolicyName,
+            template: &Self::Template,
+            _: &Values<'_>,
+        ) -> Result<Self::Template, InvalidPolicy> {
+            Ok(Arc::clone(template))
+        }
+
+        fn build(_: &PolicyName, rank: &Self::Template, _: KeyLabel) -> Self {
             Self(*rank.lock().unwrap(), 1)
         }
+
+        fn reconfigure(&self, _: &Self::Template) {}
+
+        fn wake_waiting(&self) {}
 
         fn rank(&self) -> Rank {
             self.0
@@ -380,7 +498,7 @@ mod tests {
     }
 
     fn keyed(max_keys: usize) -> Keyed<Mood> {
-        Keyed::empty("moods".into(), Mutex::new(Rank::Busy), max_keys)
+        Keyed::empty("moods".into(), Arc::new(Mutex::new(Rank::Busy)), (max_keys, true))
     }
 
     fn get(keyed: &Keyed<Mood>, key: u32, rank: Rank) {
@@ -419,7 +537,8 @@ mod tests {
     #[test]
     fn what_nobody_uses_makes_room_before_what_is_busy_and_in_use() {
         // The first ones are used again, more of them than one look goes over; of them the very first is busy.
-        let keyed = Keyed::<Mood>::empty("keyed".into(), Mutex::new(Rank::Busy), 400);
+        let keyed =
+            Keyed::<Mood>::empty("keyed".into(), Arc::new(Mutex::new(Rank::Busy)), (400, true));
         drop(keyed.get(&0));
         *keyed.template.lock().unwrap() = Rank::AsNew;
         (1..400).for_each(|key| drop(keyed.get(&key)));

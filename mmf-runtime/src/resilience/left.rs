@@ -112,7 +112,7 @@ impl OpenCall {
             ResilienceError::deadline_exceeded(policy, limit)
         };
         events::timed_out(&refusal);
-        let counted = if self.built.joined.fail_refusals.contains(refusal.refusal()) {
+        let counted = if self.built.fail_refusals().contains(refusal.refusal()) {
             Counted::Failure
         } else {
             Counted::Neither

@@ -12,6 +12,8 @@ mod built;
 pub mod bulkhead;
 pub mod call;
 mod class;
+#[doc(hidden)]
+pub mod configure;
 mod counters;
 #[doc(hidden)]
 pub mod deadline;
@@ -25,10 +27,13 @@ pub mod feature;
 #[doc(hidden)]
 pub mod handle;
 pub mod hedge;
+#[doc(hidden)]
+pub mod identity;
 mod invalid;
 mod key;
 mod keyed;
 mod left;
+mod live;
 mod name;
 mod observe;
 mod open;
@@ -44,10 +49,13 @@ pub mod rate_limit;
 pub mod registry;
 pub mod retry;
 #[doc(hidden)]
+pub mod setting;
+#[doc(hidden)]
 pub mod snapshot;
 pub(crate) mod time_left;
 #[doc(hidden)]
 pub mod timeout;
+mod tuning;
 mod view;
 
 pub use backoff::{Backoff, BackoffStrategy};
@@ -65,7 +73,7 @@ pub use class::Class;
 pub use error::{Refusal, Refusals, ResilienceError};
 pub use handle::Held;
 pub use hedge::{HedgePolicy, HedgePolicyBuilder};
-pub use invalid::InvalidPolicy;
+pub use invalid::{InvalidPolicy, Mistake};
 pub use key::Key;
 pub use keyed::Keyed;
 pub use left::OpenCall;
@@ -75,6 +83,7 @@ pub use pipeline::{Pipeline, PipelineBuilder};
 pub use rate_limit::{
     KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,
 };
+
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
 pub use snapshot::{

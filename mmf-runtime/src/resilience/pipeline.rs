@@ -13,14 +13,15 @@ use super::call::{Call, Policed};
 use super::error::Refusals;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::identity::Identity;
 use super::invalid::{Check, InvalidPolicy};
 use super::key::{Key, id_of};
 use super::left::Left;
 use super::name::{KeyLabel, PolicyName, shown};
-use super::outcome::Identity;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::registry::{self, Policy};
 use super::retry::RetryPolicy;
+use super::tuning::Tuning;
 use super::view::View;
 
 /// Policies joined at run time, in the order and by the rules of the attribute: for a client whose settings come from
@@ -102,17 +103,22 @@ impl Pipeline {
     /// Whether a call may run more than once: by retry, or by hedge.
     pub fn repeats(&self) -> bool {
         let Joined { retry, hedge, .. } = &self.0.joined;
-        retry.as_ref().is_some_and(|retry| retry.max_attempts() > 1) || hedge.is_some()
+        let (mut retry, mut hedge) = (retry.as_deref(), hedge.as_deref());
+        if let Some(tuning) = self.0.tuning.get() {
+            retry = retry.and_then(|built| tuning.retry(built));
+            hedge = hedge.and_then(|built| tuning.hedge(built));
+        }
+        retry.is_some_and(|retry| retry.max_attempts() > 1) || hedge.is_some()
     }
 
     /// The limit of a whole call, where it has one.
     pub fn deadline(&self) -> Option<Duration> {
-        self.0.joined.deadline
+        self.0.deadline()
     }
 
     /// The limit of one attempt, where it has one.
     pub fn timeout(&self) -> Option<Duration> {
-        self.0.joined.timeout
+        self.0.timeout()
     }
 
     /// Whether any of its policies is by key.
@@ -156,8 +162,8 @@ impl Policed for Through<'_> {
             (view.retry, view.hedge) = (None, None);
         }
         let nearer = |one: Option<Duration>, other| one.into_iter().chain(other).min();
-        view.deadline = nearer(view.deadline, self.deadline);
-        view.timeout = nearer(view.timeout, self.timeout);
+        view.deadline = nearer(self.built.deadline(), self.deadline);
+        view.timeout = nearer(self.built.timeout(), self.timeout);
         if joined.is_by_key() {
             self.view_by_key(&mut view);
         }
@@ -216,10 +222,11 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
     /// Whether its breaker refuses calls just now.
     #[doc(hidden)]
     pub fn is_open(&self) -> bool {
+        let is_without = |tuning: &Tuning| tuning.without_breaker;
         let breaker = self.policed.view().breaker;
-        breaker.is_some_and(|breaker| {
-            matches!(breaker.state(), BreakerState::Open | BreakerState::ForcedOpen)
-        })
+        breaker.filter(|_| !self.policed.built.tuning.get().is_some_and(is_without)).is_some_and(
+            |breaker| matches!(breaker.state(), BreakerState::Open | BreakerState::ForcedOpen),
+        )
     }
 
     /// The key of all that is by key.

@@ -24,12 +24,14 @@ use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
 use super::events;
 use super::feature::Gate;
+use super::identity::Identity;
 use super::name::{CallName, PolicyName};
 use super::observe::{self, CallEnded};
-use super::outcome::{Counted, Identity, Outcome, unrefused};
+use super::outcome::{Counted, Outcome, unrefused};
 use super::rate_limit::{self, RateLimiter};
 use super::time_left::time_left;
 use super::timeout::{Elapsed, TimeLimit, Timed, poll_limit};
+use super::tuning::Tuning;
 use crate::clock;
 use crate::timer::Timer;
 
@@ -198,15 +200,40 @@ impl<'a> Invocation<'a> {
         if last_start < deadline { (last_start, "max_duration") } else { (deadline, "deadline") }
     }
 
-    /// Asks whether its feature is on; a refusal where it is off, and the function is not run.
+    /// What was changed of its policy when it began.
     #[inline]
-    pub fn gate(&self, gate: &Gate) -> Option<ResilienceError> {
-        if gate.is_open() { None } else { Some(self.feature_disabled(gate)) }
+    pub(super) fn tuning(&self) -> Option<&'a Tuning> {
+        self.identity.tuning
     }
 
+    /// The limit of the whole call in place of this one.
+    #[inline]
+    pub fn deadline(&self, written: Duration) -> Duration {
+        self.tuning().and_then(|tuning| tuning.deadline).unwrap_or(written)
+    }
+
+    /// The limit of one attempt in place of this one.
+    #[inline]
+    pub fn timeout(&self, written: Duration) -> Duration {
+        self.tuning().and_then(|tuning| tuning.timeout).unwrap_or(written)
+    }
+
+    /// Whether its policy is turned off, or the feature that it belongs to: then the function is not run.
+    #[inline]
+    pub fn is_stopped(&self, gate: Option<&Gate>) -> bool {
+        self.tuning().is_some_and(|tuning| tuning.is_off)
+            || gate.is_some_and(|gate| !gate.is_open())
+    }
+
+    /// The refusal of a call that is stopped; a policy that is turned off is a feature of its own name.
     #[cold]
-    fn feature_disabled(&self, gate: &Gate) -> ResilienceError {
-        let refusal = ResilienceError::feature_disabled(self.policy_name(), gate.name());
+    pub fn stopped(&self, gate: Option<&Gate>) -> ResilienceError {
+        let is_off = self.tuning().is_some_and(|tuning| tuning.is_off);
+        let feature = match gate {
+            Some(gate) if !is_off => gate.name(),
+            _ => self.policy_name(),
+        };
+        let refusal = ResilienceError::feature_disabled(self.policy_name(), feature);
         self.count(|counters| &counters.feature_disabled);
         self.note_refusal(&refusal);
         refusal
@@ -228,7 +255,11 @@ impl<'a> Invocation<'a> {
         &'i self,
         limiter: &'i RateLimiter,
     ) -> Result<Option<Wait<'i>>, ResilienceError> {
-        if limiter.take_now() { Ok(None) } else { self.queue_for_permit(limiter).map(Some) }
+        if self.tuning().is_some_and(|tuning| tuning.without_rate_limit) || limiter.take_now() {
+            Ok(None)
+        } else {
+            self.queue_for_permit(limiter).map(Some)
+        }
     }
 
     #[cold]
@@ -300,10 +331,16 @@ impl<'a> Invocation<'a> {
         permit: &'i mut Option<Permit<&'b Bulkhead>>,
         rest: F,
     ) -> Entered<'i, 'b, F> {
-        Entered { door: Door { invocation: self, bulkhead, permit, queued: None }, rest }
+        let is_open = self.is_without_bulkhead();
+        Entered { door: Door { invocation: self, bulkhead, permit, queued: None, is_open }, rest }
     }
 
-    /// Waits for room in the bulkhead on the thread.
+    #[inline]
+    pub(super) fn is_without_bulkhead(&self) -> bool {
+        self.tuning().is_some_and(|tuning| tuning.without_bulkhead)
+    }
+
+    /// Waits for room in the bulkhead on the thread; no permit is needed where the bulkhead is turned off.
     ///
     /// # Errors
     ///
@@ -311,8 +348,12 @@ impl<'a> Invocation<'a> {
     pub fn enter_blocking<'b>(
         &self,
         bulkhead: &'b Bulkhead,
-    ) -> Result<Permit<&'b Bulkhead>, ResilienceError> {
-        bulkhead.acquire_blocking().inspect_err(|refusal| self.note_refusal(refusal))
+    ) -> Result<Option<Permit<&'b Bulkhead>>, ResilienceError> {
+        if self.is_without_bulkhead() {
+            return Ok(None);
+        }
+        let permit = bulkhead.acquire_blocking();
+        permit.map(Some).inspect_err(|refusal| self.note_refusal(refusal))
     }
 
     /// Runs the rest, with its wait for the bulkhead, under the timeout.
@@ -407,6 +448,9 @@ impl<'a> Admission<'a> {
     // Always inlined: a compiler that leaves it out of a call pays as much again for going there and back.
     #[inline(always)]
     pub fn ask(&mut self, breaker: &'a CircuitBreaker) -> Result<(), ResilienceError> {
+        if self.invocation.tuning().is_some_and(|tuning| tuning.without_breaker) {
+            return Ok(());
+        }
         breaker.admit(&mut self.ticket).map_err(|refused| self.refused(breaker, refused))
     }
 
@@ -425,6 +469,8 @@ impl<'a> Admission<'a> {
         refusals: Refusals,
         judge: impl FnOnce(&Result<V, E>) -> Counted,
     ) {
+        let tuned = self.invocation.tuning().and_then(|tuning| tuning.failures);
+        let refusals = tuned.unwrap_or(refusals);
         self.ticket.settle(match outcome {
             Ok(result) => judge(result),
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
@@ -554,12 +600,17 @@ struct Door<'a, 'b> {
     bulkhead: &'b Bulkhead,
     permit: &'a mut Option<Permit<&'b Bulkhead>>,
     queued: Option<Queued<&'b Bulkhead>>,
+    /// The bulkhead is turned off.
+    is_open: bool,
 }
 
 impl Door<'_, '_> {
     /// Whether the attempt has its permit, or gets it now without waiting.
     #[inline]
     fn is_passed(&mut self) -> bool {
+        if self.is_open {
+            return true;
+        }
         if self.permit.is_none() && self.queued.is_none() {
             *self.permit = self.bulkhead.try_enter();
         }

@@ -117,7 +117,7 @@ impl<T> Provider<T> {
             }
             return outcome;
         }
-        if !applies(&outcome, refusals, judge) {
+        if !applies(invocation, &outcome, refusals, judge) {
             return outcome;
         }
         match self.value().await {

@@ -4,23 +4,27 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use super::breaker::{CircuitBreaker, KeyedBreakers};
 use super::budget::RetryBudget;
 use super::built::Built;
 use super::bulkhead::{Bulkhead, KeyedBulkheads};
 use super::counters::Counters;
+use super::error::Refusals;
 use super::events;
 use super::fallback::StaleValues;
 use super::feature::Gate;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
+use super::identity::Identity;
+use super::live::Live;
 use super::name::{CallName, PolicyName};
-use super::outcome::Identity;
 use super::policy::Invocation;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
 use super::snapshot::{KeySnapshot, PolicySnapshot};
+use super::tuning::Tuning;
 use super::view::View;
 
 /// What the attribute knows of a function at compile time.
@@ -66,6 +70,22 @@ pub struct Parts {
     pub stale: Option<&'static StaleValues>,
     /// What may be turned off.
     pub feature: Option<Gate>,
+    /// The limits of a call and of an attempt, where they are the same for all calls.
+    pub deadline: Option<Duration>,
+    /// See `deadline`.
+    pub timeout: Option<Duration>,
+    /// What depends on each call, so that it can be changed in the code alone.
+    pub local: &'static [&'static str],
+    /// Which refusals are retried, where that is written.
+    pub retried: Option<Refusals>,
+    /// Which refusals the breaker counts as failures, where that is written.
+    pub failures: Option<Refusals>,
+    /// Which refusals the fallback answers, where that is written.
+    pub answered: Option<Refusals>,
+    /// Whether there is a fallback.
+    pub has_fallback: bool,
+    /// Whether a call can be refused, or answered by its fallback: otherwise it cannot be turned off.
+    pub can_stop: bool,
 }
 
 impl Parts {
@@ -82,6 +102,14 @@ impl Parts {
         hedge: None,
         stale: None,
         feature: None,
+        deadline: None,
+        timeout: None,
+        local: &[],
+        retried: None,
+        failures: None,
+        answered: None,
+        has_fallback: false,
+        can_stop: false,
     };
 
     /// [`NONE`](Self::NONE), under whatever name.
@@ -112,6 +140,8 @@ struct State {
     name: CallName,
     counters: Counters,
     parts: Parts,
+    /// What is changed of it from outside.
+    tuning: Live<Tuning>,
 }
 
 /// Puts a site on the list; submitted by the attribute.
@@ -130,7 +160,8 @@ impl Site {
     #[inline]
     pub fn begin(&'static self) -> (Invocation<'static>, &'static Parts) {
         let state = self.state();
-        let identity = Identity { name: &state.name, counters: Some(&state.counters) };
+        let (counters, tuning) = (Some(&state.counters), state.tuning.get());
+        let identity = Identity { name: &state.name, counters, tuning };
         (Invocation::begin(identity), &state.parts)
     }
 
@@ -152,7 +183,7 @@ impl Site {
         let name = PolicyName::of_program(self.name());
         let parts = (self.build)(&name);
         let name = name.into();
-        let state = State { name, counters: Counters::new(), parts };
+        let state = State { name, counters: Counters::new(), parts, tuning: Live::new() };
         self.state.get_or_init(|| state)
     }
 
@@ -328,14 +359,34 @@ enum Source {
 }
 
 /// The policies of one by reference, whoever holds them.
-struct Shown<'p> {
-    breaker: Option<&'p CircuitBreaker>,
-    breakers: Option<&'p KeyedBreakers>,
-    rate_limit: Option<&'p RateLimiter>,
-    rate_limits: Option<&'p KeyedRateLimiters>,
-    bulkhead: Option<&'p Bulkhead>,
-    bulkheads: Option<&'p KeyedBulkheads>,
-    hedge: Option<&'p HedgePolicy>,
+pub(super) struct Shown<'p> {
+    pub(super) tuning: &'p Live<Tuning>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: Option<&'p RetryPolicy>,
+    pub(super) stale: Option<&'p StaleValues>,
+    pub(super) feature: Option<&'p Gate>,
+    /// What depends on each call.
+    pub(super) local: &'static [&'static str],
+    /// Of retry, breaker and fallback, where they are written.
+    pub(super) refusals: [Option<Refusals>; 3],
+    pub(super) has_fallback: bool,
+    pub(super) can_stop: bool,
+    pub(super) breaker: Option<&'p CircuitBreaker>,
+    pub(super) breakers: Option<&'p KeyedBreakers>,
+    pub(super) rate_limit: Option<&'p RateLimiter>,
+    pub(super) rate_limits: Option<&'p KeyedRateLimiters>,
+    pub(super) bulkhead: Option<&'p Bulkhead>,
+    pub(super) bulkheads: Option<&'p KeyedBulkheads>,
+    pub(super) hedge: Option<&'p HedgePolicy>,
+}
+
+impl<'p> Shown<'p> {
+    /// The hedge in force, where there is one.
+    pub(super) fn hedge_now(&self) -> Option<&'p HedgePolicy> {
+        let built = self.hedge?;
+        self.tuning.get().map_or(Some(built), |tuning| tuning.hedge(built))
+    }
 }
 
 impl Policy {
@@ -343,11 +394,21 @@ impl Policy {
         Self(Source::Built(built))
     }
 
-    fn shown(&self) -> Shown<'_> {
+    pub(super) fn shown(&self) -> Shown<'_> {
         match &self.0 {
             Source::Site(site) => {
                 let parts = site.parts();
                 Shown {
+                    tuning: &site.state().tuning,
+                    deadline: parts.deadline,
+                    timeout: parts.timeout,
+                    retry: parts.retry,
+                    stale: parts.stale,
+                    feature: parts.feature.as_ref(),
+                    local: parts.local,
+                    refusals: [parts.retried, parts.failures, parts.answered],
+                    has_fallback: parts.has_fallback,
+                    can_stop: parts.can_stop,
                     breaker: parts.breaker,
                     breakers: parts.keyed,
                     rate_limit: parts.rate_limit,
@@ -359,7 +420,22 @@ impl Policy {
             }
             Source::Built(built) => {
                 let (joined, view) = (&built.joined, View::of(&built.joined));
+                let written = |now: Refusals, default| (now != default).then_some(now);
                 Shown {
+                    tuning: &built.tuning,
+                    deadline: view.deadline,
+                    timeout: view.timeout,
+                    retry: view.retry,
+                    stale: None,
+                    feature: None,
+                    local: &[],
+                    refusals: [
+                        written(joined.retry_refusals, Refusals::RETRIED),
+                        written(joined.fail_refusals, Refusals::FAILURES),
+                        None,
+                    ],
+                    has_fallback: false,
+                    can_stop: true,
                     breaker: view.breaker,
                     breakers: joined.breakers(),
                     rate_limit: view.rate_limit,
@@ -377,6 +453,10 @@ impl Policy {
             Source::Site(site) => &site.state().name,
             Source::Built(built) => &built.name,
         }
+    }
+
+    pub(super) fn is_pipeline(&self) -> bool {
+        matches!(self.0, Source::Built(_))
     }
 
     /// Its name, for which nothing is built: what the user wrote as values may ask for the list.
@@ -438,8 +518,8 @@ impl Policy {
         self.shown().rate_limits
     }
 
-    /// Its configuration, defaults included, as one would write it; an expression stands as it is
-    /// written.
+    /// Its configuration in the code, defaults included, as one would write it; an expression stands as it is written.
+    /// What is in force, where that was changed from outside, is in [`settings`](Self::settings).
     pub fn describe(&self) -> &str {
         match &self.0 {
             Source::Site(site) => site.origin.description,
@@ -488,7 +568,7 @@ impl Policy {
             rate_limited: read(&counters.rate_limited),
             fallbacks: read(&counters.fallbacks),
             hedges: read(&counters.hedges),
-            latency: shown.hedge.and_then(HedgePolicy::latency),
+            latency: shown.hedge_now().and_then(HedgePolicy::latency),
             breaker: breaker.or_else(|| shown.breakers.map(KeyedBreakers::counts)),
             bulkhead: bulkhead.or_else(|| shown.bulkheads.map(KeyedBulkheads::counts)),
         }
@@ -508,6 +588,14 @@ impl fmt::Debug for Policy {
 /// The pipelines that live, each under a name of its own. Under its lock there are handles, names and counters alone:
 /// policies are built before and dropped after.
 static PIPELINES: Mutex<Vec<(PolicyName, Weak<Built>)>> = Mutex::new(Vec::new());
+
+/// Who is told of each new pipeline.
+static NEW: OnceLock<fn(&Policy)> = OnceLock::new();
+
+/// Has somebody told of each new pipeline, before its first call; the first who asks is.
+pub fn tell_new(told: fn(&Policy)) {
+    let _ = NEW.set(told);
+}
 
 /// Every pipeline that lives.
 fn pipelines() -> Vec<Arc<Built>> {
@@ -532,6 +620,9 @@ pub(super) fn enlist(name: &PolicyName, finish: impl FnOnce(CallName) -> Built) 
     let built = Arc::new(finish(own.clone().into()));
     pipelines.push((own.clone(), Arc::downgrade(&built)));
     drop(pipelines);
+    if let Some(told) = NEW.get() {
+        told(&Policy::of_built(Arc::clone(&built)));
+    }
     if own != *name {
         events::conflict(&format!(
             "a policy named {name:?} is there already: a pipeline of this name is listed as {own:?}"

@@ -27,7 +27,10 @@ fn a_retry() {
     is_wrong(with(|retry| retry.max_duration(Duration::ZERO)).try_build(), "`max_duration`");
     is_wrong(with(|retry| retry.budget(50.0)).try_build(), "`budget` is a share");
     let below = with(|retry| retry.base_delay(HOUR).max_delay(HOUR / 2));
-    is_wrong(below.clone().try_build(), "`max_delay` of 30m is below `base_delay` of 1h");
+    is_wrong(
+        below.clone().try_build(),
+        "`max_delay` of 30m is below `base_delay` of 1h: raise `max_delay` or lower `base_delay`",
+    );
     assert!(with(|retry| retry.base_delay(HOUR)).try_build().is_ok(), "by default");
 
     let delays = |retry: RetryPolicyBuilder| retry.jitter(0.0).build().delays().collect::<Vec<_>>();
@@ -63,7 +66,8 @@ async fn a_breaker() {
     is_wrong(with(|breaker| breaker.slow_call_threshold(Duration::ZERO)), "`slow_call_threshold`");
     is_wrong(
         with(|breaker| breaker.recovery_timeout(HOUR / 60).max_recovery_timeout(HOUR / 3600)),
-        "`max_recovery_timeout` of 1s is below `recovery_timeout` of 1m",
+        "`max_recovery_timeout` of 1s is below `recovery_timeout` of 1m: raise `max_recovery_timeout` or \
+         lower `recovery_timeout`",
     );
     let never = with(|breaker| breaker.failure_threshold(0).failure_rate_threshold(0.0));
     is_wrong(never, "can never open");

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use mmf_rules::keys::{BREAKER, Keys};
+use mmf_rules::value::Value;
+
 use crate::clock;
+use crate::resilience::setting::{Setting, Settings, describe};
 
 /// Which calls the failure rate is computed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl Rate {
         Self((share * Self::WHOLE as f64).round() as u64)
     }
 
-    fn share(self) -> f64 {
+    pub(super) fn share(self) -> f64 {
         self.0 as f64 / Self::WHOLE as f64
     }
 
@@ -65,6 +69,8 @@ pub struct Config {
     pub(super) max_recovery_timeout: Duration,
     pub(super) half_open_max_calls: u32,
     pub(super) success_threshold: u32,
+    /// Which of them were written.
+    pub(super) written: Keys,
 }
 
 impl Config {
@@ -73,37 +79,39 @@ impl Config {
         self.slow_call_threshold.is_some() || matches!(self.window, Window::Time(_))
     }
 
+    /// The values that a breaker goes by.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let slow = self.slow_call_threshold;
+        let longest = self.max_recovery_timeout;
+        let window = match self.window {
+            Window::Calls(calls) => Value::Count(calls),
+            Window::Time(time) => Value::Time(time),
+        };
+        let rate = |rate: Rate| Value::Number(rate.share());
+        Settings::of(&BREAKER, self.written)
+            .with("breaker.failure_threshold", Value::Count(self.failure_threshold))
+            .with("breaker.failure_rate_threshold", rate(self.failure_rate_threshold))
+            .with("breaker.minimum_throughput", Value::Count(self.minimum_throughput))
+            .with("breaker.window", window)
+            .maybe("breaker.slow_call_threshold", slow.map(Value::Time))
+            .maybe(
+                "breaker.slow_call_rate_threshold",
+                slow.map(|_| rate(self.slow_call_rate_threshold)),
+            )
+            .with("breaker.recovery_timeout", Value::Time(self.recovery_timeout))
+            .with("breaker.recovery_multiplier", Value::Number(self.recovery_multiplier))
+            .maybe(
+                "breaker.max_recovery_timeout",
+                (longest != Duration::MAX).then_some(Value::Time(longest)),
+            )
+            .with("breaker.half_open_max_calls", Value::Count(self.half_open_max_calls))
+            .with("breaker.success_threshold", Value::Count(self.success_threshold))
+            .all()
+    }
+
     /// As one would write it in the attribute.
     pub(super) fn describe(&self) -> String {
-        use mmf_rules::duration::text;
-        let window = match self.window {
-            Window::Calls(calls) => calls.to_string(),
-            Window::Time(time) => format!("{:?}", text(time)),
-        };
-        let slow = self.slow_call_threshold.map_or_else(String::new, |slow| {
-            format!(
-                "slow_call_threshold = {:?}, slow_call_rate_threshold = {:?}, ",
-                text(slow),
-                self.slow_call_rate_threshold.share()
-            )
-        });
-        let longest = if self.max_recovery_timeout == Duration::MAX {
-            String::new()
-        } else {
-            format!("max_recovery_timeout = {:?}, ", text(self.max_recovery_timeout))
-        };
-        format!(
-            "breaker(failure_threshold = {}, failure_rate_threshold = {:?}, minimum_throughput = {}, \
-             window = {window}, {slow}recovery_timeout = {:?}, recovery_multiplier = {:?}, {longest}\
-             half_open_max_calls = {}, success_threshold = {})",
-            self.failure_threshold,
-            self.failure_rate_threshold.share(),
-            self.minimum_throughput,
-            text(self.recovery_timeout),
-            self.recovery_multiplier,
-            self.half_open_max_calls,
-            self.success_threshold
-        )
+        describe("breaker", &self.settings())
     }
 
     /// How long the breaker stays open after so many failed trials in a row, in nanoseconds.
@@ -130,6 +138,7 @@ impl Default for Config {
             max_recovery_timeout: Duration::MAX,
             half_open_max_calls: 3,
             success_threshold: 3,
+            written: Keys::default(),
         }
     }
 }

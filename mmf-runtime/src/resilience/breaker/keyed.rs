@@ -7,9 +7,10 @@ use super::builder::CircuitBreakerBuilder;
 use super::config::{Config, Window};
 use super::machine::CircuitBreaker;
 use super::state::BreakerState;
-use crate::resilience::invalid::Check;
+use crate::resilience::invalid::{Check, InvalidPolicy};
 use crate::resilience::keyed::{Keyed, OfKey, Rank, keyed_builder};
 use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::setting::{Setting, Values};
 use crate::resilience::snapshot::BreakerSnapshot;
 
 /// The breakers of a function with `breaker(key(…))`, or of a pipeline.
@@ -32,7 +33,7 @@ impl KeyedBreakers {
         let mut check = Check::default();
         check.at_least_one("max_keys", &mut max_keys);
         check.tell(&name);
-        Self::empty(name, config, max_keys)
+        Self::empty(name, config, (max_keys, true))
     }
 
     /// The breakers with their keys, as `Debug` writes them (text without its quotes), cut to 64 characters.
@@ -63,19 +64,35 @@ impl OfKey for CircuitBreaker {
     type Template = Arc<Config>;
     type Counts = BreakerSnapshot;
     const WHAT: &'static str = "breaker";
+    const GROUP: &'static str = "breaker";
+    const MAX_KEYS: &'static str = "breaker.max_keys";
     const NONE: BreakerSnapshot = BreakerSnapshot::NONE;
 
-    fn template(builder: CircuitBreakerBuilder) -> Arc<Config> {
-        builder.into_config()
+    fn template(builder: &CircuitBreakerBuilder) -> Arc<Config> {
+        builder.config()
     }
 
-    fn describe(config: &Arc<Config>) -> String {
-        config.describe()
+    fn settings(config: &Arc<Config>) -> Vec<Setting> {
+        config.settings()
+    }
+
+    fn changed(
+        name: &PolicyName,
+        config: &Arc<Config>,
+        values: &Values<'_>,
+    ) -> Result<Arc<Config>, InvalidPolicy> {
+        CircuitBreakerBuilder::changed(name, config, values)
     }
 
     fn build(name: &PolicyName, config: &Arc<Config>, key: KeyLabel) -> Self {
         Self::new(name.clone(), Some(key), Arc::clone(config))
     }
+
+    fn reconfigure(&self, config: &Arc<Config>) {
+        self.go_by(Some(Arc::clone(config)));
+    }
+
+    fn wake_waiting(&self) {}
 
     fn rank(&self) -> Rank {
         if self.is_as_new() {

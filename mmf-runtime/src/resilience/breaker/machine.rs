@@ -16,12 +16,14 @@ use std::time::Duration;
 use super::admission::Admission;
 use super::config::{self, Config};
 use super::state::{BreakerState, Cause, Change, Word};
-use super::window::{BUCKETS, Seen, Window};
+use super::window::{Seen, Window, bucket_nanos};
 use crate::clock;
 use crate::resilience::error::ResilienceError;
 use crate::resilience::events;
+use crate::resilience::live::Live;
 use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::outcome::Counted;
+use crate::resilience::setting::Setting;
 use crate::resilience::snapshot::{BreakerSnapshot, OpenedBy};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use crate::tally::Tally;
@@ -51,7 +53,9 @@ pub struct CircuitBreaker {
     pub(super) name: PolicyName,
     /// The label of its key, where it is one of several.
     key: Option<KeyLabel>,
-    config: Arc<Config>,
+    built: Arc<Config>,
+    /// What is in force in its place.
+    changed: Live<Config>,
     word: AtomicU64,
     /// While open: since when, by [`clock::nanos`], and when it may become half-open.
     opened_at: AtomicU64,
@@ -151,7 +155,8 @@ impl CircuitBreaker {
             name,
             key,
             word: AtomicU64::new(closed.0),
-            config,
+            built: config,
+            changed: Live::new(),
             opened_at: AtomicU64::new(0),
             until: AtomicU64::new(0),
             tick: AtomicU64::new(0),
@@ -172,8 +177,52 @@ impl CircuitBreaker {
         self.key.as_deref()
     }
 
+    #[inline]
+    fn config(&self) -> &Config {
+        self.changed.get().unwrap_or(&self.built)
+    }
+
+    /// The rules that it was built with.
+    pub(super) fn built(&self) -> &Arc<Config> {
+        &self.built
+    }
+
+    /// The values it goes by.
+    pub(in crate::resilience) fn settings(&self) -> Vec<Setting> {
+        self.config().settings()
+    }
+
+    /// Goes by other rules from now on, or with none by those that it was built with. Its state stays, its counters go on,
+    /// and its window keeps what it can; where that is enough to open it by the new rules, the next call that is recorded
+    /// does. The time of an open one is that of the new rules, from when it opened.
+    pub(in crate::resilience) fn go_by(&self, config: Option<Arc<Config>>) {
+        let mut books = self.books();
+        self.fold(&mut books);
+        books.window.advance(self.current_tick());
+        let before = self.config().clone();
+        self.changed.set(config);
+        let config = self.config();
+        if before == *config {
+            return;
+        }
+        if before.window != config.window {
+            books.window = books.window.by(before.window, config.window, clock::nanos());
+        }
+        // Relaxed, as where else they are stored.
+        self.tick.store(self.current_tick(), Ordering::Relaxed);
+        let word = self.word();
+        if word.state() == BreakerState::Open {
+            let open = config.recovery_nanos(books.failed_trials);
+            let until = self.opened_at.load(Ordering::Relaxed).saturating_add(open);
+            self.until.store(until, Ordering::Relaxed);
+        }
+        let is_closed = word.state() == BreakerState::Closed;
+        let exact = self.must_be_exact(&books) || self.cause_to_open(&books).is_some();
+        self.store(word.with(Word::TIMED, config.is_timed()).with(Word::EXACT, is_closed && exact));
+    }
+
     pub(in crate::resilience) fn describe(&self) -> String {
-        self.config.describe()
+        self.config().describe()
     }
 
     /// The state now. An open breaker whose time is over is half-open, also where no call has come yet; the
@@ -196,7 +245,7 @@ impl CircuitBreaker {
             }
             BreakerState::Open => {
                 let since = clock::nanos().saturating_sub(self.until.load(Ordering::Relaxed));
-                since > clock::saturating_nanos(self.config.recovery_timeout)
+                since > clock::saturating_nanos(self.config().recovery_timeout)
             }
             BreakerState::HalfOpen | BreakerState::ForcedOpen | BreakerState::Disabled => false,
         }
@@ -276,14 +325,14 @@ impl CircuitBreaker {
             BreakerState::Open => self.admit_open(),
             BreakerState::HalfOpen => self.admit_trial(),
             BreakerState::ForcedOpen => {
-                Err(self.refuse(clock::saturating_nanos(self.config.recovery_timeout)))
+                Err(self.refuse(clock::saturating_nanos(self.config().recovery_timeout)))
             }
         }
     }
 
     /// The time, where the breaker looks at how long calls take.
     fn slow_clock(&self) -> Option<NonZeroU64> {
-        self.config.slow_call_threshold.and_then(|_| NonZeroU64::new(clock::nanos()))
+        self.config().slow_call_threshold.and_then(|_| NonZeroU64::new(clock::nanos()))
     }
 
     fn admit_open(&self) -> Result<Admission, Refused> {
@@ -352,7 +401,7 @@ impl CircuitBreaker {
             self.fail_trial(&mut books, Cause::HungTrial);
             return Err(self.refuse(self.time_to_trial(now)));
         }
-        if books.trials.len() >= self.config.half_open_max_calls as usize {
+        if books.trials.len() >= self.config().half_open_max_calls as usize {
             return Err(self.refuse(0));
         }
         books.trials.push(now);
@@ -362,7 +411,7 @@ impl CircuitBreaker {
     /// Whether a trial has been running for as long as the breaker was open before it.
     fn a_trial_has_hung(&self, books: &mut Books, now: u64) -> bool {
         const LEAST_PATIENCE: u64 = 1_000_000_000;
-        let patience = match self.config.recovery_nanos(books.failed_trials) {
+        let patience = match self.config().recovery_nanos(books.failed_trials) {
             // No time at all would fail each trial that another call finds running.
             0 => LEAST_PATIENCE,
             recovery => recovery,
@@ -460,7 +509,7 @@ impl CircuitBreaker {
     }
 
     fn cause_to_open(&self, books: &Books) -> Option<Cause> {
-        let config = &*self.config;
+        let config = self.config();
         let sums = books.window.sums();
         let counts = sums.calls >= u64::from(config.minimum_throughput);
         if config.failure_threshold > 0 && books.consecutive_failures >= config.failure_threshold {
@@ -480,9 +529,9 @@ impl CircuitBreaker {
     /// Whether a plain success could open the breaker; see the head of this file.
     fn must_be_exact(&self, books: &Books) -> bool {
         let sums = books.window.sums();
-        let by_failures = sums.failures > 0 && !self.config.failure_rate_threshold.is_off();
-        let by_slowness = sums.slow > 0 && !self.config.slow_call_rate_threshold.is_off();
-        sums.calls < u64::from(self.config.minimum_throughput) && (by_failures || by_slowness)
+        let by_failures = sums.failures > 0 && !self.config().failure_rate_threshold.is_off();
+        let by_slowness = sums.slow > 0 && !self.config().slow_call_rate_threshold.is_off();
+        sums.calls < u64::from(self.config().minimum_throughput) && (by_failures || by_slowness)
     }
 
     /// Records a trial call.
@@ -514,7 +563,7 @@ impl CircuitBreaker {
             Counted::Success => {
                 books.count(Seen { failed: false, slow });
                 books.trials_succeeded += 1;
-                if books.trials_succeeded >= self.config.success_threshold {
+                if books.trials_succeeded >= self.config().success_threshold {
                     books.failed_trials = 0;
                     self.change(&mut books, BreakerState::Closed, Cause::Recovered);
                 }
@@ -532,7 +581,7 @@ impl CircuitBreaker {
 
     fn open(&self, books: &mut Books, cause: Cause) {
         let now = clock::nanos();
-        let until = now.saturating_add(self.config.recovery_nanos(books.failed_trials));
+        let until = now.saturating_add(self.config().recovery_nanos(books.failed_trials));
         // Relaxed: published by the release of the word in `change`.
         self.opened_at.store(now, Ordering::Relaxed);
         self.until.store(until, Ordering::Relaxed);
@@ -557,7 +606,7 @@ impl CircuitBreaker {
         books.trials.clear();
         books.trials_succeeded = 0;
         let after = Word::new(before.generation().wrapping_add(1), state);
-        self.store(after.with(Word::TIMED, self.config.is_timed()));
+        self.store(after.with(Word::TIMED, self.config().is_timed()));
         if before.state() != state {
             // One lock, one change: nobody changes the state twice before letting go.
             books.changed = Some(Change { from: before.state(), to: state, cause });
@@ -577,7 +626,7 @@ impl CircuitBreaker {
     }
 
     fn is_slow(&self, started: NonZeroU64) -> bool {
-        self.config.slow_call_threshold.is_some_and(|threshold| {
+        self.config().slow_call_threshold.is_some_and(|threshold| {
             clock::nanos().saturating_sub(started.get()) >= clock::saturating_nanos(threshold)
         })
     }
@@ -585,19 +634,16 @@ impl CircuitBreaker {
     /// Whether a success of now belongs into the bucket that the tally will be folded into.
     #[inline]
     fn is_current_tick(&self) -> bool {
-        match self.config.window {
+        match self.config().window {
             config::Window::Calls(_) => true,
             config::Window::Time(_) => self.tick.load(Ordering::Relaxed) == self.current_tick(),
         }
     }
 
     fn current_tick(&self) -> u64 {
-        match self.config.window {
+        match self.config().window {
             config::Window::Calls(_) => 0,
-            config::Window::Time(time) => {
-                let bucket = clock::saturating_nanos(time) / u64::from(BUCKETS);
-                clock::nanos() / bucket.max(1)
-            }
+            config::Window::Time(time) => clock::nanos() / bucket_nanos(time),
         }
     }
 }

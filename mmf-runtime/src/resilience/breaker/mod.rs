@@ -20,6 +20,7 @@ mod models;
 mod reference;
 
 pub use builder::CircuitBreakerBuilder;
+pub(super) use config::Config;
 pub use config::Window;
 pub use keyed::{KeyedBreakers, KeyedBreakersBuilder};
 pub use machine::CircuitBreaker;

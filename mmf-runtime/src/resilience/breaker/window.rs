@@ -1,6 +1,9 @@
 //! What happened lately: the last calls, or the calls of the last while.
 
+use std::time::Duration;
+
 use super::config;
+use crate::clock;
 
 /// One call as the window sees it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,6 +41,23 @@ impl Window {
             config::Window::Calls(calls) => Self::Calls(LastCalls::new(calls as usize)),
             config::Window::Time(_) => Self::Time(Box::default()),
         }
+    }
+
+    /// It by other rules. Of calls the newest are kept, of times the buckets, each by when its time was over; between
+    /// the two nothing is, as calls do not know when they were.
+    pub(super) fn by(&self, from: config::Window, to: config::Window, now: u64) -> Self {
+        let mut new = Self::new(to);
+        match (self, &mut new, from, to) {
+            (Self::Calls(old), Self::Calls(new), ..) => new.take_newest(old),
+            (
+                Self::Time(old),
+                Self::Time(new),
+                config::Window::Time(from),
+                config::Window::Time(to),
+            ) => new.take(old, bucket_nanos(from), bucket_nanos(to), now),
+            _ => {}
+        }
+        new
     }
 
     pub(super) fn clear(&mut self) {
@@ -102,6 +122,20 @@ impl LastCalls {
         self.sums = Sums::default();
     }
 
+    /// Takes as many of the newest calls of another as it has room for.
+    fn take_newest(&mut self, other: &Self) {
+        let count = (other.sums.calls as usize).min(self.capacity);
+        for back in (1..=count).rev() {
+            let place = (other.next + other.capacity - back) % other.capacity;
+            let (word, mask) = (place / 64 * 2, 1_u64 << (place % 64));
+            let is_set = |bits: u64| bits & mask != 0;
+            self.push(Seen {
+                failed: is_set(other.bits[word]),
+                slow: is_set(other.bits[word + 1]),
+            });
+        }
+    }
+
     fn push(&mut self, seen: Seen) {
         let (word, mask) = (self.next / 64 * 2, 1 << (self.next % 64));
         if self.sums.calls == self.capacity as u64 {
@@ -149,6 +183,20 @@ impl Buckets {
         }
     }
 
+    /// Takes the buckets of another, whose spans are of another length.
+    fn take(&mut self, other: &Self, from: u64, to: u64, now: u64) {
+        self.tick = now / to;
+        for back in 0..u64::from(Self::COUNT).min(other.tick + 1) {
+            let tick = other.tick - back;
+            let last = tick.saturating_add(1).saturating_mul(from).saturating_sub(1).min(now);
+            let age = self.tick - last / to;
+            if age < u64::from(Self::COUNT) {
+                let place = (last / to % u64::from(Self::COUNT)) as usize;
+                self.sums[place].add(other.sums[(tick % u64::from(Self::COUNT)) as usize]);
+            }
+        }
+    }
+
     fn current(&mut self) -> &mut Sums {
         &mut self.sums[(self.tick % u64::from(Self::COUNT)) as usize]
     }
@@ -162,8 +210,10 @@ impl Buckets {
     }
 }
 
-/// Buckets of a time window.
-pub(super) const BUCKETS: u32 = Buckets::COUNT;
+/// The span of one bucket of a time window.
+pub(super) fn bucket_nanos(window: Duration) -> u64 {
+    (clock::saturating_nanos(window) / u64::from(Buckets::COUNT)).max(1)
+}
 
 #[cfg(all(test, not(mmf_loom)))]
 mod tests {
@@ -194,6 +244,46 @@ mod tests {
                 });
             }
         }
+    }
+
+    #[test]
+    fn other_rules_keep_the_newest_calls_in_their_order() {
+        let mut window = Window::new(config::Window::Calls(70));
+        for call in 0..100 {
+            window.push(Seen { failed: call % 3 == 0, slow: call >= 98 });
+        }
+        let resized = |to| window.by(config::Window::Calls(70), config::Window::Calls(to), 0);
+        assert_eq!(resized(4).sums(), Sums { calls: 4, failures: 2, slow: 2 });
+        assert_eq!(resized(200).sums(), window.sums());
+        let mut smaller = resized(3);
+        // The calls 97, 98, 99 are in there: the oldest goes first.
+        for (calls, failures, slow) in [(3, 1, 2), (3, 1, 1), (3, 0, 0)] {
+            smaller.push_successes(1);
+            assert_eq!(smaller.sums(), Sums { calls, failures, slow });
+        }
+        let timed = window.by(config::Window::Calls(70), config::Window::Time(SECOND), 0);
+        assert_eq!(timed.sums(), Sums::default());
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn other_rules_keep_what_happened_within_their_time() {
+        let second = clock::saturating_nanos(SECOND);
+        let (ten, five) = (config::Window::Time(SECOND * 10), config::Window::Time(SECOND * 5));
+        let mut window = Window::new(ten);
+        // A failure in each of the seconds 100 to 109, seen at the end of the last.
+        for tick in 100..110 {
+            window.advance(tick);
+            window.push(Seen { failed: true, slow: false });
+        }
+        let now = 110 * second - 1;
+        let mut shorter = window.by(ten, five, now);
+        assert_eq!(shorter.sums().failures, 5);
+        shorter.advance(now / (second / 2) + 5);
+        assert_eq!(shorter.sums().failures, 3, "each falls out in its time");
+        let longer = window.by(ten, config::Window::Time(SECOND * 100), now);
+        assert_eq!(longer.sums().failures, 10);
     }
 
     #[test]

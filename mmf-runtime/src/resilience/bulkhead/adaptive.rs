@@ -9,8 +9,11 @@
 
 use std::time::Duration;
 
+use mmf_rules::value::Value;
+
 use crate::clock;
 use crate::resilience::invalid::Check;
+use crate::resilience::setting::Setting;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 /// Between which limits an adaptive bulkhead seeks its own, and by what.
@@ -41,6 +44,19 @@ pub enum LimitAlgorithm {
     Gradient,
     /// `"aimd"`: by failures and timeouts alone.
     Aimd,
+}
+
+impl LimitAlgorithm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gradient => "gradient",
+            Self::Aimd => "aimd",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Gradient, Self::Aimd].into_iter().find(|algorithm| algorithm.name() == name)
+    }
 }
 
 impl AdaptiveLimit {
@@ -77,6 +93,34 @@ impl AdaptiveLimit {
         }
     }
 
+    /// It with the value of a key, as it is read from outside.
+    pub(super) fn set(self, key: &str, value: &Value) -> Option<Self> {
+        match (key, value) {
+            ("adaptive.min", Value::Count(calls)) => Some(Self {
+                // The default of the greatest moves up with the least only where that is written in code.
+                max: Some(self.greatest()),
+                ..self.min(*calls)
+            }),
+            ("adaptive.max", Value::Count(calls)) => Some(self.max(*calls)),
+            ("adaptive.algorithm", Value::Word(name)) => {
+                LimitAlgorithm::named(name).map(|algorithm| self.algorithm(algorithm))
+            }
+            _ => None,
+        }
+    }
+
+    /// The values that a limit is found by.
+    pub(super) fn settings(&self) -> [Setting; 3] {
+        let default = Self::new();
+        let setting = |key, value, is_written| Setting { key, value, is_written };
+        let algorithm = Value::Word(self.algorithm.name());
+        [
+            setting("bulkhead.adaptive.min", Value::Count(self.min), self.min != default.min),
+            setting("bulkhead.adaptive.max", Value::Count(self.greatest()), self.max.is_some()),
+            setting("bulkhead.adaptive.algorithm", algorithm, self.algorithm != default.algorithm),
+        ]
+    }
+
     pub(super) fn greatest(self) -> u32 {
         self.max.unwrap_or_else(|| self.min.max(200))
     }
@@ -100,7 +144,6 @@ pub(super) enum Ended {
 /// Finds the limit of one bulkhead.
 #[derive(Debug)]
 pub(super) struct Finder {
-    range: AdaptiveLimit,
     /// Under its lock there is arithmetic alone. A success does not wait for it: where another call is being learned
     /// from, it teaches nothing.
     state: Mutex<State>,
@@ -137,26 +180,23 @@ const SHARE_OF_ROUND: f64 = 2.0;
 const BACKOFF: f64 = 0.9;
 
 impl Finder {
-    pub(super) fn new(range: AdaptiveLimit, begin: u32) -> Self {
+    pub(super) fn new(begin: u32) -> Self {
         let state = State { limit: f64::from(begin), least: [Least::default(); SPANS as usize] };
-        Self { range, state: Mutex::new(state), unfelt: AtomicU64::new(0) }
+        Self { state: Mutex::new(state), unfelt: AtomicU64::new(0) }
     }
 
-    pub(super) fn describe(&self) -> String {
-        let AdaptiveLimit { min, algorithm, .. } = self.range;
-        let max = self.range.greatest();
-        let algorithm = match algorithm {
-            LimitAlgorithm::Gradient => "gradient",
-            LimitAlgorithm::Aimd => "aimd",
-        };
-        format!("adaptive(min = {min}, max = {max}, algorithm = {algorithm:?})")
+    /// Goes on within another range, from `begin` where that is said anew.
+    pub(super) fn within(&self, range: AdaptiveLimit, begin: Option<u32>, limit: &AtomicU64) {
+        let mut state = lock(&self.state);
+        let found = begin.map_or(state.limit, f64::from);
+        self.set(range, &mut state, found, limit);
     }
 
     /// When a call began that is to be measured, by [`clock::nanos`], else 0: those that run while the limit is
     /// felt, and each eighth of the others, so that the least is known.
     #[inline]
-    pub(super) fn begin(&self, running: u32, limit: u32) -> u64 {
-        if self.range.algorithm == LimitAlgorithm::Aimd {
+    pub(super) fn begin(&self, range: AdaptiveLimit, running: u32, limit: u32) -> u64 {
+        if range.algorithm == LimitAlgorithm::Aimd {
             return 0;
         }
         if !is_felt(running, limit) {
@@ -175,21 +215,22 @@ impl Finder {
     #[inline]
     pub(super) fn learn(
         &self,
+        range: AdaptiveLimit,
         began: u64,
         ended: Ended,
         running: u32,
         limit: &AtomicU64,
     ) -> Option<u32> {
         let felt = is_felt(running, limit.load(Ordering::Relaxed) as u32);
-        match (self.range.algorithm, ended) {
+        match (range.algorithm, ended) {
             (LimitAlgorithm::Gradient, Ended::OutOfTime)
             | (LimitAlgorithm::Aimd, Ended::OutOfTime | Ended::Badly) => {
-                self.back_off(lock(&self.state), limit)
+                self.back_off(range, lock(&self.state), limit)
             }
             (LimitAlgorithm::Aimd, Ended::Well) if felt => {
                 let mut state = try_lock(&self.state)?;
                 let grown = state.limit + 1.0 / state.limit;
-                self.set(&mut state, grown, limit)
+                self.set(range, &mut state, grown, limit)
             }
             (LimitAlgorithm::Gradient, Ended::Well | Ended::Badly) if began != 0 => {
                 let now = clock::nanos();
@@ -197,22 +238,33 @@ impl Finder {
                 let latency = now.checked_sub(began)?;
                 let mut state = try_lock(&self.state)?;
                 let new = state.gradient(latency, now, ended, felt)?;
-                self.set(&mut state, new, limit)
+                self.set(range, &mut state, new, limit)
             }
             _ => None,
         }
     }
 
     #[cold]
-    fn back_off(&self, mut state: MutexGuard<'_, State>, limit: &AtomicU64) -> Option<u32> {
+    fn back_off(
+        &self,
+        range: AdaptiveLimit,
+        mut state: MutexGuard<'_, State>,
+        limit: &AtomicU64,
+    ) -> Option<u32> {
         let less = state.limit * BACKOFF;
-        self.set(&mut state, less, limit)
+        self.set(range, &mut state, less, limit)
     }
 
     /// Under the lock, so that what is published is what was found last.
-    fn set(&self, state: &mut State, found: f64, limit: &AtomicU64) -> Option<u32> {
+    fn set(
+        &self,
+        range: AdaptiveLimit,
+        state: &mut State,
+        found: f64,
+        limit: &AtomicU64,
+    ) -> Option<u32> {
         let before = state.limit as u32;
-        state.limit = found.clamp(f64::from(self.range.min), f64::from(self.range.greatest()));
+        state.limit = found.clamp(f64::from(range.min), f64::from(range.greatest()));
         let after = state.limit as u32;
         (after != before).then(|| {
             limit.store(u64::from(after), Ordering::Relaxed);
@@ -262,13 +314,22 @@ mod tests {
     use crate::clock::paused;
     use tokio::time::advance;
 
-    fn finder(range: AdaptiveLimit, begin: u32) -> Finder {
-        Finder::new(range, begin)
+    /// A finder and its range.
+    struct Within(Finder, AdaptiveLimit);
+
+    impl Within {
+        fn begin(&self, running: u32, limit: u32) -> u64 {
+            self.0.begin(self.1, running, limit)
+        }
+    }
+
+    fn finder(range: AdaptiveLimit, begin: u32) -> Within {
+        Within(Finder::new(begin), range)
     }
 
     /// A call of so many milliseconds beside `running - 1` others.
     async fn call(
-        finder: &Finder,
+        finder: &Within,
         millis: u64,
         ended: Ended,
         running: u32,
@@ -276,7 +337,7 @@ mod tests {
     ) -> Option<u32> {
         let began = finder.begin(running, limit);
         advance(Duration::from_millis(millis)).await;
-        finder.learn(began, ended, running, &AtomicU64::new(u64::from(limit)))
+        finder.0.learn(finder.1, began, ended, running, &AtomicU64::new(u64::from(limit)))
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! One bulkhead per key: a host, a tenant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::adaptive::AdaptiveLimit;
 use super::builder::BulkheadBuilder;
 use super::machine::Bulkhead;
+use super::sizes::Sizes;
+use crate::resilience::invalid::InvalidPolicy;
 use crate::resilience::keyed::{Keyed, OfKey, Rank, keyed_builder};
 use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::setting::{Setting, Values};
 use crate::resilience::snapshot::BulkheadSnapshot;
 
 /// The bulkheads of a function with `bulkhead(key(…))`, or of a pipeline.
@@ -35,21 +39,39 @@ keyed_builder! {
 
 impl OfKey for Bulkhead {
     type Builder = BulkheadBuilder;
-    type Template = BulkheadBuilder;
+    type Template = Arc<Sizes>;
     type Counts = BulkheadSnapshot;
     const WHAT: &'static str = "bulkhead";
+    const GROUP: &'static str = "bulkhead";
+    const MAX_KEYS: &'static str = "bulkhead.max_keys";
     const NONE: BulkheadSnapshot = BulkheadSnapshot { running: 0, queued: 0, refused: 0, limit: 0 };
 
-    fn template(builder: BulkheadBuilder) -> BulkheadBuilder {
-        builder
+    fn template(builder: &BulkheadBuilder) -> Arc<Sizes> {
+        Arc::new(builder.sizes())
     }
 
-    fn describe(builder: &BulkheadBuilder) -> String {
-        builder.clone().built(None).describe()
+    fn settings(sizes: &Arc<Sizes>) -> Vec<Setting> {
+        sizes.settings()
     }
 
-    fn build(_: &PolicyName, builder: &BulkheadBuilder, key: KeyLabel) -> Self {
-        builder.clone().built(Some(key))
+    fn changed(
+        name: &PolicyName,
+        sizes: &Arc<Sizes>,
+        values: &Values<'_>,
+    ) -> Result<Arc<Sizes>, InvalidPolicy> {
+        BulkheadBuilder::changed(name, sizes, values)
+    }
+
+    fn build(name: &PolicyName, sizes: &Arc<Sizes>, key: KeyLabel) -> Self {
+        Self::new(name.clone(), Some(key), (**sizes).clone())
+    }
+
+    fn reconfigure(&self, sizes: &Arc<Sizes>) {
+        self.go_by(Some(Arc::clone(sizes)));
+    }
+
+    fn wake_waiting(&self) {
+        self.admit_waiting();
     }
 
     fn rank(&self) -> Rank {

@@ -16,10 +16,13 @@ use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 
-use super::adaptive::{Ended, Finder};
+use super::adaptive::{AdaptiveLimit, Ended, Finder};
+use super::sizes::Sizes;
 use crate::resilience::error::{Refusal, ResilienceError};
+use crate::resilience::live::Live;
 use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::outcome::{Counted, Outcome};
+use crate::resilience::setting::{Setting, describe};
 use crate::resilience::snapshot::BulkheadSnapshot;
 use crate::resilience::time_left::time_left;
 use crate::resilience::timeout::{Elapsed, TimeLimit, Timed};
@@ -43,17 +46,18 @@ use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 pub struct Bulkhead {
     pub(super) name: PolicyName,
     /// The label of its key, where it is one of several.
-    pub(super) key: Option<KeyLabel>,
+    key: Option<KeyLabel>,
+    built: Sizes,
+    /// What is in force in their place.
+    changed: Live<Sizes>,
     /// How many calls may run now; a `u32`.
-    pub(super) limit: AtomicU64,
+    limit: AtomicU64,
     /// What finds the limit, where it is not given.
-    pub(super) finder: Option<Finder>,
-    pub(super) max_queue: u32,
-    pub(super) max_wait: Duration,
-    pub(super) load: AtomicU64,
+    finder: Option<Finder>,
+    load: AtomicU64,
     /// Under its lock: the queue itself and atomics. No waker is woken, cloned or dropped there.
-    pub(super) queue: Mutex<VecDeque<Arc<Waiter>>>,
-    pub(super) refused: AtomicU64,
+    queue: Mutex<VecDeque<Arc<Waiter>>>,
+    refused: AtomicU64,
 }
 
 /// The word of a bulkhead: calls that run in the low half, calls that wait in the high half.
@@ -75,7 +79,7 @@ impl Load {
 
 /// A place in the queue.
 #[derive(Debug)]
-pub(super) struct Waiter {
+struct Waiter {
     waker: AtomicWaker,
     /// Whether its permit was handed over: 0 or 1.
     granted: AtomicU64,
@@ -182,7 +186,7 @@ impl Bulkhead {
         match Self::enqueue(&bulkhead) {
             Enqueued::Permit(permit) => Err(Ok(permit)),
             Enqueued::Turn(turn) => {
-                let limit = bulkhead.max_wait;
+                let limit = bulkhead.sizes().max_wait;
                 Ok(Queued { turn: Timed::new(turn), limit, bulkhead })
             }
             Enqueued::Full => Err(Err(bulkhead.refuse())),
@@ -206,7 +210,7 @@ impl Bulkhead {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
         let mut context = Context::from_waker(&waker);
         let began = std::time::Instant::now();
-        let max_wait = self.max_wait.min(time_left());
+        let max_wait = self.sizes().max_wait.min(time_left());
         loop {
             if let Poll::Ready(permit) = Pin::new(&mut turn).poll(&mut context) {
                 return Ok(permit);
@@ -239,17 +243,52 @@ impl Bulkhead {
         self.load().queued() as usize
     }
 
+    /// Empty.
+    pub(super) fn new(name: PolicyName, key: Option<KeyLabel>, sizes: Sizes) -> Self {
+        Self {
+            name,
+            key,
+            limit: AtomicU64::new(u64::from(sizes.max_concurrent)),
+            finder: sizes.adaptive.map(|_| Finder::new(sizes.max_concurrent)),
+            built: sizes,
+            changed: Live::new(),
+            load: AtomicU64::new(0),
+            queue: Mutex::new(VecDeque::new()),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    fn sizes(&self) -> &Sizes {
+        self.changed.get().unwrap_or(&self.built)
+    }
+
+    /// The sizes that it was built with.
+    pub(super) fn built(&self) -> &Sizes {
+        &self.built
+    }
+
+    /// The values it goes by.
+    pub(in crate::resilience) fn settings(&self) -> Vec<Setting> {
+        self.sizes().settings()
+    }
+
+    /// Has other sizes from now on, or with none those that it was built with. Those inside finish, and those that wait go on
+    /// waiting; where there is room for more of them, they have to be [let in](Self::admit_waiting) then.
+    pub(in crate::resilience) fn go_by(&self, sizes: Option<Arc<Sizes>>) {
+        let before = self.sizes().clone();
+        self.changed.set(sizes);
+        let after = self.sizes();
+        let begin = (before.max_concurrent != after.max_concurrent).then_some(after.max_concurrent);
+        match (&self.finder, after.adaptive) {
+            (Some(finder), Some(range)) => finder.within(range, begin, &self.limit),
+            // Relaxed: see `most`.
+            _ => self.limit.store(u64::from(after.max_concurrent), Ordering::Relaxed),
+        }
+    }
+
     pub(in crate::resilience) fn describe(&self) -> String {
-        let adaptive = self
-            .finder
-            .as_ref()
-            .map_or_else(String::new, |finder| format!(", {}", finder.describe()));
-        format!(
-            "bulkhead(max_concurrent = {}, max_queue = {}, max_wait = {:?}{adaptive})",
-            self.limit(),
-            self.max_queue,
-            mmf_rules::duration::text(self.max_wait)
-        )
+        describe("bulkhead", &self.settings())
     }
 
     /// Whether its limit is found, and not given.
@@ -323,9 +362,11 @@ impl Bulkhead {
     /// The permit of a call that is counted as running by now.
     #[inline]
     fn permit<B: Handle>(bulkhead: &B) -> Permit<B> {
-        let began = match &bulkhead.finder {
+        let began = match bulkhead.found() {
             None => 0,
-            Some(finder) => finder.begin(bulkhead.load().running(), bulkhead.most()),
+            Some((finder, range)) => {
+                finder.begin(range, bulkhead.load().running(), bulkhead.most())
+            }
         };
         Permit { bulkhead: bulkhead.clone(), began }
     }
@@ -341,7 +382,7 @@ impl Bulkhead {
                 }
                 continue;
             }
-            if load.queued() >= this.max_queue {
+            if load.queued() >= this.sizes().max_queue {
                 return Enqueued::Full;
             }
             // A permit that comes free between the look above and this line would find no queue:
@@ -395,12 +436,18 @@ impl Bulkhead {
         waiter.waker.wake();
     }
 
+    /// What finds its limit, and within what.
+    #[inline]
+    fn found(&self) -> Option<(&Finder, AdaptiveLimit)> {
+        self.finder.as_ref().zip(self.sizes().adaptive)
+    }
+
     /// Learns from a call that is still counted as running.
     #[inline]
     fn learn(&self, began: u64, ended: Ended) {
-        if let Some(finder) = &self.finder {
+        if let Some((finder, range)) = self.found() {
             let running = self.load().running();
-            if finder.learn(began, ended, running, &self.limit).is_some() {
+            if finder.learn(range, began, ended, running, &self.limit).is_some() {
                 self.admit_waiting();
             }
         }
@@ -408,7 +455,7 @@ impl Bulkhead {
 
     /// Lets those in who wait, as far as there is room by the limit of the moment. Those who run go on.
     #[cold]
-    fn admit_waiting(&self) {
+    pub(in crate::resilience) fn admit_waiting(&self) {
         while let Some(waiter) = self.admit_first() {
             waiter.waker.wake();
         }

@@ -7,6 +7,7 @@ mod adaptive;
 mod builder;
 mod keyed;
 mod machine;
+mod sizes;
 
 pub use adaptive::{AdaptiveLimit, LimitAlgorithm};
 pub use builder::BulkheadBuilder;
@@ -15,3 +16,4 @@ pub(crate) use machine::Queued;
 #[doc(hidden)]
 pub use machine::learn;
 pub use machine::{Bulkhead, OwnedPermit, Permit};
+pub(super) use sizes::Sizes;

@@ -18,9 +18,12 @@ use std::time::Duration;
 use atomic_waker::AtomicWaker;
 use tokio::time::Instant;
 
+use super::limits::{FRACTION_BITS, LONGEST, Limits};
 use crate::clock::{self, Ticker};
 use crate::resilience::error::ResilienceError;
+use crate::resilience::live::Live;
 use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::setting::{Setting, describe};
 use crate::resilience::time_left::time_left;
 use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
 use crate::timer::Timer;
@@ -43,25 +46,20 @@ use crate::timer::Timer;
 pub struct RateLimiter {
     pub(super) name: PolicyName,
     /// The label of its key, where it is one of several.
-    pub(super) key: Option<KeyLabel>,
-    pub(super) permits: u32,
-    pub(super) period: Duration,
-    pub(super) burst: u32,
-    pub(super) clock: Ticker,
-    /// From one permit to the next.
-    pub(super) interval: u64,
-    /// How far the arrival time may run ahead of now: `burst - 1` intervals.
-    pub(super) tolerance: u64,
-    pub(super) max_wait: Duration,
+    key: Option<KeyLabel>,
+    built: Limits,
+    /// What is in force in their place.
+    changed: Live<Limits>,
+    clock: Ticker,
     /// The arrival time of the next permit, and [`WAITING`].
-    pub(super) arrival: AtomicU64,
+    arrival: AtomicU64,
     /// Under its lock: the queue itself, atomics and the clock. No waker is woken, cloned or dropped there.
-    pub(super) queue: Mutex<Queue>,
-    pub(super) refused: AtomicU64,
+    queue: Mutex<Queue>,
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+struct Queue {
     waiting: VecDeque<Arc<Waiter>>,
     /// So many at the front did not come for their permits, and others went before.
     passed_over: usize,
@@ -89,14 +87,9 @@ impl Queue {
     }
 }
 
-/// Times are kept in 32nds of a tick of the clock, of about a nanosecond, so that an interval of a few is not off
-/// by much. A process may run for two years by a counter of 3 GHz.
-pub(super) const FRACTION_BITS: u32 = 5;
 /// The bit of the word that says that somebody waits. Any time with it is later than every other, so that the
 /// quick way finds no permit.
 const WAITING: u64 = 1 << 63;
-/// The longest time, 70 days by such a counter, with room for sums of several.
-pub(super) const LONGEST: u64 = 1 << 59;
 /// Clocks of two threads are no further apart.
 const SKEW: u64 = 1_000_000_000 << FRACTION_BITS;
 
@@ -106,13 +99,68 @@ impl RateLimiter {
         &self.name
     }
 
+    /// With a full bucket.
+    pub(super) fn new(name: PolicyName, key: Option<KeyLabel>, limits: Limits) -> Self {
+        Self {
+            name,
+            key,
+            built: limits,
+            changed: Live::new(),
+            clock: Ticker::new(),
+            arrival: AtomicU64::new(0),
+            queue: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    fn limits(&self) -> &Limits {
+        self.changed.get().unwrap_or(&self.built)
+    }
+
+    /// The limits that it was built with.
+    pub(super) fn built(&self) -> &Limits {
+        &self.built
+    }
+
+    /// The values it goes by.
+    pub(in crate::resilience) fn settings(&self) -> Vec<Setting> {
+        self.limits().settings()
+    }
+
     pub(in crate::resilience) fn describe(&self) -> String {
-        use mmf_rules::duration::text;
-        let Self { permits, burst, .. } = self;
-        let (period, max_wait) = (text(self.period), text(self.max_wait));
-        format!(
-            "rate_limit(permits = {permits}, period = {period:?}, burst = {burst}, max_wait = {max_wait:?})"
-        )
+        describe("rate_limit", &self.settings())
+    }
+
+    /// Goes by other limits from now on, or with none by those that it was built with. As many permits are taken as were;
+    /// a call that takes one at this very moment may do so by either. Those that wait have to be
+    /// [woken](Self::wake_waiting) then.
+    pub(in crate::resilience) fn go_by(&self, limits: Option<Arc<Limits>>) {
+        let _queue = lock(&self.queue);
+        let before = self.limits().clone();
+        self.changed.set(limits);
+        let after = self.limits();
+        if before == *after {
+            return;
+        }
+        let now = self.now();
+        let by_new = |word: u64| {
+            let arrival = word & !WAITING;
+            let ahead = before.ahead_by(arrival.saturating_sub(now), after);
+            // One of the past is a full bucket, by any limits.
+            let arrival = if arrival <= now { arrival } else { now.saturating_add(ahead) };
+            Some(arrival | word & WAITING)
+        };
+        // Relaxed: as everywhere, the word is all there is to agree on.
+        let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, by_new);
+    }
+
+    /// Has those that wait look again when their turn is.
+    pub(in crate::resilience) fn wake_waiting(&self) {
+        let waiting: Vec<_> = lock(&self.queue).waiting.iter().map(Arc::clone).collect();
+        for waiter in waiting {
+            waiter.waker.wake();
+        }
     }
 
     /// Takes a permit if there is one now.
@@ -182,8 +230,9 @@ impl RateLimiter {
         let now = self.now();
         // Relaxed: the word is all there is to agree on, nothing is published by it.
         let mut arrival = self.arrival.load(Ordering::Relaxed);
-        while arrival <= now + self.tolerance {
-            let next = arrival.max(now) + self.interval;
+        let limits = self.limits();
+        while arrival <= now + limits.tolerance {
+            let next = arrival.max(now) + limits.interval;
             match self.arrival.compare_exchange_weak(
                 arrival,
                 next,
@@ -207,7 +256,7 @@ impl RateLimiter {
         let left = left();
         let mut queue = lock(&self.queue);
         let wait = self.wait_behind(queue.expected());
-        if wait > self.max_wait || (wait >= left && !wait.is_zero()) {
+        if wait > self.limits().max_wait || (wait >= left && !wait.is_zero()) {
             drop(queue);
             return Err(self.refusal(wait));
         }
@@ -220,7 +269,7 @@ impl RateLimiter {
         queue.waiting.push_back(Arc::clone(&waiter));
         self.arrival.fetch_or(WAITING, Ordering::Relaxed);
         drop(queue);
-        let limit = self.max_wait.min(left);
+        let limit = self.limits().max_wait.min(left);
         let end = clock::later(clock::now(), limit);
         Ok(Queued { limiter: self, waiter: Some(waiter), timer: Timer::default(), end, limit })
     }
@@ -240,7 +289,8 @@ impl RateLimiter {
 
     /// The time until the permit behind so many that wait.
     fn wait_behind(&self, waiting: usize) -> Duration {
-        let ahead = self.interval.saturating_mul(u64::try_from(waiting).unwrap_or(u64::MAX));
+        let ahead =
+            self.limits().interval.saturating_mul(u64::try_from(waiting).unwrap_or(u64::MAX));
         self.duration(self.time_to_due(self.now()).saturating_add(ahead))
     }
 
@@ -263,7 +313,7 @@ impl RateLimiter {
     fn due(&self, now: u64) -> u64 {
         let word = self.arrival.load(Ordering::Relaxed);
         let arrival = word & !WAITING;
-        if arrival > now + self.tolerance + self.interval + SKEW {
+        if arrival > now + self.limits().tolerance + self.limits().interval + SKEW {
             clock::suspect();
             let forgotten = now | word & WAITING;
             // Where it fails, somebody else has just set it.
@@ -275,7 +325,7 @@ impl RateLimiter {
             );
             return now;
         }
-        arrival.saturating_sub(self.tolerance)
+        arrival.saturating_sub(self.limits().tolerance)
     }
 
     /// Takes the permit of one in the queue, where it is its turn by `now`, and has the next one move up.
@@ -290,14 +340,16 @@ impl RateLimiter {
         let due = self.due(now);
         let turn = match ahead {
             0 => due,
-            _ => due.saturating_add(self.interval.saturating_mul(ahead)).saturating_add(PATIENCE),
+            _ => due
+                .saturating_add(self.limits().interval.saturating_mul(ahead))
+                .saturating_add(PATIENCE),
         };
         if turn > now {
             return Err(self.duration(turn - now));
         }
         let word = self.arrival.load(Ordering::Relaxed);
         // Nobody else changes the word while it says that somebody waits.
-        let next = (word & !WAITING).max(now) + self.interval;
+        let next = (word & !WAITING).max(now) + self.limits().interval;
         self.arrival.store(next | WAITING, Ordering::Relaxed);
         queue.passed_over = queue.passed_over.max(place);
         let next = self.leave(&mut queue, waiter);
@@ -340,8 +392,8 @@ impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimiter")
             .field("name", &self.name)
-            .field("interval", &self.duration(self.interval))
-            .field("max_wait", &self.max_wait)
+            .field("interval", &self.duration(self.limits().interval))
+            .field("max_wait", &self.limits().max_wait)
             .finish_non_exhaustive()
     }
 }
@@ -628,7 +680,7 @@ mod tests {
         let builder = || RateLimiter::builder("test").permits(2_000_000_000);
         let invalid = builder().try_build().unwrap_err().to_string();
         assert!(invalid.contains("more than one a nanosecond"), "{invalid}");
-        assert_eq!(builder().build().interval, 1 << FRACTION_BITS);
+        assert_eq!(builder().build().built.interval, 1 << FRACTION_BITS);
         for nothing in [
             RateLimiter::builder("test").permits(0),
             RateLimiter::builder("test").burst(0),

@@ -1,14 +1,26 @@
 //! How a rate limiter is built: each value by its key, held against the rules.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::bucket::{FRACTION_BITS, LONGEST, RateLimiter};
-use crate::clock::Ticker;
+use mmf_rules::keys::{Keys, RATE_LIMIT};
+use mmf_rules::value::Value;
+
+use super::bucket::RateLimiter;
+use super::limits::Limits;
 use crate::resilience::invalid::{Check, InvalidPolicy};
 use crate::resilience::name::{KeyLabel, PolicyName};
-use crate::sync::{AtomicU64, Mutex};
+use crate::resilience::setting::Values;
 
 impl RateLimiter {
+    /// What it was built with, with these values in place of its own.
+    pub(in crate::resilience) fn prepare(
+        &self,
+        values: &Values<'_>,
+    ) -> Result<Arc<Limits>, InvalidPolicy> {
+        RateLimiterBuilder::changed(&self.name, self.built(), values)
+    }
+
     /// Starts from 100 permits per second, no waiting.
     pub fn builder(name: impl Into<PolicyName>) -> RateLimiterBuilder {
         RateLimiterBuilder {
@@ -17,6 +29,7 @@ impl RateLimiter {
             period: Duration::from_secs(1),
             burst: None,
             max_wait: Duration::ZERO,
+            written: Keys::default(),
         }
     }
 }
@@ -30,29 +43,52 @@ pub struct RateLimiterBuilder {
     period: Duration,
     burst: Option<u32>,
     max_wait: Duration,
+    written: Keys,
 }
 
 impl RateLimiterBuilder {
+    /// One that has all the values of a limiter.
+    fn of(name: PolicyName, limits: &Limits) -> Self {
+        let Limits { permits, period, burst, max_wait, written, .. } = *limits;
+        let burst = written.has(&RATE_LIMIT, "burst").then_some(burst);
+        Self { name, permits, period, burst, max_wait, written }
+    }
+
+    /// Sets the value of a key, as it is read from outside.
+    fn set(self, key: &str, value: &Value) -> Self {
+        match (key, value) {
+            ("permits", Value::Count(permits)) => self.permits(*permits),
+            ("period", Value::Time(period)) => self.period(*period),
+            ("burst", Value::Count(burst)) => self.burst(*burst),
+            ("max_wait", Value::Time(wait)) => self.max_wait(*wait),
+            _ => self,
+        }
+    }
+
     /// Permits per period, at most one a nanosecond; 0 is invalid. Default: 100.
     pub fn permits(mut self, permits: u32) -> Self {
+        self.written.insert(const { Keys::of(&RATE_LIMIT, "permits") });
         self.permits = permits;
         self
     }
 
     /// The period. Default: 1 s. More than 30 days from one permit to the next are invalid.
     pub fn period(mut self, period: Duration) -> Self {
+        self.written.insert(const { Keys::of(&RATE_LIMIT, "period") });
         self.period = period;
         self
     }
 
     /// How many permits may be saved up; 0 is invalid. Default: `permits`.
     pub fn burst(mut self, burst: u32) -> Self {
+        self.written.insert(const { Keys::of(&RATE_LIMIT, "burst") });
         self.burst = Some(burst);
         self
     }
 
     /// How long a call may wait for its permit. Default: not at all.
     pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.written.insert(const { Keys::of(&RATE_LIMIT, "max_wait") });
         self.max_wait = wait;
         self
     }
@@ -91,26 +127,24 @@ impl RateLimiterBuilder {
         check
     }
 
-    pub(super) fn built(self, key: Option<KeyLabel>) -> RateLimiter {
+    /// What was built with these values in place of its own.
+    pub(super) fn changed(
+        name: &PolicyName,
+        limits: &Limits,
+        values: &Values<'_>,
+    ) -> Result<Arc<Limits>, InvalidPolicy> {
+        let mut builder = values.set(Self::of(name.clone(), limits), Self::set);
+        builder.mend().refuse()?;
+        Ok(Arc::new(builder.limits()))
+    }
+
+    pub(super) fn limits(&self) -> Limits {
         let burst = self.burst.unwrap_or(self.permits);
-        let clock = Ticker::new();
-        // Rounded up: a limit is never more than it says.
-        let period = clock.ticks(self.period.as_nanos(), FRACTION_BITS);
-        let interval = period.div_ceil(u128::from(self.permits));
-        let interval = u64::try_from(interval).unwrap_or(LONGEST).min(LONGEST);
-        RateLimiter {
-            name: self.name,
-            key,
-            permits: self.permits,
-            period: self.period,
-            burst,
-            clock,
-            interval,
-            tolerance: interval.saturating_mul(u64::from(burst) - 1).min(LONGEST),
-            max_wait: self.max_wait,
-            arrival: AtomicU64::new(0),
-            queue: Mutex::default(),
-            refused: AtomicU64::new(0),
-        }
+        Limits::new((self.permits, self.period, burst), self.max_wait, self.written)
+    }
+
+    fn built(self, key: Option<KeyLabel>) -> RateLimiter {
+        let limits = self.limits();
+        RateLimiter::new(self.name, key, limits)
     }
 }

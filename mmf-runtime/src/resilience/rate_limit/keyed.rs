@@ -1,11 +1,15 @@
 //! One rate limit per key: a host, a tenant.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bucket::RateLimiter;
 use super::builder::RateLimiterBuilder;
+use super::limits::Limits;
+use crate::resilience::invalid::InvalidPolicy;
 use crate::resilience::keyed::{Keyed, OfKey, Rank, keyed_builder};
 use crate::resilience::name::{KeyLabel, PolicyName};
+use crate::resilience::setting::{Setting, Values};
 
 /// The limits of a function with `rate_limit(key(…))`, or of a pipeline.
 ///
@@ -31,22 +35,40 @@ keyed_builder! {
 
 impl OfKey for RateLimiter {
     type Builder = RateLimiterBuilder;
-    type Template = RateLimiterBuilder;
+    type Template = Arc<Limits>;
     /// What it has refused.
     type Counts = u64;
     const WHAT: &'static str = "rate limit";
+    const GROUP: &'static str = "rate_limit";
+    const MAX_KEYS: &'static str = "rate_limit.max_keys";
     const NONE: u64 = 0;
 
-    fn template(builder: RateLimiterBuilder) -> RateLimiterBuilder {
-        builder
+    fn template(builder: &RateLimiterBuilder) -> Arc<Limits> {
+        Arc::new(builder.limits())
     }
 
-    fn describe(builder: &RateLimiterBuilder) -> String {
-        builder.clone().built(None).describe()
+    fn settings(limits: &Arc<Limits>) -> Vec<Setting> {
+        limits.settings()
     }
 
-    fn build(_: &PolicyName, builder: &RateLimiterBuilder, key: KeyLabel) -> Self {
-        builder.clone().built(Some(key))
+    fn changed(
+        name: &PolicyName,
+        limits: &Arc<Limits>,
+        values: &Values<'_>,
+    ) -> Result<Arc<Limits>, InvalidPolicy> {
+        RateLimiterBuilder::changed(name, limits, values)
+    }
+
+    fn build(name: &PolicyName, limits: &Arc<Limits>, key: KeyLabel) -> Self {
+        Self::new(name.clone(), Some(key), (**limits).clone())
+    }
+
+    fn reconfigure(&self, limits: &Arc<Limits>) {
+        self.go_by(Some(Arc::clone(limits)));
+    }
+
+    fn wake_waiting(&self) {
+        self.wake_waiting();
     }
 
     fn rank(&self) -> Rank {

@@ -5,8 +5,10 @@
 mod bucket;
 mod builder;
 mod keyed;
+mod limits;
 
 pub(crate) use bucket::Queued;
 pub use bucket::RateLimiter;
 pub use builder::RateLimiterBuilder;
 pub use keyed::{KeyedRateLimiters, KeyedRateLimitersBuilder};
+pub(super) use limits::Limits;
