@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::args::{
-    Adaptive, AdaptiveGroup, Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusals,
+    Adaptive, AdaptiveGroup, Args, Breaker, Fallback, Group, LastGood, RefusalName, Refusals, Time,
     Window,
 };
 use crate::chaos::Kind;
@@ -49,6 +50,17 @@ impl Model {
             || breaker.is_some()
             || rate_limit.is_some()
             || bulkhead.is_some()
+    }
+
+    /// Whether a call can be stopped before it is made: a refusal of it can be told, or its fallback needs no error.
+    pub(crate) fn can_stop(&self) -> bool {
+        let answers = |fallback: &Fallback| fallback.path.is_none();
+        self.refuses() || self.args.fallback.as_ref().is_some_and(answers)
+    }
+
+    /// Whether a limit is the same for all calls: a literal, or a constant.
+    pub(crate) fn is_constant(&self, limit: &Time) -> bool {
+        limit.expr().is_none_or(|expr| matches!(expr, Expr::Path(_)) && !self.is_local(expr))
     }
 
     /// Whether the body's receiver is one of the attempt's own, for which it needs another name than `self`.

@@ -230,6 +230,28 @@ part! {
     feature: Gate
 }
 
+impl Parts {
+    /// The limit of a call, of a function where it is a constant.
+    ///
+    /// # Panics
+    ///
+    /// Where it has none.
+    #[inline]
+    pub fn deadline(&self) -> Duration {
+        self.deadline.expect("built with deadline")
+    }
+
+    /// The limit of an attempt, of a function where it is a constant.
+    ///
+    /// # Panics
+    ///
+    /// Where it has none.
+    #[inline]
+    pub fn timeout(&self) -> Duration {
+        self.timeout.expect("built with timeout")
+    }
+}
+
 /// What is known of all sites of the program.
 struct Known {
     /// By name.

@@ -13,11 +13,17 @@ impl Expansion<'_> {
     pub(super) fn under_deadline(&self, attempts: TokenStream) -> TokenStream {
         let Self { rt, args, invocation, span, .. } = self;
         let Some(deadline) = &args.deadline else { return attempts };
-        let deadline = self.user_code(deadline.to_token_stream());
+        let deadline = match deadline.expr() {
+            Some(_) if self.model.is_constant(deadline) => {
+                let parts = &self.parts;
+                quote!(#parts.deadline())
+            }
+            _ => self.user_code(deadline.to_token_stream()),
+        };
         let (rest, limit) = (private("__mmf_rest"), private("__mmf_deadline"));
         quote_spanned! {*span=>
             {
-                let #limit: ::core::time::Duration = #deadline;
+                let #limit: ::core::time::Duration = #invocation.deadline(#deadline);
                 let #rest = ::core::pin::pin!(async { #attempts });
                 #rt::Deadline::begin(&#invocation, #limit).run(#rest).await
             }
@@ -233,9 +239,7 @@ impl Expansion<'_> {
         let body = quote_spanned!(*span=> #invocation.body_blocking(|| -> #ret { #body }));
         let body = if args.bulkhead.is_some() {
             let (bulkhead, permit) = (self.bulkhead(), private("__mmf_permit"));
-            let learn = self.learn(&permit).map(
-                |learn| quote!(let mut #permit = ::core::option::Option::Some(#permit); #learn),
-            );
+            let learn = self.learn(&permit).map(|learn| quote!(let mut #permit = #permit; #learn));
             quote! {
                 match #invocation.enter_blocking(#bulkhead) {
                     ::core::result::Result::Ok(#permit) => {

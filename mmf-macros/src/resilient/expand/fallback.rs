@@ -41,7 +41,7 @@ impl Expansion<'_> {
     }
 
     // Output:
-    //     let outcome = if applies(&outcome, REFUSALS, JUDGE) { note(…); Ok(ANSWER) } else { outcome };
+    //     let outcome = if applies(&invocation, &outcome, REFUSALS, JUDGE) { note(…); Ok(ANSWER) } else { outcome };
     //
     pub(super) fn fallback(&self) -> TokenStream {
         let Self { rt, args, invocation, outcome, error, .. } = self;
@@ -69,7 +69,7 @@ impl Expansion<'_> {
             path.as_ref().map(|path| self.answer_of(path, *span)).unwrap_or_default()
         };
         quote! {
-            let #outcome = if #rt::fallback::applies(&#outcome, #refusals, #judge) {
+            let #outcome = if #rt::fallback::applies(&#invocation, &#outcome, #refusals, #judge) {
                 #rt::fallback::note(&#invocation, &#outcome, #rt::error_text!());
                 ::core::result::Result::Ok(#answer)
             } else {

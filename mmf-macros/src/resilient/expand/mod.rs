@@ -115,19 +115,23 @@ impl<'m> Expansion<'m> {
         }
     }
 
-    // Output: match invocation.gate(parts.feature()) { Some(refusal) => Err(refusal), None => CALL }
+    // Output: if invocation.is_stopped(GATE) { Err(invocation.stopped(GATE)) } else { CALL }
     //
-    /// The call, unless its feature is off.
+    /// The call, unless its policy or its feature is off.
     fn gated(&self, call: TokenStream) -> TokenStream {
         let Self { span, args, invocation, parts, .. } = self;
-        if args.feature.is_none() {
+        if !self.model.can_stop() {
             return call;
         }
-        let refusal = private("__mmf_refusal");
+        let gate = match &args.feature {
+            Some(_) => quote!(::core::option::Option::Some(#parts.feature())),
+            None => quote!(::core::option::Option::None),
+        };
         quote_spanned! {*span=>
-            match #invocation.gate(#parts.feature()) {
-                ::core::option::Option::Some(#refusal) => ::core::result::Result::Err(#refusal),
-                ::core::option::Option::None => #call,
+            if #invocation.is_stopped(#gate) {
+                ::core::result::Result::Err(#invocation.stopped(#gate))
+            } else {
+                #call
             }
         }
     }

@@ -71,7 +71,7 @@ impl Expansion<'_> {
             policies.extend(refer("__mmf_hedge", &quote!(#rt::HedgePolicy), &policy));
         }
         if let Some(timeout) = &args.timeout
-            && timeout.expr().is_some()
+            && !self.model.is_constant(timeout)
         {
             let timeout = self.user_code(timeout.to_token_stream());
             let variable = private("__mmf_timeout");
@@ -119,10 +119,13 @@ impl Expansion<'_> {
 
     /// The timeout, where a run is put under it.
     pub(super) fn timeout(&self, timeout: &Time) -> TokenStream {
-        match timeout {
+        let (invocation, parts) = (&self.invocation, &self.parts);
+        let written = match timeout {
             Value::Literal(..) => timeout.to_token_stream(),
+            Value::Expr(_) if self.model.is_constant(timeout) => quote!(#parts.timeout()),
             Value::Expr(_) => private("__mmf_timeout").to_token_stream(),
-        }
+        };
+        quote!(#invocation.timeout(#written))
     }
 
     /// The policy of the call's key, where this one is by key.

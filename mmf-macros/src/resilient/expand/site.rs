@@ -102,6 +102,7 @@ impl Expansion<'_> {
         if let Some(Group::Keys(keys, _)) = &args.breaker {
             parts.extend(self.breaker_part(keys));
         }
+        parts.extend(self.limits());
         let retry = args.retry.as_ref().and_then(Group::policy);
         let retry = retry.map(|policy| ("retry", "RetryPolicy", policy));
         for (part, ty, policy) in retry.into_iter().chain(args.ready_policies()) {
@@ -149,6 +150,57 @@ impl Expansion<'_> {
                 "stale",
                 kept(quote!(#rt::StaleValues::new(#max_age, (#capacity) as usize))),
             ));
+        }
+        parts
+    }
+
+    /// What is known of a call and its limits outside of it.
+    fn limits(&self) -> TokenStream {
+        let Self { args, model, .. } = self;
+        let mut parts = TokenStream::new();
+        let mut local = Vec::new();
+        for (key, limit) in [("deadline", &args.deadline), ("timeout", &args.timeout)] {
+            match limit {
+                Some(limit) if model.is_constant(limit) => {
+                    let key = format_ident!("{key}");
+                    parts.extend(quote!(#key: ::core::option::Option::Some(#limit),));
+                }
+                Some(_) => local.push(key),
+                None => {}
+            }
+        }
+        match &args.retry {
+            Some(Group::Keys(keys, _)) if self.retry_is_local(keys) => local.push("retry"),
+            Some(Group::Policy(policy)) if model.is_local(policy) => local.push("retry"),
+            _ => {}
+        }
+        if let Some(Group::Keys(keys, _)) = &args.hedge
+            && self.hedge_is_local(keys)
+        {
+            local.push("hedge");
+        }
+        let ready = args.ready_policies().filter(|(.., policy)| model.is_local(*policy));
+        local.extend(ready.map(|(group, ..)| group));
+        if !local.is_empty() {
+            parts.extend(quote!(local: &[#(#local),*],));
+        }
+        let retry = args.retry.as_ref().and_then(Group::keys);
+        let breaker = args.breaker.as_ref().and_then(Group::keys);
+        for (field, written, default) in [
+            ("retried", retry.and_then(|keys| keys.on_refusal.as_ref()), "RETRIED"),
+            ("failures", breaker.and_then(|keys| keys.on_refusal.as_ref()), "FAILURES"),
+            ("answered", args.fallback.as_ref().and_then(|f| f.keys.on_refusal.as_ref()), "ALL"),
+        ] {
+            if written.is_some() {
+                let (field, refusals) = (format_ident!("{field}"), self.refusals(written, default));
+                parts.extend(quote!(#field: ::core::option::Option::Some(#refusals),));
+            }
+        }
+        if args.fallback.is_some() {
+            parts.extend(quote!(has_fallback: true,));
+        }
+        if model.can_stop() {
+            parts.extend(quote!(can_stop: true,));
         }
         parts
     }

@@ -4,8 +4,9 @@ use std::pin::pin;
 
 use super::machine::CircuitBreaker;
 use crate::resilience::error::{FromRefusal, Refusals};
+use crate::resilience::identity::Identity;
 use crate::resilience::name::CallName;
-use crate::resilience::outcome::{Counted, Identity};
+use crate::resilience::outcome::Counted;
 use crate::resilience::policy::Invocation;
 
 impl CircuitBreaker {
