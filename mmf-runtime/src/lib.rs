@@ -14,6 +14,8 @@ pub mod clock;
 #[cfg(feature = "logging")]
 pub mod correlation;
 pub mod degradation;
+#[doc(hidden)]
+pub mod glob;
 #[cfg(feature = "logging")]
 mod hash;
 #[cfg(feature = "logging")]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::duration;
+use crate::value::Value;
 
 /// A value that can never work.
 #[derive(Clone, Debug, PartialEq)]
@@ -288,6 +289,48 @@ pub fn interval(permits: u32, period: Duration) -> Rule<Duration> {
     )
 }
 
+/// What is wrong with a value whatever the others are, where the rules say so.
+///
+/// ```
+/// use mmf_rules::value::Value;
+/// assert!(mmf_rules::alone("jitter", &Value::Number(2.0)).is_some());
+/// assert_eq!(mmf_rules::alone("jitter", &Value::Number(0.2)), None);
+/// ```
+pub fn alone(key: &str, value: &Value) -> Option<String> {
+    fn said<T>(rule: Rule<T>) -> Option<String> {
+        rule.err().map(|broken| broken.message)
+    }
+    match (key, value) {
+        ("window", Value::Count(calls)) => said(window_calls(*calls)),
+        ("window", Value::Time(time)) => said(window_time(*time)),
+        (
+            "burst"
+            | "capacity"
+            | "half_open_max_calls"
+            | "max_attempts"
+            | "max_concurrent"
+            | "max_hedges"
+            | "max_keys"
+            | "min"
+            | "minimum_throughput"
+            | "permits"
+            | "success_threshold",
+            Value::Count(count),
+        ) => said(at_least_one(key, *count)),
+        (
+            "budget" | "failure_rate_threshold" | "jitter" | "slow_call_rate_threshold",
+            Value::Number(number),
+        ) => said(share(key, *number)),
+        ("multiplier" | "recovery_multiplier", Value::Number(number)) => said(growth(key, *number)),
+        ("percentile", Value::Number(number)) => said(percentile(*number)),
+        (
+            "deadline" | "max_age" | "max_duration" | "period" | "slow_call_threshold" | "timeout",
+            Value::Time(time),
+        ) => said(positive(key, *time)),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,6 +383,57 @@ mod tests {
         assert_eq!(nearest(not_below(("a", one), ("b", two))), two);
         assert!(timeout(two, two).is_ok());
         assert_eq!(nearest(timeout(two, one)), one);
+    }
+
+    #[test]
+    fn a_value_is_held_against_its_own_rule() {
+        let (none, number) = (Value::Count(0), Value::Number(-0.5));
+        for key in [
+            "burst",
+            "capacity",
+            "half_open_max_calls",
+            "max_attempts",
+            "max_concurrent",
+            "max_hedges",
+            "max_keys",
+            "min",
+            "minimum_throughput",
+            "permits",
+            "success_threshold",
+            "window",
+        ] {
+            assert!(alone(key, &none).is_some_and(|said| said.contains(key)), "{key}");
+            assert_eq!(alone(key, &Value::Count(1)), None, "{key}");
+        }
+        for key in ["failure_threshold", "max_queue"] {
+            assert_eq!(alone(key, &none), None, "{key}");
+        }
+        for key in [
+            "budget",
+            "failure_rate_threshold",
+            "jitter",
+            "slow_call_rate_threshold",
+            "multiplier",
+            "recovery_multiplier",
+            "percentile",
+        ] {
+            assert!(alone(key, &number).is_some_and(|said| said.contains(key)), "{key}");
+            assert_eq!(alone(key, &Value::Number(1.0)), None, "{key}");
+        }
+        for key in [
+            "deadline",
+            "max_age",
+            "max_duration",
+            "period",
+            "slow_call_threshold",
+            "timeout",
+            "window",
+        ] {
+            let wrong = alone(key, &Value::Time(Duration::ZERO));
+            assert!(wrong.is_some_and(|said| said.contains(key)), "{key}");
+            assert_eq!(alone(key, &Value::Time(Duration::from_secs(1))), None, "{key}");
+        }
+        assert_eq!(alone("max_wait", &Value::Time(Duration::ZERO)), None);
     }
 
     #[test]

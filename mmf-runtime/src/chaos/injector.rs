@@ -10,12 +10,12 @@ use tokio::time::Instant;
 use super::config::{ChaosConfig, InvalidChaos};
 use super::dice::{Dice, stream};
 use super::fault::Fault;
-use super::glob;
 use super::history::{History, Injection};
 use super::kind::{ChaosKind, InjectedFault};
 use super::load::{Load, Processors};
 use super::point::{self, Point};
 use crate::clock::later;
+use crate::glob;
 
 /// Before so many calls no error rate ends an experiment.
 const CALLS_BEFORE_STOP: u64 = 20;

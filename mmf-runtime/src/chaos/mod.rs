@@ -18,7 +18,7 @@ mod environment;
 mod excerpt;
 mod fault;
 #[doc(hidden)]
-pub mod glob;
+pub use crate::glob;
 mod history;
 mod injector;
 mod kind;

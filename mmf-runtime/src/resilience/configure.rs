@@ -71,6 +71,19 @@ impl std::fmt::Debug for Prepared<'_> {
 ///
 /// Everything that is wrong with them.
 pub fn prepare(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
+    prepare_by(wanted, true)
+}
+
+/// [`prepare`] of policies that are not all there are: what others may share with them, and these say nothing of, stays as it is.
+///
+/// # Errors
+///
+/// As [`prepare`].
+pub fn prepare_one(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
+    prepare_by(wanted, false)
+}
+
+fn prepare_by(wanted: &[Wanted], all: bool) -> Result<Prepared<'_>, Vec<Rejected>> {
     let (mut steps, mut rejected) = (Vec::new(), Vec::new());
     let mut shared = Shared::default();
     for (place, (policy, values)) in wanted.iter().enumerate() {
@@ -109,7 +122,7 @@ pub fn prepare(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
             steps.push(Step { commit, wake: Box::new(|| {}) });
         }
     }
-    shared.prepare(wanted, &mut steps, &mut rejected);
+    shared.prepare(wanted, all, &mut steps, &mut rejected);
     if rejected.is_empty() { Ok(Prepared { steps }) } else { Err(rejected) }
 }
 
@@ -221,8 +234,14 @@ impl<'w> Shared<'w> {
         }
     }
 
-    fn prepare(self, wanted: &[Wanted], steps: &mut Vec<Step<'w>>, rejected: &mut Vec<Rejected>) {
-        for object in self.all {
+    fn prepare(
+        self,
+        wanted: &[Wanted],
+        all: bool,
+        steps: &mut Vec<Step<'w>>,
+        rejected: &mut Vec<Rejected>,
+    ) {
+        for object in self.all.into_iter().filter(|object| all || !object.values.is_empty()) {
             let group = object.group;
             for (key, first, second) in object.conflicts {
                 let (one, other) = (wanted[first].0.name(), wanted[second].0.name());
@@ -374,7 +393,7 @@ impl Policy {
     pub fn accepts(&self, key: &str) -> Result<(), String> {
         let (shown, name) = (self.shown(), self.name());
         let (group, own) = key.split_once('.').unwrap_or((key, ""));
-        if shown.local.contains(&group) && own != "enabled" {
+        if shown.local.contains(&group) && !matches!(own, "enabled" | "on_refusal") {
             return Err(format!(
                 "the `{group}` of `{name}` depends on each call, so that it can be changed in the code alone ({})",
                 self.location()

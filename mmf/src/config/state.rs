@@ -1,0 +1,250 @@
+//! What is in force, and how another configuration takes its place: all of it, or nothing.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use mmf_runtime::resilience::configure::{prepare, prepare_one};
+use mmf_runtime::resilience::registry::tell_new;
+use mmf_runtime::resilience::{Policy, PolicyName, policies};
+use tracing::{error, info};
+
+use super::document::Document;
+use super::mistake::{ConfigError, ConfigMistake};
+use super::resolve::{Origin, Resolved};
+
+/// The variable whose values are the strongest.
+const VARIABLE: &str = "MMF_POLICIES";
+
+/// A value that is another than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Name of the policy.
+    pub policy: PolicyName,
+    /// Its key: `retry.max_attempts`.
+    pub key: String,
+    /// The value before, as one would write it; nothing where there was none.
+    pub before: Option<String>,
+    /// The value now.
+    pub after: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, key, before, after } = self;
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+        write!(f, "{policy}: {key} {} → {}", text(before), text(after))
+    }
+}
+
+/// What was put in force last.
+pub(super) struct InForce {
+    /// The weakest first: what was loaded or applied, and the variable.
+    documents: Vec<Document>,
+    /// Of each policy that has values from outside, where each comes from.
+    pub(super) origins: BTreeMap<PolicyName, BTreeMap<String, Origin>>,
+}
+
+/// Whoever changes something holds it. Under it are values, names and blocks of policies: wakers, subscribers and what the user
+/// wrote as values run outside of it.
+static IN_FORCE: Mutex<InForce> =
+    Mutex::new(InForce { documents: Vec::new(), origins: BTreeMap::new() });
+
+pub(super) fn in_force() -> MutexGuard<'static, InForce> {
+    IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts a text in force, with the variable `MMF_POLICIES` above it, in place of what was applied or loaded before; an empty
+/// one leaves what the variable says. What has changed.
+///
+/// # Errors
+///
+/// Everything that is wrong, with its place: then nothing has changed.
+pub fn apply(text: &str) -> Result<Vec<Change>, ConfigError> {
+    put_in_force("text", text)
+}
+
+/// Puts a file in force, as [`apply`] does a text.
+///
+/// # Errors
+///
+/// Where it cannot be read, and as [`apply`].
+///
+/// ```no_run
+/// # fn main() -> Result<(), mmf::config::ConfigError> {
+/// mmf::config::load("resilience.toml")?;
+/// # Ok(()) }
+/// ```
+pub fn load(path: impl AsRef<Path>) -> Result<Vec<Change>, ConfigError> {
+    let path = path.as_ref();
+    let text = read(path).map_err(|mistake| ConfigError::of(vec![mistake]))?;
+    put_in_force(&path.display().to_string(), &text)
+}
+
+/// Whether a text could be put in force: for a test that holds a file against the policies of the program. Nothing changes, and
+/// the variable is left out.
+///
+/// # Errors
+///
+/// Everything that is wrong, with its place.
+///
+/// ```
+/// let wrong = mmf::config::check(r#"policies."users.fecth".timeout = "3s""#).unwrap_err();
+/// assert!(wrong.to_string().starts_with("text:1:10: unknown policy `users.fecth`"));
+/// ```
+pub fn check(text: &str) -> Result<(), ConfigError> {
+    let policies = listed();
+    let document = Document::read("text", text).map_err(ConfigError::of)?;
+    let documents = [document];
+    let resolved = Resolved::of(&documents, policies).map_err(ConfigError::of)?;
+    match prepare(&resolved.wanted) {
+        Ok(_) => Ok(()),
+        Err(rejected) => Err(ConfigError::of(resolved.mistakes(&rejected))),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<String, ConfigMistake> {
+    let wrong = |message: String| ConfigMistake::new(&path.display().to_string(), (0, 0), message);
+    let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| wrong("is no UTF-8 text".into()))
+}
+
+/// The policies, each with what the user wrote as values evaluated, for which no lock may be held.
+fn listed() -> Vec<Policy> {
+    let policies = policies();
+    policies.iter().for_each(|policy| drop(policy.settings()));
+    policies
+}
+
+pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, ConfigError> {
+    static NEW_ONES: Once = Once::new();
+    NEW_ONES.call_once(|| tell_new(configure_new));
+
+    let documents = documents(source, text)?;
+    let policies = listed();
+    let mut in_force = in_force();
+    let resolved = Resolved::of(&documents, policies).map_err(ConfigError::of)?;
+    let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
+    let origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
+        .wanted
+        .iter()
+        .zip(&resolved.found)
+        .filter(|(_, found)| !found.is_empty())
+        .map(|((policy, _), found)| {
+            let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
+            (PolicyName::from(policy.name().to_owned()), origins.collect())
+        })
+        .collect();
+    let touched: Vec<&Policy> = resolved
+        .wanted
+        .iter()
+        .map(|(policy, _)| policy)
+        .filter(|p| origins.contains_key(p.name()) || in_force.origins.contains_key(p.name()))
+        .collect();
+    let before: Vec<_> = touched.iter().map(|policy| shown(policy)).collect();
+    prepared.commit();
+    let changes: Vec<Change> = touched
+        .iter()
+        .zip(before)
+        .flat_map(|(policy, before)| changes(policy.name(), &before, &shown(policy)))
+        .collect();
+    in_force.origins = origins;
+    in_force.documents = documents.clone();
+    drop(in_force);
+    prepared.wake();
+    tell(source, &changes);
+    Ok(changes)
+}
+
+/// The documents, the weakest first.
+fn documents(source: &str, text: &str) -> Result<Vec<Document>, ConfigError> {
+    let variable = match std::env::var(VARIABLE) {
+        Ok(text) => Document::read(VARIABLE, &text).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(vec![ConfigMistake::new(VARIABLE, (0, 0), "is no UTF-8 text")])
+        }
+    };
+    match (Document::read(source, text), variable) {
+        (Ok(document), Ok(variable)) => Ok([document].into_iter().chain(variable).collect()),
+        (document, variable) => {
+            let mistakes = [document.err(), variable.err()];
+            Err(ConfigError::of(mistakes.into_iter().flatten().flatten().collect()))
+        }
+    }
+}
+
+/// A pipeline that was built after its values were put in force gets them as well; where it cannot have them, that is told, and
+/// it stays as it was built.
+fn configure_new(policy: &Policy) {
+    let mut in_force = in_force();
+    let documents = std::mem::take(&mut in_force.documents);
+    let mine = configure_by(&documents, policy, &mut in_force);
+    in_force.documents = documents;
+    drop(in_force);
+    if let Err(wrong) = mine {
+        let wrong = wrong.to_string();
+        error!(target: "mmf::config", policy = policy.name(), error = wrong, "this pipeline stays as it was built");
+    }
+}
+
+fn configure_by(
+    documents: &[Document],
+    policy: &Policy,
+    in_force: &mut InForce,
+) -> Result<(), ConfigError> {
+    // Names and globs are of other policies here.
+    let documents: Vec<_> = documents
+        .iter()
+        .map(|document| Document { tables: Vec::new(), ..document.clone() })
+        .collect();
+    let resolved = Resolved::of(&documents, vec![policy.clone()]).map_err(ConfigError::of)?;
+    let [found] = &resolved.found[..] else { return Ok(()) };
+    if found.is_empty() {
+        return Ok(());
+    }
+    let prepared = prepare_one(&resolved.wanted)
+        .map_err(|rejected| ConfigError::of(resolved.mistakes(&rejected)))?;
+    prepared.commit();
+    let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
+    in_force.origins.insert(policy.name().to_owned().into(), origins.collect());
+    Ok(())
+}
+
+fn shown(policy: &Policy) -> BTreeMap<&'static str, String> {
+    policy.settings().into_iter().map(|setting| (setting.key, setting.value.to_string())).collect()
+}
+
+fn changes(
+    policy: &str,
+    before: &BTreeMap<&'static str, String>,
+    after: &BTreeMap<&'static str, String>,
+) -> Vec<Change> {
+    let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
+    let change = |key: &&'static str| Change {
+        policy: policy.to_owned().into(),
+        key: (*key).to_owned(),
+        before: before.get(key).cloned(),
+        after: after.get(key).cloned(),
+    };
+    changed.map(change).collect()
+}
+
+/// One event with what has changed: of very many, the first ones and how many more there are.
+fn tell(source: &str, changes: &[Change]) {
+    const MOST_TOLD: usize = 100;
+    if changes.is_empty() {
+        return;
+    }
+    let mut text: Vec<_> = changes.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    if changes.len() > MOST_TOLD {
+        text.push(format!("and {} more", changes.len() - MOST_TOLD));
+    }
+    let (count, text) = (changes.len(), text.join("; "));
+    info!(target: "mmf::config", source, count, changes = text, "configuration is another");
+}

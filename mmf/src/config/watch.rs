@@ -1,0 +1,156 @@
+//! A file that is looked at again and again: by its content, so that links and network file systems work.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tracing::{error, warn};
+
+use super::state::{put_in_force, read};
+
+/// How often a file is looked at.
+const EVERY: Duration = Duration::from_secs(2);
+/// A content is believed once it was read twice, so far apart: somebody may be writing it.
+const SETTLED: Duration = Duration::from_millis(50);
+
+/// A file that is watched; see [`watch`]. Dropping it changes nothing.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    task: Option<AbortHandle>,
+}
+
+impl Watch {
+    /// Looks at the file no more. What is in force stays.
+    pub fn stop(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// Puts a file in force, and looks every 2 s whether its content is another; at SIGHUP as well, at once. Where it vanishes or
+/// has a mistake, what was before stays, which is told once. Of two files the last is watched.
+///
+/// Within a runtime it is looked at by that, outside of one by a thread of its own.
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() {
+/// mmf::config::watch("resilience.toml");
+/// # }
+/// ```
+pub fn watch(path: impl Into<PathBuf>) -> Watch {
+    static LAST: Mutex<Option<Watch>> = Mutex::new(None);
+    let path = path.into();
+    let first = read(&path).map_err(|mistake| mistake.to_string());
+    take(&path, &first);
+    let watching = again_and_again(path, first);
+    let task = match Handle::try_current() {
+        Ok(runtime) => Some(runtime.spawn(watching).abort_handle()),
+        Err(_) => by_a_thread(watching),
+    };
+    let watch = Watch { task };
+    let before = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(watch.clone());
+    if let Some(before) = before {
+        before.stop();
+    }
+    watch
+}
+
+/// What a look has found: the text, or why there is none.
+type Content = Result<String, String>;
+
+async fn again_and_again(path: PathBuf, mut seen: Content) {
+    loop {
+        wait().await;
+        let found = look(&path).await;
+        if found == seen {
+            continue;
+        }
+        tokio::time::sleep(SETTLED).await;
+        if look(&path).await == found {
+            take(&path, &found);
+            seen = found;
+        }
+    }
+}
+
+/// Reads on a thread that may block: a file system may hang.
+async fn look(path: &Path) -> Content {
+    let own = path.to_owned();
+    let read =
+        tokio::task::spawn_blocking(move || read(&own).map_err(|mistake| mistake.to_string()));
+    read.await.unwrap_or_else(|panic| Err(panic.to_string()))
+}
+
+fn take(path: &Path, found: &Content) {
+    let source = path.display().to_string();
+    let wrong = match found {
+        Ok(text) => put_in_force(&source, text).err().map(|wrong| wrong.to_string()),
+        Err(wrong) => Some(wrong.clone()),
+    };
+    if let Some(wrong) = wrong {
+        error!(target: "mmf::config", source, error = wrong, "what was in force before stays");
+    }
+}
+
+/// Until it is time to look again.
+async fn wait() {
+    let hangup = hangup();
+    tokio::select! {
+        () = tokio::time::sleep(EVERY) => {}
+        () = hangup.notified() => {}
+    }
+}
+
+/// Told of each SIGHUP, which is listened to by a thread of its own: a runtime need not have what that takes.
+fn hangup() -> &'static Notify {
+    static HANGUP: OnceLock<Arc<Notify>> = OnceLock::new();
+    HANGUP.get_or_init(|| {
+        let told = Arc::new(Notify::new());
+        #[cfg(unix)]
+        listen(Arc::clone(&told));
+        told
+    })
+}
+
+#[cfg(unix)]
+fn listen(told: Arc<Notify>) {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let listening = async move {
+        match signal(SignalKind::hangup()) {
+            Ok(mut signals) => {
+                while signals.recv().await.is_some() {
+                    told.notify_waiters();
+                }
+            }
+            Err(error) => {
+                warn!(target: "mmf::config", %error, "SIGHUP cannot be listened to");
+            }
+        }
+    };
+    by_a_thread(listening);
+}
+
+/// Runs a future on a thread with a runtime of its own.
+fn by_a_thread(future: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            error!(target: "mmf::config", %error, "nobody can watch: there is no runtime");
+            return None;
+        }
+    };
+    let task = runtime.spawn(future);
+    let handle = task.abort_handle();
+    let thread = std::thread::Builder::new().name("mmf-config".into()).spawn(move || {
+        let _ = runtime.block_on(task);
+    });
+    if let Err(error) = thread {
+        error!(target: "mmf::config", %error, "nobody can watch: there is no thread");
+    }
+    Some(handle)
+}

@@ -1,0 +1,187 @@
+//! The variable, the file and SIGHUP, as a process has them: this program starts itself again. Without a harness, since a
+//! variable is one for the whole process.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mmf::{ResilienceError, config, resilient};
+
+#[resilient(name = "process.client", timeout = "1s", retry(max_attempts = 2, jitter = 0.0))]
+async fn client() -> Result<(), ResilienceError> {
+    Ok(())
+}
+
+fn told() {
+    for value in config::effective() {
+        println!("{} = {} ({})", value.key, value.value, value.origin);
+    }
+    println!("end");
+}
+
+/// Watches its file and tells all values whenever a line comes in.
+fn child() {
+    let _logging = mmf::logging::init(mmf::logging::LoggingConfig::new("config")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { client().await.unwrap() });
+    let file = std::env::args().nth(1).unwrap();
+    if std::env::var_os("WITHOUT_RUNTIME").is_some() {
+        config::watch(file);
+    } else {
+        let _entered = runtime.enter();
+        config::watch(file);
+        std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    }
+    for line in std::io::stdin().lines() {
+        if line.is_err() {
+            return;
+        }
+        told();
+    }
+}
+
+struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    file: PathBuf,
+}
+
+impl Process {
+    fn start(name: &str, variable: Option<&str>, text: &str, without_runtime: bool) -> Self {
+        let file = std::env::temp_dir().join(format!("mmf-{}-{name}.toml", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .arg(&file)
+            .env("MMF_TEST_CHILD", "1")
+            .env_remove("RUST_LOG")
+            .env_remove("MMF_POLICIES");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if let Some(variable) = variable {
+            command.env("MMF_POLICIES", variable);
+        }
+        if without_runtime {
+            command.env("WITHOUT_RUNTIME", "1");
+        }
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines, file }
+    }
+
+    /// All values, and the log lines before them.
+    fn values(&mut self) -> (String, String) {
+        use std::io::Write;
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let (mut values, mut log) = (String::new(), String::new());
+        for line in &mut self.lines {
+            let line = line.unwrap();
+            if line == "end" {
+                break;
+            }
+            let text = if line.starts_with('{') { &mut log } else { &mut values };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        (values, log)
+    }
+
+    /// The log until it has said something.
+    fn until_said(&mut self, words: &str) -> String {
+        let (began, mut log) = (Instant::now(), String::new());
+        while !log.contains(words) {
+            log += &self.values().1;
+            assert!(began.elapsed() < SOON, "{words} is not in\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        log
+    }
+
+    /// The log lines until a value is there.
+    fn until(&mut self, value: &str, within: Duration) -> String {
+        let (began, mut log) = (Instant::now(), String::new());
+        loop {
+            let (values, more) = self.values();
+            log += &more;
+            if values.contains(value) {
+                return log;
+            }
+            assert!(began.elapsed() < within, "{value} is not in\n{values}\nafter\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn hang_up(&self) {
+        // SAFETY: a signal to a child that has not been waited for.
+        #[expect(unsafe_code, reason = "there is no other way to send a signal")]
+        let sent = unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGHUP) };
+        assert_eq!(sent, 0);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+fn main() {
+    if std::env::var_os("MMF_TEST_CHILD").is_some() {
+        return child();
+    }
+    the_variable_is_above_the_file();
+    a_wrong_variable_leaves_all_as_it_was_built();
+    at_a_hangup_it_looks_at_once(false);
+    at_a_hangup_it_looks_at_once(true);
+    println!("a process is configured by file, variable and SIGHUP");
+}
+
+const FILE: &str = "[policies.\"process.client\"]\ntimeout = \"2s\"\nretry.max_attempts = 5\n";
+const SOON: Duration = Duration::from_secs(10);
+
+fn the_variable_is_above_the_file() {
+    let variable = "defaults.timeout = \"3s\"";
+    let mut process = Process::start("variable", Some(variable), FILE, false);
+    let log = process.until_said("configuration is another");
+    let (values, _) = process.values();
+    assert!(values.contains("timeout = \"3s\" (MMF_POLICIES:1:10)"), "{values}");
+    assert!(
+        values.contains("retry.max_attempts = 5 (") && values.contains("toml:3:7)"),
+        "{values}"
+    );
+    let line = log.lines().find(|line| line.contains("configuration is another")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["count"], 2);
+    assert_eq!(
+        line["changes"],
+        "process.client: retry.max_attempts 2 → 5; process.client: timeout \"1s\" → \"3s\""
+    );
+}
+
+fn a_wrong_variable_leaves_all_as_it_was_built() {
+    let mut process = Process::start("wrong", Some("defaults.timeout = 3"), FILE, false);
+    process.until_said("MMF_POLICIES:1:10: a duration needs a unit");
+    let (values, _) = process.values();
+    assert!(values.contains("timeout = \"1s\" ("), "{values}");
+}
+
+fn at_a_hangup_it_looks_at_once(without_runtime: bool) {
+    let name = if without_runtime { "thread" } else { "hangup" };
+    let mut process = Process::start(name, None, FILE, without_runtime);
+    process.until("timeout = \"2s\"", SOON);
+    // A first look, after which somebody listens to the signal.
+    std::fs::write(&process.file, FILE.replace("2s", "4s")).unwrap();
+    process.until("timeout = \"4s\"", SOON);
+    std::fs::write(&process.file, FILE.replace("2s", "6s")).unwrap();
+    process.hang_up();
+    process.until("timeout = \"6s\"", SOON);
+    std::fs::write(&process.file, "[defaults]\ntimeout = 7").unwrap();
+    process.hang_up();
+    process.until_said("what was in force before stays");
+    std::thread::sleep(Duration::from_millis(2200));
+    let (values, more) = process.values();
+    assert!(values.contains("timeout = \"6s\""), "{values}");
+    assert!(!more.contains("stays"), "told once: {more}");
+}
