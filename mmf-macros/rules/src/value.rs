@@ -130,10 +130,7 @@ pub fn flag(key: &str, written: &Written) -> Result<bool, String> {
 /// # Errors
 ///
 /// Where it is none, or too large.
-pub fn count<T: TryFrom<i128> + fmt::Display>(key: &str, written: &Written) -> Result<T, String>
-where
-    T: Bounded,
-{
+pub fn count<T: Bounded>(key: &str, written: &Written) -> Result<T, String> {
     match written {
         written if is_negative(written) => Err(negative(key)),
         Written::Whole(whole) => {
@@ -144,7 +141,7 @@ where
 }
 
 /// A type of numbers that has a greatest.
-pub trait Bounded: Sized {
+pub trait Bounded: TryFrom<i128> + fmt::Display {
     /// It.
     const MAX: Self;
 }

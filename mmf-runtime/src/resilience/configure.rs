@@ -14,12 +14,10 @@ use super::bulkhead::Bulkhead;
 use super::error::Refusals;
 use super::fallback::StaleValues;
 use super::feature::DegradationLevel;
-use super::hedge::HedgePolicy;
 use super::invalid::{InvalidPolicy, Mistake};
 use super::keyed::{Keyed, OfKey};
 use super::rate_limit::RateLimiter;
 use super::registry::{Policy, Shown};
-use super::retry::RetryPolicy;
 use super::setting::{Setting, Values};
 use super::tuning::{Tuned, Tuning};
 
@@ -184,6 +182,8 @@ struct Shared<'w> {
     all: Vec<Object<'w>>,
 }
 
+type Prepare<'w> = dyn Fn(&Values<'_>) -> Result<Step<'w>, InvalidPolicy> + 'w;
+
 struct Object<'w> {
     group: &'static str,
     users: Vec<usize>,
@@ -191,7 +191,7 @@ struct Object<'w> {
     values: BTreeMap<&'w str, (&'w Value, usize)>,
     /// Two that want another one.
     conflicts: Vec<(&'w str, usize, usize)>,
-    prepare: Box<dyn Fn(&Values<'_>) -> Result<Step<'w>, InvalidPolicy> + 'w>,
+    prepare: Box<Prepare<'w>>,
 }
 
 impl<'w> Shared<'w> {
@@ -310,8 +310,10 @@ fn tuning(
     };
     wrong.extend(limits(shown, time("deadline"), time("timeout")));
     let of = |group: &str| Values::of(group, own.iter().map(|(k, v)| (k.as_str(), *v)));
-    let retry = shown.retry.map(|built| changed_retry(built, &of("retry"))).transpose();
-    let hedge = shown.hedge.map(|built| changed_hedge(built, &of("hedge"))).transpose();
+    let retry =
+        shown.retry.map(|built| changed(&of("retry"), |own| built.prepare(own))).transpose();
+    let hedge =
+        shown.hedge.map(|built| changed(&of("hedge"), |own| built.prepare(own))).transpose();
     for (group, invalid) in [("retry", retry.as_ref().err()), ("hedge", hedge.as_ref().err())] {
         let mistakes = invalid.into_iter().flat_map(InvalidPolicy::mistakes);
         wrong.extend(mistakes.map(|m| Mistake::new(whole(group, &m.key), m.message.clone())));
@@ -353,39 +355,16 @@ fn limits(
     broken.into_iter().map(|broken| Mistake::new(broken.key, broken.message)).collect()
 }
 
-/// The keys of a retry or a hedge that are values of the policy itself.
-fn has_values(values: &Values<'_>) -> bool {
-    values.keys().any(|key| !matches!(key, "enabled" | "on_refusal"))
-}
-
-fn changed_retry(
-    built: &RetryPolicy,
+/// What a call goes by, where one of its values is another.
+fn changed<P>(
     values: &Values<'_>,
-) -> Result<Tuned<RetryPolicy>, InvalidPolicy> {
-    if !has_values(values) {
-        return Ok(Tuned::AsBuilt);
+    prepare: impl FnOnce(&Values<'_>) -> Result<P, InvalidPolicy>,
+) -> Result<Tuned<P>, InvalidPolicy> {
+    if values.keys().any(|key| !matches!(key, "enabled" | "on_refusal")) {
+        prepare(values).map(Tuned::By)
+    } else {
+        Ok(Tuned::AsBuilt)
     }
-    values
-        .set(built.to_builder(), |builder, key, value| builder.set(key, value))
-        .try_build()
-        .map(Tuned::By)
-}
-
-fn changed_hedge(
-    built: &HedgePolicy,
-    values: &Values<'_>,
-) -> Result<Tuned<HedgePolicy>, InvalidPolicy> {
-    if !has_values(values) {
-        return Ok(Tuned::AsBuilt);
-    }
-    if values.get("delay").is_some() && values.get("percentile").is_some() {
-        let message = "`delay` and `percentile` exclude each other";
-        return Err(InvalidPolicy::of(Mistake::new("percentile", message)));
-    }
-    values
-        .set(built.to_builder(), |builder, key, value| builder.set(key, value))
-        .try_build()
-        .map(Tuned::By)
 }
 
 impl Policy {

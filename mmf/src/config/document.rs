@@ -106,7 +106,7 @@ impl Reader<'_> {
                         }
                     }
                     _ => {
-                        self.wrong(at, "`policies` has a table for each: `[policies.\"users.*\"]`")
+                        self.wrong(at, "`policies` has a table for each: `[policies.\"users.*\"]`");
                     }
                 },
                 wrong => {

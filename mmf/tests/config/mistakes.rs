@@ -105,6 +105,7 @@ fn what_the_attribute_does_not_have_is_written_there() {
             said("mistakes.client", "breaker = 3").contains("mistakes.rs:"),
             "its place is told"
         );
+        assert!(plain().await.is_err());
         config::apply("[policies.\"mistakes.local\"]\nretry.enabled = false").unwrap();
     });
 }

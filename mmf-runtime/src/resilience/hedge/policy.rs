@@ -8,8 +8,8 @@ use mmf_rules::value::Value;
 
 use super::histogram::Histogram;
 use crate::resilience::budget::RetryBudget;
-use crate::resilience::invalid::{Check, InvalidPolicy};
-use crate::resilience::setting::{Setting, Settings, describe};
+use crate::resilience::invalid::{Check, InvalidPolicy, Mistake};
+use crate::resilience::setting::{Setting, Settings, Values, describe};
 use crate::resilience::snapshot::Latency;
 
 /// When to start another copy of a call, and how many.
@@ -69,8 +69,19 @@ impl HedgePolicy {
         }
     }
 
-    /// A builder that has all of its values, and goes on with what it has learned.
-    pub(in crate::resilience) fn to_builder(&self) -> HedgePolicyBuilder {
+    /// It with these values in place of its own: it goes on with what it has learned.
+    pub(in crate::resilience) fn prepare(
+        &self,
+        values: &Values<'_>,
+    ) -> Result<Self, InvalidPolicy> {
+        if values.get("delay").is_some() && values.get("percentile").is_some() {
+            let message = "`delay` and `percentile` exclude each other";
+            return Err(InvalidPolicy::of(Mistake::new("percentile", message)));
+        }
+        values.set(self.to_builder(), HedgePolicyBuilder::set).try_build()
+    }
+
+    fn to_builder(&self) -> HedgePolicyBuilder {
         let (delay, percentile) = match &self.delay {
             Delay::Fixed(delay) => (Some(*delay), 95.0),
             Delay::Percentile(percentile, _) => (None, *percentile),
@@ -157,7 +168,7 @@ impl HedgePolicyBuilder {
     }
 
     /// Sets the value of a key, as it is read from outside.
-    pub(in crate::resilience) fn set(self, key: &str, value: &Value) -> Self {
+    fn set(self, key: &str, value: &Value) -> Self {
         match (key, value) {
             ("delay", Value::Time(delay)) => self.delay(*delay),
             ("percentile", Value::Number(percentile)) => self.percentile(*percentile),

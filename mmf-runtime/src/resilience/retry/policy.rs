@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use crate::resilience::backoff::{Backoff, Curve, Dice};
 use crate::resilience::budget::RetryBudget;
 use crate::resilience::invalid::{Check, InvalidPolicy};
-use crate::resilience::setting::{Setting, Settings, describe};
+use crate::resilience::setting::{Setting, Settings, Values, describe};
 
 /// As many attempts as it takes.
 pub(super) const UNLIMITED: u32 = ALL;
@@ -52,8 +52,15 @@ impl RetryPolicy {
         self.max_attempts
     }
 
-    /// A builder that has all of its values.
-    pub(in crate::resilience) fn to_builder(&self) -> RetryPolicyBuilder {
+    /// It with these values in place of its own.
+    pub(in crate::resilience) fn prepare(
+        &self,
+        values: &Values<'_>,
+    ) -> Result<Self, InvalidPolicy> {
+        values.set(self.to_builder(), RetryPolicyBuilder::set).try_build()
+    }
+
+    fn to_builder(&self) -> RetryPolicyBuilder {
         RetryPolicyBuilder {
             policy: self.clone(),
             budget: None,
@@ -196,7 +203,7 @@ impl RetryPolicyBuilder {
     }
 
     /// Sets the value of a key, as it is read from outside.
-    pub(in crate::resilience) fn set(mut self, key: &str, value: &Value) -> Self {
+    fn set(mut self, key: &str, value: &Value) -> Self {
         // From outside all values are as if they were written: what an attribute refuses is refused.
         self.max_delay_follows = false;
         match (key, value) {
