@@ -1,9 +1,10 @@
-//! A service as its operator sees it: it is under load while what it depends on becomes slow, fails and recovers. At each step its
-//! probes are asked, its metrics are scraped, and what they say is printed; exits with 1 where a step did not show what it should.
+//! A service as its operator sees it: it is under load while what it depends on becomes slow, its configuration is changed, and
+//! what it depends on fails and recovers. At each step its probes are asked, its metrics are scraped, and what they say is printed; exits with 1 where a step did not show what it should.
 
 mod dependency;
 mod service;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use dependency::Mode;
+use mmf::config;
 use mmf::degradation::{FollowHealth, follow_health};
 use mmf::health::{Check, ResilienceMonitor, register};
 use service::Prices;
@@ -74,6 +76,30 @@ impl Operator {
     }
 }
 
+/// The file that somebody changes while the service runs.
+struct Configuration {
+    file: PathBuf,
+}
+
+impl Configuration {
+    fn new() -> Self {
+        let file = std::env::temp_dir().join(format!("operations-{}.toml", std::process::id()));
+        let new = Self { file };
+        new.is("");
+        new
+    }
+
+    fn is(&self, text: &str) {
+        std::fs::write(&self.file, text).expect("a folder for temporary files");
+    }
+}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
 /// The state of the breaker, in the words of the metric.
 fn breaker(state: &str) -> String {
     format!(r#"mmf_breaker_state{{policy="shop.price",state="{state}"}}"#)
@@ -84,6 +110,7 @@ const TIMES: &str =
 const COUNT: &str =
     r#"mmf_policy_call_duration_seconds_count{policy="shop.price",outcome="success"}"#;
 const REFUSED: &str = r#"mmf_policy_refusals_total{policy="shop.price",reason="circuit_open"}"#;
+const TIMED_OUT: &str = r#"mmf_policy_refusals_total{policy="shop.price",reason="timeout"}"#;
 const ANSWERED: &str =
     r#"mmf_requests_total{protocol="http",method="GET",route="/offer",status="200"}"#;
 
@@ -104,6 +131,9 @@ async fn main() -> ExitCode {
     let base = serve(service::app(prices)).await;
     let mut operator = Operator { client: client.clone(), base: base.clone(), well: true };
 
+    let configuration = Configuration::new();
+    config::watch(&configuration.file);
+
     let (stop, strange) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let load: Vec<_> = (0..10)
         .map(|_| {
@@ -112,8 +142,9 @@ async fn main() -> ExitCode {
             tokio::spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let answer = client.get(&url).send().await;
-                    let stated = answer
-                        .is_ok_and(|answer| matches!(answer.status().as_u16(), 200 | 502 | 503));
+                    let stated = answer.is_ok_and(|answer| {
+                        matches!(answer.status().as_u16(), 200 | 502 | 503 | 504)
+                    });
                     strange.fetch_add(u64::from(!stated), Ordering::Relaxed);
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -138,6 +169,26 @@ async fn main() -> ExitCode {
         })
         .await;
     operator.look().await;
+
+    println!("somebody changes its configuration");
+    configuration.is("policies.\"shop.*\".timeout = \"100ms\"");
+    operator.until("attempts are cut short", async |seen| seen.metric(TIMED_OUT).await > 0.0).await;
+    for value in config::effective().iter().filter(|value| value.key == "timeout") {
+        println!("  {} {} = {} ({})", value.policy, value.key, value.value, value.origin);
+    }
+    let wrong = config::check("policies.\"shop.prize\".timeout = 100");
+    let wrong = wrong.map_err(|wrong| wrong.to_string()).expect_err("it is wrong twice");
+    println!("  {}", wrong.replace('\n', "\n  "));
+    let told = wrong.contains("text:1:10: unknown policy") && wrong.contains("text:1:23:");
+    operator.expect("what is wrong is told, and where", told);
+    configuration.is("");
+    operator
+        .until("and takes it back", async |_| {
+            config::effective()
+                .iter()
+                .all(|value| value.key != "timeout" || value.value == "\"1s\"")
+        })
+        .await;
 
     println!("what it depends on fails");
     dependency::is(Mode::Failing);

@@ -12,6 +12,7 @@
 //! - [`chains`]: deadlines, ids and retries through several services.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
+//! - [`configuration`]: values from a file and a variable, while the program runs.
 //! - [`operating`]: checks, probes, readiness that goes first, metrics, degradation.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
 //! - [`contracts`]: what an endpoint has to answer, by hand, JSON Schema, OpenAPI, Pact, gRPC.
@@ -28,6 +29,7 @@ macro_rules! pages {
                 all(
                     feature = "axum",
                     feature = "chaos",
+                    feature = "config",
                     feature = "degradation",
                     feature = "grpc",
                     feature = "health",
@@ -49,6 +51,6 @@ macro_rules! pages {
 
 pages! {
     getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service,
-    operating, chaos,
+    configuration, operating, chaos,
     contracts, measurements, gates, cost,
 }

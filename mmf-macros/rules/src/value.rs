@@ -15,6 +15,8 @@ pub const UNLIMITED: u32 = u32::MAX;
 pub enum Written {
     /// `5`
     Whole(i128),
+    /// A whole number of more digits than that has: too large for whatever it may be for.
+    Huge(String),
     /// `0.5`
     Number(f64),
     /// `"2s"`
@@ -136,6 +138,7 @@ pub fn count<T: Bounded>(key: &str, written: &Written) -> Result<T, String> {
         Written::Whole(whole) => {
             T::try_from(*whole).map_err(|_| format!("`{whole}` is too large, at most {}", T::MAX))
         }
+        Written::Huge(digits) => Err(format!("`{digits}` is too large, at most {}", T::MAX)),
         _ => Err(format!("expected a whole number: `{key} = 5`")),
     }
 }
@@ -177,6 +180,7 @@ pub fn number(key: &str, written: &Written) -> Result<f64, String> {
         written if is_negative(written) => Err(negative(key)),
         Written::Number(number) => Ok(*number),
         Written::Whole(whole) => Ok(*whole as f64),
+        Written::Huge(digits) => Err(format!("`{digits}` is too large")),
         _ => Err(format!("expected a number: `{key} = 0.5`")),
     }
 }
@@ -204,7 +208,7 @@ pub fn time(key: &str, written: &Written) -> Result<Duration, String> {
 /// Where it is neither.
 pub fn window(written: &Written) -> Result<Value, String> {
     match written {
-        Written::Whole(_) => count("window", written).map(Value::Count),
+        Written::Whole(_) | Written::Huge(_) => count("window", written).map(Value::Count),
         Written::Text(_) => time("window", written).map(Value::Time),
         _ => {
             Err("expected a number of calls or a duration: `window = 100` or `window = \"60s\"`"
@@ -315,6 +319,9 @@ mod tests {
             (Kind::Flag, Written::Whole(1), "expected `k = true` or `k = false`"),
             (Kind::Count, Written::Whole(-1), "`k` cannot be negative"),
             (Kind::Count, Written::Whole(1 << 32), "is too large, at most 4294967295"),
+            (Kind::Count, Written::Huge("9".into()), "`9` is too large, at most 4294967295"),
+            (Kind::Number, Written::Huge("9".into()), "`9` is too large"),
+            (Kind::Window, Written::Huge("9".into()), "`9` is too large, at most 4294967295"),
             (Kind::Count, Written::Number(1.0), "expected a whole number: `k = 5`"),
             (Kind::Attempts, text("many"), "or `\"unlimited\"`: `k = 5`"),
             (Kind::Number, Written::Number(-0.5), "`k` cannot be negative"),

@@ -91,8 +91,9 @@ impl<T: Literal> ToTokens for Value<T> {
 /// A literal as the rules read it.
 fn written(lit: &Lit) -> Written {
     match lit {
-        // One that has more digits than this is too large for whatever it may be for.
-        Lit::Int(int) => Written::Whole(int.base10_parse().unwrap_or(i128::MAX)),
+        Lit::Int(int) => {
+            int.base10_parse().map_or_else(|_| Written::Huge(int.to_string()), Written::Whole)
+        }
         Lit::Float(float) => float.base10_parse().map_or(Written::Other, Written::Number),
         Lit::Str(text) => Written::Text(text.value()),
         Lit::Bool(flag) => Written::Flag(flag.value()),

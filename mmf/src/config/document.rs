@@ -45,12 +45,8 @@ pub(super) struct Entry {
 }
 
 impl Document {
-    /// Reads a text.
-    ///
-    /// # Errors
-    ///
-    /// All that is wrong with it by itself, whatever policies there are.
-    pub(super) fn read(source: &str, text: &str) -> Result<Self, Vec<ConfigMistake>> {
+    /// Reads a text: what could be read, and all that is wrong with it by itself, whatever policies there are.
+    pub(super) fn read(source: &str, text: &str) -> (Self, Vec<ConfigMistake>) {
         let (table, wrong) = DeTable::parse_recoverable(text);
         let mut reader = Reader {
             text,
@@ -68,7 +64,7 @@ impl Document {
         // What was made of a line that cannot be read says nothing.
         reader.mistakes.retain(|mistake| syntax.iter().all(|wrong| wrong.line != mistake.line));
         reader.mistakes.extend(syntax);
-        if reader.mistakes.is_empty() { Ok(reader.document) } else { Err(reader.mistakes) }
+        (reader.document, reader.mistakes)
     }
 }
 
@@ -248,8 +244,7 @@ fn written(value: &DeValue<'_>) -> Written {
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
             let read = i128::from_str_radix(&digits, number.radix());
-            // One that has more digits than this is too large for whatever it may be for.
-            Written::Whole(read.unwrap_or(i128::MAX))
+            read.map_or(Written::Huge(digits), Written::Whole)
         }
         DeValue::Float(number) => {
             let read = number.as_str().replace('_', "").parse();
@@ -268,13 +263,14 @@ mod tests {
     use super::*;
 
     fn entries(text: &str) -> Vec<(For, String, String, (usize, usize))> {
-        let document = Document::read("t", text).expect("well written");
+        let (document, wrong) = Document::read("t", text);
+        assert_eq!(wrong, []);
         let entries = document.entries.into_iter();
         entries.map(|e| (e.whom, e.key, e.value.to_string(), e.place)).collect()
     }
 
     fn mistakes(text: &str) -> Vec<String> {
-        let wrong = Document::read("t", text).expect_err("wrong");
+        let (_, wrong) = Document::read("t", text);
         wrong.iter().map(ToString::to_string).collect()
     }
 
@@ -312,7 +308,7 @@ mod tests {
         let text = "[defaults]\ntimeout = 5\njitter = 0.5\nretry.max_retries = 2\nretry.jitter = 2.0\n\
                     retry.retry_if = \"x\"\nretry.max_attempts = 99999999999999999999999999999999999999999\n\
                     hedge = true\nbulkhead.adaptive = 5\nbreaker.on_refusal = []\nname = \"x\"\n\
-                    bulkhead.adaptive.enabled = false\nretry.max_delay = -1\ntimeuot = \"1s\"";
+                    fallback.stale.enabled = false\nretry.max_delay = -1\ntimeuot = \"1s\"";
         let wrong = mistakes(text).join("\n");
         for said in [
             "t:2:1: a duration needs a unit: write `timeout = \"5s\"`",
@@ -320,12 +316,12 @@ mod tests {
             "t:4:7: unknown key `max_retries`: attempts are counted, the first included; write `max_attempts = 3`",
             "t:5:7: `jitter` is a share between 0.0 and 1.0: for 2 % write `jitter = 0.02`",
             "t:6:7: `retry_if` is code: it stays in the attribute",
-            "t:7:7: `170141183460469231731687303715884105727` is too large",
+            "t:7:7: `99999999999999999999999999999999999999999` is too large, at most 4294967295",
             "t:8:1: a group is turned on or off by `hedge.enabled = true`",
             "t:9:10: `adaptive` has keys: write `adaptive.min = …`",
             "t:10:9: `on_refusal` is empty",
             "t:11:1: `name` is code",
-            "t:12:19: unknown key `enabled`, expected one of `min`, `max`, `algorithm`",
+            "t:12:16: unknown key `enabled`, expected one of `max_age`, `capacity`",
             "t:13:7: `max_delay` cannot be negative",
             "t:14:1: unknown key `timeuot`, did you mean `timeout`?",
         ] {

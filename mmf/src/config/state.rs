@@ -96,9 +96,9 @@ pub fn load(path: impl AsRef<Path>) -> Result<Vec<Change>, ConfigError> {
 /// ```
 pub fn check(text: &str) -> Result<(), ConfigError> {
     let policies = listed();
-    let document = Document::read("text", text).map_err(ConfigError::of)?;
+    let (document, wrong) = Document::read("text", text);
     let documents = [document];
-    let resolved = Resolved::of(&documents, policies).map_err(ConfigError::of)?;
+    let resolved = resolved(&documents, policies, wrong)?;
     match prepare(&resolved.wanted) {
         Ok(_) => Ok(()),
         Err(rejected) => Err(ConfigError::of(resolved.mistakes(&rejected))),
@@ -122,10 +122,10 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
     static NEW_ONES: Once = Once::new();
     NEW_ONES.call_once(|| tell_new(configure_new));
 
-    let documents = documents(source, text)?;
+    let (documents, wrong) = documents(source, text);
     let policies = listed();
     let mut in_force = in_force();
-    let resolved = Resolved::of(&documents, policies).map_err(ConfigError::of)?;
+    let resolved = resolved(&documents, policies, wrong)?;
     let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
     let origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
         .wanted
@@ -159,19 +159,35 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
 }
 
 /// The documents, the weakest first.
-fn documents(source: &str, text: &str) -> Result<Vec<Document>, ConfigError> {
-    let variable = match std::env::var(VARIABLE) {
-        Ok(text) => Document::read(VARIABLE, &text).map(Some),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(vec![ConfigMistake::new(VARIABLE, (0, 0), "is no UTF-8 text")])
+fn documents(source: &str, text: &str) -> (Vec<Document>, Vec<ConfigMistake>) {
+    let (document, mut wrong) = Document::read(source, text);
+    let mut documents = vec![document];
+    match std::env::var(VARIABLE) {
+        Ok(text) => {
+            let (document, more) = Document::read(VARIABLE, &text);
+            documents.push(document);
+            wrong.extend(more);
         }
-    };
-    match (Document::read(source, text), variable) {
-        (Ok(document), Ok(variable)) => Ok([document].into_iter().chain(variable).collect()),
-        (document, variable) => {
-            let mistakes = [document.err(), variable.err()];
-            Err(ConfigError::of(mistakes.into_iter().flatten().flatten().collect()))
+        Err(std::env::VarError::NotPresent) => {}
+        Err(std::env::VarError::NotUnicode(_)) => {
+            wrong.push(ConfigMistake::new(VARIABLE, (0, 0), "is no UTF-8 text"));
+        }
+    }
+    (documents, wrong)
+}
+
+/// What could be read, held against the policies, where nothing is wrong with either.
+fn resolved<'d>(
+    documents: &'d [Document],
+    policies: Vec<Policy>,
+    mut wrong: Vec<ConfigMistake>,
+) -> Result<Resolved<'d>, ConfigError> {
+    match Resolved::of(documents, policies) {
+        Ok(resolved) if wrong.is_empty() => Ok(resolved),
+        Ok(_) => Err(ConfigError::of(wrong)),
+        Err(more) => {
+            wrong.extend(more);
+            Err(ConfigError::of(wrong))
         }
     }
 }

@@ -48,7 +48,8 @@ fn with_one_mistake_nothing_changes() {
         assert_eq!(
             mistakes.to_string(),
             "text:3:7: `max_attempts` must be at least 1\n\
-             text:4:7: `jitter` is a share between 0.0 and 1.0: for 7 % write `jitter = 0.07`"
+             text:4:7: `jitter` is a share between 0.0 and 1.0: for 7 % write `jitter = 0.07`\n\
+             text:5:11: unknown policy `mistakes.clent`, did you mean `mistakes.client`?"
         );
         let first = &mistakes.mistakes()[0];
         assert_eq!((first.source.as_str(), first.line, first.column), ("text", 3, 7));
