@@ -1,6 +1,6 @@
 //! Values of policies from outside, by name, while the program runs: a file, a variable, or a text.
 //!
-//! ```
+//! ```standalone_crate
 //! use mmf::{ResilienceError, config, resilient};
 //!
 //! #[resilient(name = "users.fetch", timeout = "2s", retry(max_attempts = 3))]
