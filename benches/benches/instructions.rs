@@ -2,7 +2,7 @@
 //! machine as on an idle one.
 //!
 //! `cargo install gungraun-runner --version 0.20.0 && cargo bench -p mmf-benches --bench instructions`,
-//! with valgrind installed.
+//! with valgrind installed. With `--features operating` the last row is under metrics and a configuration.
 
 #![allow(missing_docs, reason = "gungraun's macros make public items")]
 
@@ -20,12 +20,29 @@ fn calls<F: Future>(count: u64, call: impl Fn(u64) -> F) {
     }
 }
 
+/// Metrics of all calls, and a value for each policy.
+fn operated() {
+    #[cfg(feature = "operating")]
+    {
+        mmf::metrics::enable();
+        let values = r#"
+            [policies."mmf_benches::functions::all_four"]
+            retry.max_attempts = 4
+            timeout = "2s"
+            breaker.failure_threshold = 6
+            bulkhead.max_concurrent = 20
+        "#;
+        mmf::config::apply(values).expect("it has all four");
+    }
+}
+
 macro_rules! rows {
-    ($($row:ident = $function:path;)*) => {
+    ($($row:ident = $function:path $(, $before:path)?;)*) => {
         /// The first call builds the policy.
         mod warmed {
             $(
                 pub(super) fn $row(count: u64) -> u64 {
+                    $($before();)?
                     super::calls(1, $function);
                     count
                 }
@@ -50,6 +67,7 @@ rows! {
     bulkhead = mmf_benches::functions::bulkhead;
     rate_limit = mmf_benches::functions::rate_limit;
     all_four = mmf_benches::functions::all_four;
+    all_four_operated = mmf_benches::functions::all_four, super::operated;
 }
 
 main!(library_benchmark_groups = policies);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use mmf_benches::by_hand::by_hand;
 use mmf_benches::functions::{self, Error, work};
 use mmf_benches::round::Round;
 use mmf_benches::table::{Table, rounds};
@@ -60,22 +61,6 @@ mod peers {
     pub(super) async fn governor(limiter: &DefaultDirectRateLimiter, id: u64) -> Answer {
         limiter.check().map_err(|_| Error)?;
         work(id).await
-    }
-
-    pub(super) async fn by_hand(
-        breaker: &AsyncRecloser,
-        semaphore: &Semaphore,
-        backoff: ConstantBuilder,
-        id: u64,
-    ) -> Answer {
-        let attempt = || async {
-            let limited = tokio::time::timeout(SECOND, async {
-                let _permit = semaphore.acquire().await.map_err(|_| Error)?;
-                work(id).await
-            });
-            breaker.call(async { limited.await.unwrap_or(Err(Error)) }).await
-        };
-        attempt.retry(backoff).await.map_err(|_| Error)
     }
 }
 
@@ -182,8 +167,8 @@ async fn main() -> std::io::Result<()> {
 
         let what = "all four";
         round.time(what, "MMF", functions::all_four).await;
-        let by_hand = async |id| peers::by_hand(&recloser, &semaphore, backoff, id).await;
-        round.time(what, "backon, recloser, tokio", by_hand).await;
+        let joined = async |id| by_hand(&recloser, &semaphore, backoff, id).await;
+        round.time(what, "backon, recloser, tokio", joined).await;
         round.time(what, "tower-resilience", tower!(tower_four)).await;
     }
     assert!(functions::open_breaker(1).await.is_err(), "the open breaker refuses");
