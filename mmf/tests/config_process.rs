@@ -50,7 +50,9 @@ struct Process {
 impl Process {
     fn start(name: &str, variable: Option<&str>, text: &str, without_runtime: bool) -> Self {
         let file = std::env::temp_dir().join(format!("mmf-{}-{name}.toml", std::process::id()));
-        std::fs::write(&file, text).unwrap();
+        if !text.is_empty() {
+            std::fs::write(&file, text).unwrap();
+        }
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .arg(&file)
@@ -132,6 +134,7 @@ fn main() {
         return child();
     }
     the_variable_is_above_the_file();
+    the_variable_holds_without_a_file();
     a_wrong_variable_leaves_all_as_it_was_built();
     at_a_hangup_it_looks_at_once(false);
     at_a_hangup_it_looks_at_once(true);
@@ -144,20 +147,26 @@ const SOON: Duration = Duration::from_secs(10);
 fn the_variable_is_above_the_file() {
     let variable = "defaults.timeout = \"3s\"";
     let mut process = Process::start("variable", Some(variable), FILE, false);
-    let log = process.until_said("configuration is another");
+    let log = process.until_said("configuration changed");
     let (values, _) = process.values();
     assert!(values.contains("timeout = \"3s\" (MMF_POLICIES:1:10)"), "{values}");
     assert!(
         values.contains("retry.max_attempts = 5 (") && values.contains("toml:3:7)"),
         "{values}"
     );
-    let line = log.lines().find(|line| line.contains("configuration is another")).unwrap();
+    let line = log.lines().find(|line| line.contains("configuration changed")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(line["count"], 2);
     assert_eq!(
         line["changes"],
         "process.client: retry.max_attempts 2 → 5; process.client: timeout \"1s\" → \"3s\""
     );
+}
+
+fn the_variable_holds_without_a_file() {
+    let mut process = Process::start("none", Some("defaults.timeout = \"3s\""), "", false);
+    let (values, _) = process.values();
+    assert!(values.contains("timeout = \"3s\" (MMF_POLICIES:1:10)"), "{values}");
 }
 
 fn a_wrong_variable_leaves_all_as_it_was_built() {
@@ -179,9 +188,12 @@ fn at_a_hangup_it_looks_at_once(without_runtime: bool) {
     process.until("timeout = \"6s\"", SOON);
     std::fs::write(&process.file, "[defaults]\ntimeout = 7").unwrap();
     process.hang_up();
-    process.until_said("what was in force before stays");
+    process.until_said("configuration refused");
     std::thread::sleep(Duration::from_millis(2200));
     let (values, more) = process.values();
     assert!(values.contains("timeout = \"6s\""), "{values}");
-    assert!(!more.contains("stays"), "told once: {more}");
+    assert!(!more.contains("refused"), "told once: {more}");
+    std::fs::write(&process.file, FILE.replace("2s", "6s")).unwrap();
+    process.hang_up();
+    process.until_said("configuration is in force again");
 }

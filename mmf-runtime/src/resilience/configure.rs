@@ -38,6 +38,18 @@ pub struct Rejected {
 /// Changes that can be put in force: nothing of it can fail.
 pub struct Prepared<'w> {
     steps: Vec<Step<'w>>,
+    shared: Vec<SharedValue>,
+}
+
+/// A value that a policy gets since another one wants it, with which it shares what it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedValue {
+    /// Which of those that were wanted gets it.
+    pub place: usize,
+    /// The whole key.
+    pub key: String,
+    /// Which of them wants it.
+    pub from: usize,
 }
 
 struct Step<'w> {
@@ -49,6 +61,11 @@ impl Prepared<'_> {
     /// Puts all of it in force. No code of the user's runs.
     pub fn commit(&self) {
         self.steps.iter().for_each(|step| (step.commit)());
+    }
+
+    /// What policies get by way of others.
+    pub fn shared(&self) -> &[SharedValue] {
+        &self.shared
     }
 
     /// Wakes those that wait for what may have come free by it: their wakers are the user's, so no lock should be held.
@@ -120,8 +137,8 @@ fn prepare_by(wanted: &[Wanted], all: bool) -> Result<Prepared<'_>, Vec<Rejected
             steps.push(Step { commit, wake: Box::new(|| {}) });
         }
     }
-    shared.prepare(wanted, all, &mut steps, &mut rejected);
-    if rejected.is_empty() { Ok(Prepared { steps }) } else { Err(rejected) }
+    let shared = shared.prepare(wanted, all, &mut steps, &mut rejected);
+    if rejected.is_empty() { Ok(Prepared { steps, shared }) } else { Err(rejected) }
 }
 
 /// What belongs to all calls of a policy, and perhaps to those of several.
@@ -240,7 +257,8 @@ impl<'w> Shared<'w> {
         all: bool,
         steps: &mut Vec<Step<'w>>,
         rejected: &mut Vec<Rejected>,
-    ) {
+    ) -> Vec<SharedValue> {
+        let mut shared = Vec::new();
         for object in self.all.into_iter().filter(|object| all || !object.values.is_empty()) {
             let group = object.group;
             for (key, first, second) in object.conflicts {
@@ -249,6 +267,15 @@ impl<'w> Shared<'w> {
                     "`{one}` and `{other}` share one {group}: give both the same `{key}`, or one of them none"
                 );
                 rejected.push(Rejected { place: second, key: key.into(), message });
+            }
+            for (key, (_, from)) in &object.values {
+                let others = object.users.iter().filter(|place| **place != *from);
+                let getting = others.filter(|place| !wanted[**place].1.contains_key(*key));
+                shared.extend(getting.map(|place| SharedValue {
+                    place: *place,
+                    key: (*key).to_owned(),
+                    from: *from,
+                }));
             }
             let values =
                 Values::of(group, object.values.iter().map(|(key, (value, _))| (*key, *value)));
@@ -263,6 +290,7 @@ impl<'w> Shared<'w> {
                 })),
             }
         }
+        shared
     }
 }
 
@@ -398,9 +426,8 @@ impl Policy {
             "fallback" => shown.has_fallback,
             "disable_at" if shown.feature.is_some() => true,
             "disable_at" => {
-                return Err(
-                    "`disable_at` turns a feature off: name it, for example `feature = \"recommendations\"`".into()
-                );
+                let write = "feature = \"recommendations\", disable_at = …";
+                return Err(self.lacks("feature", write));
             }
             _ => false,
         };

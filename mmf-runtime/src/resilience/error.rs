@@ -55,7 +55,7 @@ pub enum ResilienceError {
         limit: Duration,
     },
     /// `max_concurrent` calls are running and the queue is full, or its `max_wait` is over.
-    #[error("{policy}{}: bulkhead full, {limit} calls are running", of_key(key))]
+    #[error("{policy}{}: bulkhead full, at most {limit} run at once", of_key(key))]
     #[non_exhaustive]
     BulkheadFull {
         /// Name of the policy.

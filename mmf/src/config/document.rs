@@ -58,13 +58,39 @@ impl Document {
             .iter()
             .map(|error| {
                 let place = error.span().map_or((1, 1), |span| place(text, span.start));
-                ConfigMistake::new(source, place, error.message())
+                // In the words of TOML, which does not know what was meant.
+                let hint = match error.message() {
+                    said if said.contains("dotted key") => {
+                        ": write all keys of a group in one table, such as `retry = { max_attempts = 5 }`"
+                    }
+                    _ => "",
+                };
+                ConfigMistake::new(source, place, format!("{}{hint}", error.message()))
             })
             .collect();
-        // What was made of a line that cannot be read says nothing.
-        reader.mistakes.retain(|mistake| syntax.iter().all(|wrong| wrong.line != mistake.line));
+        // What was made of a line that cannot be read says nothing, nor does what follows the beginning of a table.
+        let is_table = |line: usize| {
+            let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            line.trim_start().starts_with('[')
+        };
+        let says = |mistake: &ConfigMistake| {
+            syntax.iter().all(|wrong| {
+                wrong.line != mistake.line && !(is_table(wrong.line) && wrong.line < mistake.line)
+            })
+        };
+        reader.mistakes.retain(says);
         reader.mistakes.extend(syntax);
         (reader.document, reader.mistakes)
+    }
+}
+
+impl Document {
+    /// Whom it names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tables.iter().filter_map(|table| match &table.whom {
+            For::All => None,
+            For::Glob(name) | For::Policy(name) => Some(name.as_str()),
+        })
     }
 }
 
@@ -110,6 +136,10 @@ impl Reader<'_> {
                     let table = "values stand in `[defaults]` or `[policies.\"a.name\"]`";
                     let message = if TOP.key(wrong).is_some() {
                         format!("`{wrong}` of which policy? {table}")
+                    } else if matches!(value.get_ref(), DeValue::Table(_))
+                        && hint.contains("expected")
+                    {
+                        format!("unknown table `{wrong}`: {table}")
                     } else {
                         format!("unknown table `{wrong}`{hint}")
                     };
@@ -195,6 +225,12 @@ impl Reader<'_> {
         at: usize,
         value: &DeValue<'_>,
     ) {
+        if matches!(key.as_str(), "timeout" | "deadline")
+            && matches!(value, DeValue::Boolean(_) | DeValue::Table(_))
+        {
+            let message = format!("`{key}` cannot be turned off: write one that is long enough");
+            return self.wrong(at, message);
+        }
         let read = kind.read(name, &written(value));
         let read = read.and_then(|value| match alone(name, &value) {
             Some(message) => Err(message),
@@ -221,6 +257,8 @@ impl Reader<'_> {
         if let (For::Policy(policy), "", DeValue::Table(_)) = (whom, path, value)
             && !words::is_key(name)
         {
+            // That there is no policy of this name would be a second mistake.
+            self.document.tables.retain(|table| table.whom != *whom);
             let message = format!(
                 "unknown key `{name}`; a name that has dots is quoted: `[policies.\"{policy}.{name}\"]`"
             );
@@ -308,7 +346,7 @@ mod tests {
         let text = "[defaults]\ntimeout = 5\njitter = 0.5\nretry.max_retries = 2\nretry.jitter = 2.0\n\
                     retry.retry_if = \"x\"\nretry.max_attempts = 99999999999999999999999999999999999999999\n\
                     hedge = true\nbulkhead.adaptive = 5\nbreaker.on_refusal = []\nname = \"x\"\n\
-                    fallback.stale.enabled = false\nretry.max_delay = -1\ntimeuot = \"1s\"";
+                    fallback.stale.enabled = false\nretry.max_delay = -1\ntimeuot = \"1s\"\ndeadline.enabled = false";
         let wrong = mistakes(text).join("\n");
         for said in [
             "t:2:1: a duration needs a unit: write `timeout = \"5s\"`",
@@ -323,11 +361,12 @@ mod tests {
             "t:11:1: `name` is code",
             "t:12:16: unknown key `enabled`, expected one of `max_age`, `capacity`",
             "t:13:7: `max_delay` cannot be negative",
+            "t:15:1: `deadline` cannot be turned off",
             "t:14:1: unknown key `timeuot`, did you mean `timeout`?",
         ] {
             assert!(wrong.contains(said), "{said}\nin\n{wrong}");
         }
-        assert_eq!(wrong.lines().count(), 13, "{wrong}");
+        assert_eq!(wrong.lines().count(), 14, "{wrong}");
     }
 
     #[test]
@@ -335,6 +374,21 @@ mod tests {
         let wrong = mistakes("[defaults]\ntimeout = 3s\nretry.jitter = 7\npolicies = ");
         assert!(wrong.iter().any(|mistake| mistake.starts_with("t:2:")), "{wrong:?}");
         assert!(wrong.iter().any(|mistake| mistake.starts_with("t:3:7: `jitter`")), "{wrong:?}");
+    }
+
+    #[test]
+    fn what_was_meant_is_said_where_toml_does_not_know_it() {
+        let wrong = mistakes("[defaults]\nretry = 5\nretry.jitter = 0.1");
+        assert!(wrong[0].contains("write all keys of a group in one table"), "{wrong:?}");
+        let wrong = mistakes("[policies.\"a\"\ntimeout = \"1s\"");
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        let wrong = mistakes("users.fetch.timeout = \"1s\"");
+        assert_eq!(
+            wrong,
+            [
+                "t:1:1: unknown table `users`: values stand in `[defaults]` or `[policies.\"a.name\"]`"
+            ]
+        );
     }
 
     #[test]

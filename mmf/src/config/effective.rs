@@ -3,7 +3,7 @@
 use mmf_runtime::resilience::{PolicyName, policies};
 use serde::Serialize;
 
-use super::resolve::Origin;
+use super::resolve::{Origin, written};
 use super::state::in_force;
 
 /// A value that a policy goes by.
@@ -38,7 +38,7 @@ pub fn effective() -> Vec<EffectiveValue> {
         settings.into_iter().map(move |setting| EffectiveValue {
             policy: name.clone(),
             key: setting.key,
-            value: setting.value.to_string(),
+            value: written(&setting.value),
             origin: match origins.and_then(|origins| origins.get(setting.key)) {
                 Some(origin) => origin.clone(),
                 None if setting.is_written => Origin::Code { location: location.clone() },

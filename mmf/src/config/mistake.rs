@@ -5,7 +5,7 @@ use std::fmt;
 use mmf_runtime::text::is_harmless;
 
 /// A configuration that is not put in force, by all that is wrong with it; one mistake a line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError {
     mistakes: Vec<ConfigMistake>,
@@ -22,6 +22,13 @@ impl ConfigError {
     /// All that is wrong, by file, line and column.
     pub fn mistakes(&self) -> &[ConfigMistake] {
         &self.mistakes
+    }
+}
+
+/// As text: it is what a `main` or a test that returns it prints.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{self}")
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) struct Resolved<'d> {
 }
 
 impl<'d> Resolved<'d> {
-    /// Holds documents, the weakest first, against policies.
+    /// Holds documents, the weakest first, against policies; `once` are names of such as there were.
     ///
     /// # Errors
     ///
@@ -105,8 +105,9 @@ impl<'d> Resolved<'d> {
     pub(super) fn of(
         documents: &'d [Document],
         policies: Vec<Policy>,
+        once: &HashSet<String>,
     ) -> Result<Self, Vec<ConfigMistake>> {
-        let mut mistakes = unknown(documents, &policies);
+        let mut mistakes = unknown(documents, &policies, once);
         // Of globs, which entry has found a policy that takes it, and what was said of it otherwise.
         let mut taken = HashSet::new();
         let mut refused: HashMap<*const Entry, ConfigMistake> = HashMap::new();
@@ -186,6 +187,14 @@ impl<'d> Resolved<'d> {
     }
 }
 
+/// A value as one would write it in a file.
+pub(super) fn written(value: &Value) -> String {
+    match value {
+        Value::Words(words) if words.len() > 1 => format!("[{value}]"),
+        _ => value.to_string(),
+    }
+}
+
 /// The values alone.
 pub(super) fn values(found: &Found<'_>) -> BTreeMap<String, Value> {
     found.iter().map(|(key, source)| ((*key).to_owned(), source.entry.value.clone())).collect()
@@ -255,7 +264,11 @@ fn stronger<'d>(own: &mut Found<'d>, source: Source<'d>) {
 }
 
 /// Names that no policy has, and globs that match none.
-fn unknown(documents: &[Document], policies: &[Policy]) -> Vec<ConfigMistake> {
+fn unknown(
+    documents: &[Document],
+    policies: &[Policy],
+    once: &HashSet<String>,
+) -> Vec<ConfigMistake> {
     const MOST_LISTED: usize = 8;
     let known: Vec<&str> = policies.iter().map(Policy::name).collect();
     let tables = documents
@@ -267,14 +280,19 @@ fn unknown(documents: &[Document], policies: &[Policy]) -> Vec<ConfigMistake> {
         }
         let message = match &table.whom {
             For::All => return None,
+            // A pipeline that is gone may come again.
+            For::Glob(name) | For::Policy(name) if once.contains(name) => return None,
             For::Glob(glob) => format!("no policy is called `{glob}`"),
             For::Policy(name) => match names::nearest(name, known.iter().copied()) {
-                None if known.len() > MOST_LISTED => format!(
-                    "unknown policy `{name}`, none of the {} that there are; a pipeline is one from its `build` on",
-                    known.len()
-                ),
-                None if known.is_empty() => format!("unknown policy `{name}`: there is none yet"),
-                _ => format!("unknown policy `{name}`{}", names::suggestion(name, &known)),
+                Some(nearest) => format!("unknown policy `{name}`, did you mean `{nearest}`?"),
+                None => {
+                    let which = match known.len() {
+                        0 => ": there is none yet".to_owned(),
+                        1..=MOST_LISTED => names::suggestion(name, &known),
+                        count => format!(", none of the {count} that there are"),
+                    };
+                    format!("unknown policy `{name}`{which}; a pipeline is one from its `build` on")
+                }
             },
         };
         Some(ConfigMistake::new(&document.source, table.place, message))

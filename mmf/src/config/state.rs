@@ -1,18 +1,18 @@
 //! What is in force, and how another configuration takes its place: all of it, or nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
-use mmf_runtime::resilience::configure::{prepare, prepare_one};
+use mmf_runtime::resilience::configure::{SharedValue, prepare, prepare_one};
 use mmf_runtime::resilience::registry::tell_new;
 use mmf_runtime::resilience::{Policy, PolicyName, policies};
 use tracing::{error, info};
 
 use super::document::Document;
 use super::mistake::{ConfigError, ConfigMistake};
-use super::resolve::{Origin, Resolved};
+use super::resolve::{Origin, Resolved, written};
 
 /// The variable whose values are the strongest.
 const VARIABLE: &str = "MMF_POLICIES";
@@ -40,17 +40,19 @@ impl fmt::Display for Change {
 }
 
 /// What was put in force last.
+#[derive(Default)]
 pub(super) struct InForce {
     /// The weakest first: what was loaded or applied, and the variable.
     documents: Vec<Document>,
+    /// Whom they name.
+    names: HashSet<String>,
     /// Of each policy that has values from outside, where each comes from.
     pub(super) origins: BTreeMap<PolicyName, BTreeMap<String, Origin>>,
 }
 
 /// Whoever changes something holds it. Under it are values, names and blocks of policies: wakers, subscribers and what the user
 /// wrote as values run outside of it.
-static IN_FORCE: Mutex<InForce> =
-    Mutex::new(InForce { documents: Vec::new(), origins: BTreeMap::new() });
+static IN_FORCE: LazyLock<Mutex<InForce>> = LazyLock::new(Mutex::default);
 
 pub(super) fn in_force() -> MutexGuard<'static, InForce> {
     IN_FORCE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,6 +85,17 @@ pub fn load(path: impl AsRef<Path>) -> Result<Vec<Change>, ConfigError> {
     put_in_force(&path.display().to_string(), &text)
 }
 
+/// [`check`] of a file.
+///
+/// # Errors
+///
+/// As [`check`], and where it cannot be read.
+pub fn check_file(path: impl AsRef<Path>) -> Result<(), ConfigError> {
+    let path = path.as_ref();
+    let text = read(path).map_err(|mistake| ConfigError::of(vec![mistake]))?;
+    check_of(&path.display().to_string(), &text)
+}
+
 /// Whether a text could be put in force: for a test that holds a file against the policies of the program. Nothing changes, and
 /// the variable is left out.
 ///
@@ -95,10 +108,14 @@ pub fn load(path: impl AsRef<Path>) -> Result<Vec<Change>, ConfigError> {
 /// assert!(wrong.to_string().starts_with("text:1:10: unknown policy `users.fecth`"));
 /// ```
 pub fn check(text: &str) -> Result<(), ConfigError> {
+    check_of("text", text)
+}
+
+fn check_of(source: &str, text: &str) -> Result<(), ConfigError> {
     let policies = listed();
-    let (document, wrong) = Document::read("text", text);
+    let (document, wrong) = Document::read(source, text);
     let documents = [document];
-    let resolved = resolved(&documents, policies, wrong)?;
+    let resolved = resolved(&documents, policies, &HashSet::new(), wrong)?;
     match prepare(&resolved.wanted) {
         Ok(_) => Ok(()),
         Err(rejected) => Err(ConfigError::of(resolved.mistakes(&rejected))),
@@ -125,9 +142,9 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
     let (documents, wrong) = documents(source, text);
     let policies = listed();
     let mut in_force = in_force();
-    let resolved = resolved(&documents, policies, wrong)?;
+    let resolved = resolved(&documents, policies, &in_force.names, wrong)?;
     let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
-    let origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
+    let mut origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
         .wanted
         .iter()
         .zip(&resolved.found)
@@ -137,6 +154,11 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
             (PolicyName::from(policy.name().to_owned()), origins.collect())
         })
         .collect();
+    let name = |place: usize| PolicyName::from(resolved.wanted[place].0.name().to_owned());
+    for SharedValue { place, key, from } in prepared.shared() {
+        let origin = resolved.found[*from][key.as_str()].origin();
+        origins.entry(name(*place)).or_default().insert(key.clone(), origin);
+    }
     let touched: Vec<&Policy> = resolved
         .wanted
         .iter()
@@ -150,8 +172,8 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
         .zip(before)
         .flat_map(|(policy, before)| changes(policy.name(), &before, &shown(policy)))
         .collect();
-    in_force.origins = origins;
-    in_force.documents = documents.clone();
+    let names = documents.iter().flat_map(Document::names).map(str::to_owned).collect();
+    *in_force = InForce { documents: documents.clone(), names, origins };
     drop(in_force);
     prepared.wake();
     tell(source, &changes);
@@ -180,9 +202,10 @@ fn documents(source: &str, text: &str) -> (Vec<Document>, Vec<ConfigMistake>) {
 fn resolved<'d>(
     documents: &'d [Document],
     policies: Vec<Policy>,
+    once: &HashSet<String>,
     mut wrong: Vec<ConfigMistake>,
 ) -> Result<Resolved<'d>, ConfigError> {
-    match Resolved::of(documents, policies) {
+    match Resolved::of(documents, policies, once) {
         Ok(resolved) if wrong.is_empty() => Ok(resolved),
         Ok(_) => Err(ConfigError::of(wrong)),
         Err(more) => {
@@ -202,7 +225,7 @@ fn configure_new(policy: &Policy) {
     drop(in_force);
     if let Err(wrong) = mine {
         let wrong = wrong.to_string();
-        error!(target: "mmf::config", policy = policy.name(), error = wrong, "this pipeline stays as it was built");
+        error!(target: "mmf::config", policy = policy.name(), error = wrong, "configuration refused, and this pipeline stays as it was built");
     }
 }
 
@@ -216,7 +239,8 @@ fn configure_by(
         .iter()
         .map(|document| Document { tables: Vec::new(), ..document.clone() })
         .collect();
-    let resolved = Resolved::of(&documents, vec![policy.clone()]).map_err(ConfigError::of)?;
+    let resolved =
+        Resolved::of(&documents, vec![policy.clone()], &HashSet::new()).map_err(ConfigError::of)?;
     let [found] = &resolved.found[..] else { return Ok(()) };
     if found.is_empty() {
         return Ok(());
@@ -230,7 +254,7 @@ fn configure_by(
 }
 
 fn shown(policy: &Policy) -> BTreeMap<&'static str, String> {
-    policy.settings().into_iter().map(|setting| (setting.key, setting.value.to_string())).collect()
+    policy.settings().into_iter().map(|setting| (setting.key, written(&setting.value))).collect()
 }
 
 fn changes(
@@ -262,5 +286,5 @@ fn tell(source: &str, changes: &[Change]) {
         text.push(format!("and {} more", changes.len() - MOST_TOLD));
     }
     let (count, text) = (changes.len(), text.join("; "));
-    info!(target: "mmf::config", source, count, changes = text, "configuration is another");
+    info!(target: "mmf::config", source, count, changes = text, "configuration changed");
 }

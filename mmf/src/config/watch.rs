@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::state::{put_in_force, read};
 
@@ -32,7 +32,8 @@ impl Watch {
 }
 
 /// Puts a file in force, and looks every 2 s whether its content is another; at SIGHUP as well, at once. Where it vanishes or
-/// has a mistake, what was before stays, which is told once. Of two files the last is watched.
+/// has a mistake, what was before stays, which is told once; what was refused is tried again at each look, as a pipeline that it
+/// names may be there by then. Of two files the last is watched.
 ///
 /// Within a runtime it is looked at by that, outside of one by a thread of its own.
 ///
@@ -44,9 +45,16 @@ impl Watch {
 pub fn watch(path: impl Into<PathBuf>) -> Watch {
     static LAST: Mutex<Option<Watch>> = Mutex::new(None);
     let path = path.into();
-    let first = read(&path).map_err(|mistake| mistake.to_string());
-    take(&path, &first);
-    let watching = again_and_again(path, first);
+    let content = read(&path).map_err(|mistake| mistake.to_string());
+    if content.is_err() {
+        // The variable holds without a file as well.
+        tell(
+            &path,
+            put_in_force(&path.display().to_string(), "").err().map(|wrong| wrong.to_string()),
+        );
+    }
+    let refused = take(&path, &content, None);
+    let watching = again_and_again(path, Seen { content, refused });
     let task = match Handle::try_current() {
         Ok(runtime) => Some(runtime.spawn(watching).abort_handle()),
         Err(_) => by_a_thread(watching),
@@ -62,18 +70,28 @@ pub fn watch(path: impl Into<PathBuf>) -> Watch {
 /// What a look has found: the text, or why there is none.
 type Content = Result<String, String>;
 
-async fn again_and_again(path: PathBuf, mut seen: Content) {
+/// What was seen last, and why it was refused, where it was.
+struct Seen {
+    content: Content,
+    refused: Option<String>,
+}
+
+async fn again_and_again(path: PathBuf, mut seen: Seen) {
     loop {
         wait().await;
         let found = look(&path).await;
-        if found == seen {
+        // What was refused may be right by now: a policy that it names may be there.
+        if found == seen.content && seen.refused.is_none() {
             continue;
         }
-        tokio::time::sleep(SETTLED).await;
-        if look(&path).await == found {
-            take(&path, &found);
-            seen = found;
+        if found != seen.content {
+            tokio::time::sleep(SETTLED).await;
+            if look(&path).await != found {
+                continue;
+            }
         }
+        let refused = take(&path, &found, seen.refused.as_deref());
+        seen = Seen { content: found, refused };
     }
 }
 
@@ -85,14 +103,26 @@ async fn look(path: &Path) -> Content {
     read.await.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
-fn take(path: &Path, found: &Content) {
+/// Puts a content in force; why it was refused, which is told unless it was told `before`.
+fn take(path: &Path, found: &Content, before: Option<&str>) -> Option<String> {
     let source = path.display().to_string();
-    let wrong = match found {
+    let refused = match found {
         Ok(text) => put_in_force(&source, text).err().map(|wrong| wrong.to_string()),
         Err(wrong) => Some(wrong.clone()),
     };
-    if let Some(wrong) = wrong {
-        error!(target: "mmf::config", source, error = wrong, "what was in force before stays");
+    match (&refused, before) {
+        (Some(wrong), before) if before == Some(wrong) => {}
+        (Some(_), _) => tell(path, refused.clone()),
+        (None, Some(_)) => info!(target: "mmf::config", source, "configuration is in force again"),
+        (None, None) => {}
+    }
+    refused
+}
+
+fn tell(path: &Path, refused: Option<String>) {
+    if let Some(error) = refused {
+        let source = path.display().to_string();
+        error!(target: "mmf::config", source, error, "configuration refused, and what was in force stays");
     }
 }
 

@@ -83,7 +83,7 @@ fn what_the_attribute_does_not_have_is_written_there() {
             (
                 "mistakes.client",
                 "disable_at = \"minor\"",
-                "`disable_at` turns a feature off: name it",
+                "has no `feature`: write `feature = \"recommendations\", disable_at = …` in its attribute",
             ),
             (
                 "mistakes.windowed",
@@ -181,7 +181,8 @@ fn two_that_share_a_breaker_agree_on_it() {
             )
         };
         config::apply(&text("breaker = 9", "")).unwrap();
-        assert_eq!(value("mistakes.shared.other", "breaker.failure_threshold").unwrap().0, "9");
+        let other = value("mistakes.shared.other", "breaker.failure_threshold").unwrap();
+        assert_eq!(other, ("9".into(), "text:2:1".into()), "by way of the one that wants it");
         config::apply(&text("breaker = 9", "breaker = 9\nbreaker.window = 70")).unwrap_err();
         config::apply(&text("breaker = 9", "breaker = { failure_threshold = 9, window = 70 }"))
             .unwrap();
@@ -231,6 +232,26 @@ fn a_default_that_several_cannot_have_is_told_once() {
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("(`") && said.ends_with("more)"), "{said}");
     });
+}
+
+#[test]
+fn a_range_that_is_none_is_one_mistake() {
+    alone(async {
+        let said = said("keys.adaptive", "bulkhead.adaptive.min = 60");
+        assert_eq!(said, "text:2:19: `max` of 50 is below `min` of 60");
+    });
+}
+
+#[test]
+fn a_mistake_is_printed_as_text() {
+    let wrong = config::check("[policies.\"mistakes.clent\"]").unwrap_err();
+    assert_eq!(format!("{wrong:?}"), format!("\n{wrong}"));
+    let folder = std::env::temp_dir().join(format!("mmf-checked-{}.toml", std::process::id()));
+    std::fs::write(&folder, "[defaults]\ntimeout = 3").unwrap();
+    let wrong = config::check_file(&folder).unwrap_err().to_string();
+    std::fs::remove_file(&folder).unwrap();
+    assert!(wrong.contains(".toml:2:1: a duration needs a unit"), "{wrong}");
+    config::check_file(&folder).unwrap_err();
 }
 
 #[test]

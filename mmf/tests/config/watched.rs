@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mmf::resilience::Pipeline;
 use mmf::{config, resilient};
 use tokio::time::sleep;
 
@@ -137,6 +138,30 @@ fn a_file_that_is_being_written_is_not_believed_yet() {
         assert_eq!(timeout(), "\"2s\"", "it was never without");
         a_look().await;
         assert_eq!(value("watched.client", "retry.max_attempts").unwrap().0, "7");
+        watch.stop();
+    });
+}
+
+#[test]
+fn a_file_that_names_a_pipeline_is_in_force_once_that_is_built() {
+    alone(async {
+        let folder = Folder::new("pipeline");
+        let text = timeout_of("2s") + "[policies.\"watched.pipeline\"]\ntimeout = \"5s\"\n";
+        let watch = config::watch(folder.write("resilience.toml", &text));
+        assert_eq!(timeout(), "\"1s\"", "there is no such policy yet");
+        a_look().await;
+        assert_eq!(timeout(), "\"1s\"");
+        let pipeline =
+            Pipeline::builder("watched.pipeline").timeout(Duration::from_secs(1)).build();
+        a_look().await;
+        assert_eq!(
+            (timeout(), pipeline.timeout()),
+            ("\"2s\"".into(), Some(Duration::from_secs(5)))
+        );
+        drop(pipeline);
+        folder.write("resilience.toml", &text.replace("2s", "3s"));
+        a_look().await;
+        assert_eq!(timeout(), "\"3s\"", "one that was there may come again");
         watch.stop();
     });
 }

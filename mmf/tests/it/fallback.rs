@@ -137,5 +137,5 @@ fn a_blocking_function_falls_back_too() {
 #[test]
 fn a_refusal_can_be_cloned_and_printed() {
     let refusal = ResilienceError::bulkhead_full("db", 32);
-    assert_eq!(refusal.clone().to_string(), "db: bulkhead full, 32 calls are running");
+    assert_eq!(refusal.clone().to_string(), "db: bulkhead full, at most 32 run at once");
 }

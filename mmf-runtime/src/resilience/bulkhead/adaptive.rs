@@ -85,11 +85,19 @@ impl AdaptiveLimit {
 
     pub(super) fn mend(&mut self, begin: Option<&mut u32>, check: &mut Check) {
         check.mend(&mut self.min, |min| mmf_rules::at_least_one("min", min));
+        let mut is_range = true;
         if let Some(max) = &mut self.max {
+            is_range = *max >= self.min;
             check.mend(max, |max| mmf_rules::limits(self.min, max));
         }
         if let Some(begin) = begin {
-            check.mend(begin, |begin| mmf_rules::begin(begin, self.min, self.greatest()));
+            let (min, max) = (self.min, self.greatest());
+            if is_range {
+                check.mend(begin, |begin| mmf_rules::begin(begin, min, max));
+            } else {
+                // Nothing is said of what lies in a range that is none.
+                *begin = (*begin).clamp(min, max);
+            }
         }
     }
 
