@@ -21,6 +21,11 @@ impl std::task::Wake for Unpark {
     }
 }
 
+/// Wakes where others are to be woken after it: a waker is the user's, and may panic. The panic is told by its hook.
+pub(crate) fn wake_guarded(waker: &atomic_waker::AtomicWaker) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+}
+
 /// Locks, also after a panic elsewhere: no lock of this crate is held while user code runs, so the
 /// state behind it is never half-written.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,8 +4,10 @@
 use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use mmf::resilience::Pipeline;
 use mmf::{ResilienceError, config, resilient};
 
 #[resilient(name = "process.client", timeout = "1s", retry(max_attempts = 2, jitter = 0.0))]
@@ -13,9 +15,26 @@ async fn client() -> Result<(), ResilienceError> {
     Ok(())
 }
 
+static LATE: OnceLock<Pipeline> = OnceLock::new();
+
+/// Evaluated when somebody looks at all policies for the first time, which is when the file is put in force.
+fn builds_another() -> u32 {
+    let late = Pipeline::builder("process.late").timeout(Duration::from_secs(1)).build();
+    assert!(LATE.set(late).is_ok());
+    // What is being evaluated may ask for what there is.
+    drop(config::effective());
+    drop(config::check(""));
+    3
+}
+
+#[resilient(name = "process.evaluated", retry(max_attempts = builds_another()))]
+async fn evaluated() -> Result<(), ResilienceError> {
+    Ok(())
+}
+
 fn told() {
     for value in config::effective() {
-        println!("{} = {} ({})", value.key, value.value, value.origin);
+        println!("{} {} = {} ({})", value.policy, value.key, value.value, value.origin);
     }
     println!("end");
 }
@@ -24,7 +43,6 @@ fn told() {
 fn child() {
     let _logging = mmf::logging::init(mmf::logging::LoggingConfig::new("config")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { client().await.unwrap() });
     let file = std::env::args().nth(1).unwrap();
     if std::env::var_os("WITHOUT_RUNTIME").is_some() {
         config::watch(file);
@@ -33,6 +51,16 @@ fn child() {
         config::watch(file);
         std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     }
+    if std::env::var_os("HANG_UP").is_some() {
+        // SAFETY: raises a signal of this process.
+        #[expect(unsafe_code, reason = "there is no other way to send a signal")]
+        let sent = unsafe { libc::raise(libc::SIGHUP) };
+        assert_eq!(sent, 0);
+    }
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { (client().await.unwrap(), evaluated().await.unwrap()) })
+    });
     for line in std::io::stdin().lines() {
         if line.is_err() {
             return;
@@ -64,7 +92,7 @@ impl Process {
             command.env("MMF_POLICIES", variable);
         }
         if without_runtime {
-            command.env("WITHOUT_RUNTIME", "1");
+            command.env("WITHOUT_RUNTIME", "1").env("HANG_UP", "1");
         }
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -156,11 +184,13 @@ fn the_variable_is_above_the_file() {
     );
     let line = log.lines().find(|line| line.contains("configuration changed")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    assert_eq!(line["count"], 2);
+    assert_eq!(line["count"], 3);
     assert_eq!(
         line["changes"],
-        "process.client: retry.max_attempts 2 → 5; process.client: timeout \"1s\" → \"3s\""
+        "process.client: retry.max_attempts 2 → 5; process.client: timeout \"1s\" → \"3s\"; \
+         process.late: timeout \"1s\" → \"3s\""
     );
+    assert!(values.contains("process.late timeout = \"3s\" (MMF_POLICIES:1:10)"), "{values}");
 }
 
 fn the_variable_holds_without_a_file() {

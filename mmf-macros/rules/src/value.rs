@@ -34,8 +34,10 @@ pub enum Written {
 pub enum Value {
     /// `true`
     Flag(bool),
-    /// `5`, or `"unlimited"`, which is the greatest.
+    /// `5`
     Count(u32),
+    /// `"unlimited"`
+    Unlimited,
     /// `0.5`
     Number(f64),
     /// `"2s"`
@@ -51,7 +53,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => flag.fmt(f),
-            Self::Count(UNLIMITED) => f.write_str("\"unlimited\""),
+            Self::Unlimited => f.write_str("\"unlimited\""),
             Self::Count(count) => count.fmt(f),
             Self::Number(number) => write!(f, "{number:?}"),
             Self::Time(time) => write!(f, "{:?}", duration::text(*time)),
@@ -86,7 +88,10 @@ impl Kind {
         match self {
             Self::Flag => flag(key, written).map(Value::Flag),
             Self::Count => count(key, written).map(Value::Count),
-            Self::Attempts => attempts(key, written).map(Value::Count),
+            Self::Attempts => attempts(key, written).map(|attempts| match attempts {
+                UNLIMITED => Value::Unlimited,
+                attempts => Value::Count(attempts),
+            }),
             Self::Number => number(key, written).map(Value::Number),
             Self::Time => time(key, written).map(Value::Time),
             Self::Window => window(written),
@@ -299,7 +304,7 @@ mod tests {
             (Kind::Flag, Written::Flag(false), Value::Flag(false)),
             (Kind::Count, Written::Whole(5), Value::Count(5)),
             (Kind::Attempts, Written::Whole(5), Value::Count(5)),
-            (Kind::Attempts, text("unlimited"), Value::Count(UNLIMITED)),
+            (Kind::Attempts, text("unlimited"), Value::Unlimited),
             (Kind::Number, Written::Whole(1), Value::Number(1.0)),
             (Kind::Number, Written::Number(0.5), Value::Number(0.5)),
             (Kind::Time, text("1s"), second.clone()),
@@ -356,7 +361,8 @@ mod tests {
     #[test]
     fn a_value_is_told_as_one_would_write_it() {
         for (value, told) in [
-            (Value::Count(UNLIMITED), "\"unlimited\""),
+            (Value::Unlimited, "\"unlimited\""),
+            (Value::Count(u32::MAX), "4294967295"),
             (Value::Number(2.0), "2.0"),
             (Value::Time(Duration::from_secs(90)), "\"1m30s\""),
             (Value::Word("linear"), "\"linear\""),

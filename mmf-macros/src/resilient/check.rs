@@ -41,10 +41,12 @@ impl Model {
         self.args.retry.is_some() || self.args.hedge.is_some()
     }
 
-    /// Whether a policy can refuse a call, so that the error type must carry refusals.
+    /// Whether a policy can refuse a call, so that the error type must carry refusals, or it is said how it does.
     pub(crate) fn refuses(&self) -> bool {
-        let Args { deadline, timeout, breaker, rate_limit, bulkhead, feature, .. } = &self.args;
+        let Args { deadline, timeout, breaker, rate_limit, bulkhead, feature, refused, .. } =
+            &self.args;
         feature.is_some()
+            || refused.is_some()
             || deadline.is_some()
             || timeout.is_some()
             || breaker.is_some()
@@ -52,10 +54,14 @@ impl Model {
             || bulkhead.is_some()
     }
 
-    /// Whether a call can be stopped before it is made: a refusal of it can be told, or its fallback needs no error.
+    /// Whether a call can be stopped before it is made: a refusal of it can be told, or there is a value in its place.
     pub(crate) fn can_stop(&self) -> bool {
-        let answers = |fallback: &Fallback| fallback.path.is_none();
-        self.refuses() || self.args.fallback.as_ref().is_some_and(answers)
+        self.refuses() || self.has_value()
+    }
+
+    /// Whether the fallback has always an answer, for which it needs no error.
+    pub(crate) fn has_value(&self) -> bool {
+        self.args.fallback.as_ref().is_some_and(|fallback| fallback.keys.value.is_some())
     }
 
     /// Whether a limit is the same for all calls: a literal, or a constant.

@@ -1,10 +1,14 @@
 //! A bounded share of calls: what keeps retries and hedges from multiplying an outage.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::invalid::Check;
+use mmf_rules::value::Value;
+
+use super::invalid::{Check, InvalidPolicy};
+use super::setting::Values;
 use crate::clock;
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::tally::Tally;
 
 /// Keeps retries a bounded share of calls, so that an outage is not multiplied by its callers.
@@ -22,8 +26,9 @@ use crate::tally::Tally;
 /// assert_eq!((0..20).filter(|_| budget.try_retry()).count(), 10);
 /// ```
 pub struct RetryBudget {
-    /// Deposit of one call, in millionths of a token.
-    deposit: u64,
+    /// Deposit of one call, in millionths of a token: as it was built, and as it is.
+    built: u64,
+    deposit: AtomicU64,
     calls: Tally,
     /// Under its lock there is arithmetic alone.
     balance: Mutex<Balance>,
@@ -48,7 +53,8 @@ impl RetryBudget {
         check.mend(&mut share, |share| mmf_rules::share("budget", share));
         check.tell("budget");
         Self {
-            deposit: (share * Self::TOKEN as f64).round() as u64,
+            built: Self::deposit_of(share),
+            deposit: AtomicU64::new(Self::deposit_of(share)),
             calls: Tally::new(),
             balance: Mutex::new(Balance {
                 counted_calls: 0,
@@ -59,15 +65,39 @@ impl RetryBudget {
         }
     }
 
-    /// One of another share that goes on where this one stands.
-    pub(super) fn of_share(&self, share: f64) -> Self {
-        let (new, old) = (Self::new(share), lock(&self.balance));
-        *lock(&new.balance) = Balance { counted_calls: 0, ..*old };
-        new
+    fn deposit_of(share: f64) -> u64 {
+        (share * Self::TOKEN as f64).round() as u64
+    }
+
+    /// The deposit that these values say.
+    pub(super) fn prepare(&self, values: &Values<'_>) -> Result<Arc<u64>, InvalidPolicy> {
+        let Some(Value::Number(share)) = values.get("budget") else {
+            return Ok(Arc::new(self.built));
+        };
+        let (mut share, mut check) = (*share, Check::default());
+        check.mend(&mut share, |share| mmf_rules::share("budget", share));
+        check.refuse()?;
+        Ok(Arc::new(Self::deposit_of(share)))
+    }
+
+    /// Has another share from now on, or with none that which it was built with. What was saved up stays.
+    pub(super) fn go_by(&self, deposit: Option<Arc<u64>>) {
+        // Counted by the share that it was deposited under.
+        self.settle(&mut lock(&self.balance));
+        // Relaxed, here and below: a value of its own.
+        self.deposit.store(deposit.map_or(self.built, |deposit| *deposit), Ordering::Relaxed);
     }
 
     pub(super) fn share(&self) -> f64 {
-        self.deposit as f64 / Self::TOKEN as f64
+        self.deposit.load(Ordering::Relaxed) as f64 / Self::TOKEN as f64
+    }
+
+    /// Saves up what was deposited since the last time.
+    fn settle(&self, balance: &mut Balance) {
+        let new_calls = self.calls.sum(0).saturating_sub(balance.counted_calls);
+        balance.counted_calls += new_calls;
+        let deposits = new_calls.saturating_mul(self.deposit.load(Ordering::Relaxed));
+        balance.saved = balance.saved.saturating_add(deposits).min(Self::MOST_SAVED);
     }
 
     /// Counts one call.
@@ -79,13 +109,8 @@ impl RetryBudget {
     /// Takes the token for one retry, or says that there is none.
     pub fn try_retry(&self) -> bool {
         let now = clock::nanos();
-        let calls = self.calls.sum(0);
         let mut balance = lock(&self.balance);
-        // Another thread may have counted more by now.
-        let new_calls = calls.saturating_sub(balance.counted_calls);
-        balance.counted_calls += new_calls;
-        let deposits = new_calls.saturating_mul(self.deposit);
-        balance.saved = balance.saved.saturating_add(deposits).min(Self::MOST_SAVED);
+        self.settle(&mut balance);
 
         if clock::ran_back(balance.refilled_at, now) {
             balance.refilled_at = now;

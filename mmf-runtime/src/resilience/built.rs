@@ -15,11 +15,10 @@ use super::events;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::identity::Identity;
-use super::live::Live;
 use super::name::CallName;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
-use super::tuning::Tuning;
+use super::tuning::{Tunable, Tuning};
 
 /// A policy for all calls, or one a key.
 #[derive(Debug)]
@@ -29,6 +28,10 @@ pub(super) enum One<P: 'static, K: 'static> {
 }
 
 impl<P, K> One<P, K> {
+    fn is_owned(&self) -> bool {
+        matches!(self, Self::ForAll(Held::Owned(_)) | Self::ByKey(Held::Owned(_)))
+    }
+
     #[inline]
     pub(super) fn for_all(&self) -> Option<&P> {
         match self {
@@ -61,6 +64,17 @@ pub(super) struct Joined {
 }
 
 impl Joined {
+    /// Whether anything of it may belong to others as well.
+    pub(super) fn may_share(&self) -> bool {
+        let owned = |held: Option<bool>| held.unwrap_or(true);
+        // A retry or a hedge that is owned may be a clone, which draws on the budget of another.
+        self.retry.as_deref().is_some_and(RetryPolicy::shares_budget)
+            || self.hedge.as_deref().is_some_and(HedgePolicy::shares_budget)
+            || !owned(self.breaker.as_ref().map(One::is_owned))
+            || !owned(self.rate_limit.as_ref().map(One::is_owned))
+            || !owned(self.bulkhead.as_ref().map(One::is_owned))
+    }
+
     #[inline]
     pub(super) fn breakers(&self) -> Option<&KeyedBreakers> {
         self.breaker.as_ref().and_then(One::by_key)
@@ -131,7 +145,7 @@ pub(super) struct Built {
     pub(super) counters: Counters,
     pub(super) joined: Joined,
     /// What is changed of it from outside.
-    pub(super) tuning: Live<Tuning>,
+    pub(super) tuning: Tunable,
     /// A call came without a key, which was told.
     keyless: AtomicBool,
 }
@@ -144,7 +158,7 @@ impl Built {
         joined: Joined,
     ) -> Self {
         let (counters, keyless) = (Counters::new(), AtomicBool::new(false));
-        Self { name, location, description, counters, joined, tuning: Live::new(), keyless }
+        Self { name, location, description, counters, joined, tuning: Tunable::new(), keyless }
     }
 
     pub(super) fn identity(&self) -> Identity<'_> {
@@ -152,22 +166,16 @@ impl Built {
         Identity { name: &self.name, counters, tuning }
     }
 
-    /// The limit of a whole call now, where it has one.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let tuned = self.tuning.get().and_then(|tuning| tuning.deadline);
+    /// The limit of a whole call by this tuning, where it has one.
+    pub(super) fn deadline(&self, tuning: Option<&Tuning>) -> Option<Duration> {
+        let tuned = tuning.and_then(|tuning| tuning.deadline);
         self.joined.deadline.map(|built| tuned.unwrap_or(built))
     }
 
-    /// The limit of one attempt now, where it has one.
-    pub(super) fn timeout(&self) -> Option<Duration> {
-        let tuned = self.tuning.get().and_then(|tuning| tuning.timeout);
+    /// The limit of one attempt by this tuning, where it has one.
+    pub(super) fn timeout(&self, tuning: Option<&Tuning>) -> Option<Duration> {
+        let tuned = tuning.and_then(|tuning| tuning.timeout);
         self.joined.timeout.map(|built| tuned.unwrap_or(built))
-    }
-
-    /// Which refusals its breaker counts as failures now.
-    pub(super) fn fail_refusals(&self) -> Refusals {
-        let tuned = self.tuning.get().and_then(|tuning| tuning.failures);
-        tuned.unwrap_or(self.joined.fail_refusals)
     }
 
     /// A call has no key for what is by key, so that this does not apply to it: told once.

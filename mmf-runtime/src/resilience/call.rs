@@ -23,6 +23,7 @@ use super::policy::Invocation;
 use super::rate_limit::RateLimiter;
 use super::retry::{Retry, RetryEvent, RetryPolicy, Retrying};
 use super::time_left::until;
+use super::tuning::Tuning;
 use super::view::View;
 use crate::clock;
 
@@ -139,10 +140,10 @@ pub trait Policed {
     /// Under which name it runs.
     #[doc(hidden)]
     fn identity(&self) -> Identity<'_>;
-    /// The policies.
+    /// The policies, by what was changed of them when the call began.
     #[doc(hidden)]
     #[expect(private_interfaces, reason = "asked by `run` alone")]
-    fn view(&self) -> View<'_>;
+    fn view(&self, tuning: Option<&Tuning>) -> View<'_>;
 }
 
 /// Policies that are named for this call alone.
@@ -166,7 +167,7 @@ impl Policed for AdHoc<'_> {
     }
 
     #[expect(private_interfaces, reason = "see the trait")]
-    fn view(&self) -> View<'_> {
+    fn view(&self, _: Option<&Tuning>) -> View<'_> {
         View {
             deadline: self.deadline,
             retry: self.retry.as_deref(),
@@ -323,7 +324,8 @@ impl<'a, E, P, F, J, R> Call<'a, E, P, F, J, R> {
         R: Refused<E>,
     {
         let Self { policed, before_retry, error_text, applies, fallback, refused, rules } = self;
-        let (invocation, policies) = (Invocation::begin(policed.identity()), policed.view());
+        let identity = policed.identity();
+        let (invocation, policies) = (Invocation::begin(identity), policed.view(identity.tuning));
         let told = (before_retry.as_ref(), error_text);
         let attempts = policies.attempts(&invocation, &rules, told, &work);
         let outcome = match policies.deadline {

@@ -10,14 +10,17 @@ use std::time::Duration;
 use mmf_rules::value::Value;
 
 use super::breaker::CircuitBreaker;
+use super::budget::RetryBudget;
 use super::bulkhead::Bulkhead;
-use super::error::Refusals;
+use super::error::{Refusal, Refusals};
 use super::fallback::StaleValues;
 use super::feature::DegradationLevel;
+use super::hedge::HedgePolicy;
 use super::invalid::{InvalidPolicy, Mistake};
 use super::keyed::{Keyed, OfKey};
 use super::rate_limit::RateLimiter;
 use super::registry::{Policy, Shown};
+use super::retry::RetryPolicy;
 use super::setting::{Setting, Values};
 use super::tuning::{Tuned, Tuning};
 
@@ -86,19 +89,6 @@ impl std::fmt::Debug for Prepared<'_> {
 ///
 /// Everything that is wrong with them.
 pub fn prepare(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
-    prepare_by(wanted, true)
-}
-
-/// [`prepare`] of policies that are not all there are: what others may share with them, and these say nothing of, stays as it is.
-///
-/// # Errors
-///
-/// As [`prepare`].
-pub fn prepare_one(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
-    prepare_by(wanted, false)
-}
-
-fn prepare_by(wanted: &[Wanted], all: bool) -> Result<Prepared<'_>, Vec<Rejected>> {
     let (mut steps, mut rejected) = (Vec::new(), Vec::new());
     let mut shared = Shared::default();
     for (place, (policy, values)) in wanted.iter().enumerate() {
@@ -115,12 +105,15 @@ fn prepare_by(wanted: &[Wanted], all: bool) -> Result<Prepared<'_>, Vec<Rejected
         let shown = policy.shown();
         match tuning(&shown, values) {
             Ok(tuning) => {
-                let (live, tuning) = (shown.tuning, tuning.map(Arc::new));
+                let (live, tuning) = (&shown.tuning.live, tuning.map(Arc::new));
                 let commit = Box::new(move || live.set(tuning.clone()));
                 steps.push(Step { commit, wake: Box::new(|| {}) });
             }
             Err(wrong) => rejected.extend(wrong.into_iter().map(|m| reject((m.key, m.message)))),
         }
+        let own = || shown.tuning.budget.get().map(Arc::as_ref);
+        shared.add(place, "retry", shown.retry.and_then(RetryPolicy::budget).or_else(own), values);
+        shared.add(place, "hedge", shown.hedge.map(HedgePolicy::budget), values);
         shared.add(place, "breaker", shown.breaker, values);
         shared.add(place, "breaker", shown.breakers, values);
         shared.add(place, "rate_limit", shown.rate_limit, values);
@@ -137,7 +130,7 @@ fn prepare_by(wanted: &[Wanted], all: bool) -> Result<Prepared<'_>, Vec<Rejected
             steps.push(Step { commit, wake: Box::new(|| {}) });
         }
     }
-    let shared = shared.prepare(wanted, all, &mut steps, &mut rejected);
+    let shared = shared.prepare(wanted, &mut steps, &mut rejected);
     if rejected.is_empty() { Ok(Prepared { steps, shared }) } else { Err(rejected) }
 }
 
@@ -173,6 +166,7 @@ configured! {
     CircuitBreaker: super::breaker::Config;
     RateLimiter: super::rate_limit::Limits, wake_waiting;
     Bulkhead: super::bulkhead::Sizes, admit_waiting;
+    RetryBudget: u64;
     StaleValues: super::fallback::Bounds;
 }
 
@@ -254,17 +248,17 @@ impl<'w> Shared<'w> {
     fn prepare(
         self,
         wanted: &[Wanted],
-        all: bool,
         steps: &mut Vec<Step<'w>>,
         rejected: &mut Vec<Rejected>,
     ) -> Vec<SharedValue> {
         let mut shared = Vec::new();
-        for object in self.all.into_iter().filter(|object| all || !object.values.is_empty()) {
+        for object in self.all {
             let group = object.group;
             for (key, first, second) in object.conflicts {
                 let (one, other) = (wanted[first].0.name(), wanted[second].0.name());
+                let what = if matches!(group, "retry" | "hedge") { "budget" } else { group };
                 let message = format!(
-                    "`{one}` and `{other}` share one {group}: give both the same `{key}`, or one of them none"
+                    "`{one}` and `{other}` share one {what}: give both the same `{key}`, or one of them none"
                 );
                 rejected.push(Rejected { place: second, key: key.into(), message });
             }
@@ -297,7 +291,10 @@ impl<'w> Shared<'w> {
 /// Whether a value belongs to the object that the group stands for, and not to each call.
 fn is_shared(group: &str, key: &str) -> bool {
     let own = key.strip_prefix(group).and_then(|key| key.strip_prefix('.'));
-    own.is_some_and(|own| !matches!(own, "enabled" | "on_refusal"))
+    own.is_some_and(|own| match group {
+        "retry" | "hedge" => own == "budget",
+        _ => !matches!(own, "enabled" | "on_refusal"),
+    })
 }
 
 /// The whole key of one that a rule names.
@@ -336,12 +333,25 @@ fn tuning(
         Some(Value::Words(words)) => Some(Refusals::of_words(words)),
         _ => None,
     };
+    if is_off("") && !shown.carries_refusals {
+        let [.., answered] = shown.refusals;
+        let answered = refusals("fallback").or(answered).unwrap_or(Refusals::ALL);
+        if is_off("fallback") || !answered.contains(Refusal::Feature) {
+            let message = "a policy without its fallback cannot be turned off where its error carries no refusal: a call that \
+                           is not made could neither be refused nor answered";
+            wrong.push(Mistake::new("enabled", message));
+        }
+    }
     wrong.extend(limits(shown, time("deadline"), time("timeout")));
     let of = |group: &str| Values::of(group, own.iter().map(|(k, v)| (k.as_str(), *v)));
-    let retry =
-        shown.retry.map(|built| changed(&of("retry"), |own| built.prepare(own))).transpose();
-    let hedge =
-        shown.hedge.map(|built| changed(&of("hedge"), |own| built.prepare(own))).transpose();
+    let retry = shown
+        .retry
+        .map(|built| changed(&of("retry"), |own| built.prepare(own, &shown.tuning.budget)))
+        .transpose();
+    let hedge = shown
+        .hedge
+        .map(|built| changed(&of("hedge"), |own| built.prepare(own, &shown.tuning.latency)))
+        .transpose();
     for (group, invalid) in [("retry", retry.as_ref().err()), ("hedge", hedge.as_ref().err())] {
         let mistakes = invalid.into_iter().flat_map(InvalidPolicy::mistakes);
         wrong.extend(mistakes.map(|m| Mistake::new(whole(group, &m.key), m.message.clone())));
@@ -408,14 +418,8 @@ impl Policy {
         }
         let is_local = shown.local.contains(&group);
         let has = match group {
-            "enabled" if shown.can_stop => true,
-            "enabled" => {
-                return Err(format!(
-                    "`{name}` cannot be turned off, as a call that is not made could neither be refused nor answered: its \
-                     error type carries no refusal ({})",
-                    self.location()
-                ));
-            }
+            "enabled" if shown.carries_refusals || shown.has_value => true,
+            "enabled" => return Err(self.cannot_stop()),
             "deadline" => shown.deadline.is_some(),
             "timeout" => shown.timeout.is_some(),
             "retry" => is_local || shown.retry.is_some(),
@@ -452,6 +456,16 @@ impl Policy {
             Some((write, false)) => Err(self.lacks(own.split('.').next().unwrap_or(own), write)),
             _ => Ok(()),
         }
+    }
+
+    fn cannot_stop(&self) -> String {
+        format!(
+            "`{}` cannot be turned off, as a call that is not made could neither be refused nor answered: none of its policies \
+             refuses, so write `refused(…)` in its attribute, which says how a refusal becomes an error, or a \
+             `fallback(value(…))` ({})",
+            self.name(),
+            self.location()
+        )
     }
 
     fn is_adaptive(&self) -> bool {

@@ -260,12 +260,14 @@ impl StaleValues {
         T: Clone + Send + Sync + 'static,
     {
         let Ok(Ok(value)) = outcome else { return };
-        let id = id_of(key);
+        let (id, capacity) = (id_of(key), self.bounds().capacity);
         let value = Good { value: Arc::new(value.clone()), stored: clock::now(), used: 0 };
         // Dropped at the end, when the lock is free.
         let _forgotten = self.with::<K, T, _>(|values| {
             let mut forgotten = Vec::new();
-            if !values.values.contains_key(&id) && values.values.len() >= self.bounds().capacity {
+            // One that is there already needs no room; a capacity that has become smaller holds for it all the same.
+            let most = capacity - usize::from(!values.values.contains_key(&id));
+            while values.values.len() > most {
                 values.make_room(&mut forgotten);
             }
             values.clock += 1;

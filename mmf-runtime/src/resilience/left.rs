@@ -13,7 +13,7 @@ use super::breaker::{CircuitBreaker, Ticket};
 use super::built::{Built, One};
 use super::bulkhead::{Bulkhead, Permit};
 use super::class::Class;
-use super::error::ResilienceError;
+use super::error::{Refusals, ResilienceError};
 use super::events;
 use super::outcome::Counted;
 use super::policy::{Admission, Unfinished};
@@ -48,6 +48,8 @@ pub struct OpenCall {
     permit: Option<Permit<OfCall<Bulkhead>>>,
     timeout: Option<(Instant, Duration)>,
     deadline: Option<(Instant, Duration)>,
+    /// Which refusals its breaker counts as failures.
+    failures: Refusals,
     timer: Timer,
     panicked: bool,
 }
@@ -112,7 +114,7 @@ impl OpenCall {
             ResilienceError::deadline_exceeded(policy, limit)
         };
         events::timed_out(&refusal);
-        let counted = if self.built.fail_refusals().contains(refusal.refusal()) {
+        let counted = if self.failures.contains(refusal.refusal()) {
             Counted::Failure
         } else {
             Counted::Neither
@@ -250,8 +252,8 @@ impl<'v> Left<'v> {
     pub(super) fn open(
         &self,
         unfinished: Unfinished,
-        timeout: Option<Duration>,
-        deadline: Option<(Instant, Duration)>,
+        (timeout, deadline): (Option<Duration>, Option<(Instant, Duration)>),
+        failures: Refusals,
     ) -> OpenCall {
         let Holding { began, ticket, permit } = self.with(std::mem::take);
         let timeout = began.zip(timeout).map(|(began, limit)| (clock::later(began, limit), limit));
@@ -262,6 +264,7 @@ impl<'v> Left<'v> {
             permit,
             timeout,
             deadline,
+            failures,
             timer: Timer::default(),
             panicked: false,
         }

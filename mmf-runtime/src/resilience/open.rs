@@ -21,9 +21,10 @@ impl<'p, E, C, R> Call<'p, E, Through<'p>, Off, ByClass<C>, R> {
         R: Refused<E>,
     {
         let Self { policed, before_retry, error_text, refused, rules, .. } = self;
-        let invocation = Invocation::begin(policed.identity());
+        let identity = policed.identity();
+        let invocation = Invocation::begin(identity);
         let left = policed.left();
-        let policies = View { left: Some(&left), ..policed.view() };
+        let policies = View { left: Some(&left), ..policed.view(identity.tuning) };
         let told = (before_retry.as_ref(), error_text);
         let deadline = policies.deadline.map(|limit| Deadline::begin(&invocation, limit));
         let attempts = policies.attempts(&invocation, &rules, told, &work);
@@ -34,8 +35,10 @@ impl<'p, E, C, R> Call<'p, E, Through<'p>, Off, ByClass<C>, R> {
         match outcome {
             Ok(Ok(answer)) => {
                 let deadline = deadline.map(|deadline| deadline.limit());
-                let timeout = policies.timeout;
-                Ok((answer, left.open(invocation.leave(), timeout, deadline)))
+                let tuned = identity.tuning.and_then(|tuning| tuning.failures);
+                let failures = tuned.unwrap_or(policies.fail_refusals);
+                let limits = (policies.timeout, deadline);
+                Ok((answer, left.open(invocation.leave(), limits, failures)))
             }
             Ok(Err(error)) => invocation.finish_unrefused(Ok(Err(error))),
             Err(refusal) => invocation.finish_by(Err(refusal), |refusal| refused.refused(refusal)),

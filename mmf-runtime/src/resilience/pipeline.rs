@@ -113,12 +113,12 @@ impl Pipeline {
 
     /// The limit of a whole call, where it has one.
     pub fn deadline(&self) -> Option<Duration> {
-        self.0.deadline()
+        self.0.deadline(self.0.tuning.get())
     }
 
     /// The limit of one attempt, where it has one.
     pub fn timeout(&self) -> Option<Duration> {
-        self.0.timeout()
+        self.0.timeout(self.0.tuning.get())
     }
 
     /// Whether any of its policies is by key.
@@ -155,15 +155,15 @@ impl Policed for Through<'_> {
 
     #[inline]
     #[expect(private_interfaces, reason = "see the trait")]
-    fn view(&self) -> View<'_> {
+    fn view(&self, tuning: Option<&Tuning>) -> View<'_> {
         let joined = &self.built.joined;
         let mut view = View::of(joined);
         if !self.repeats {
             (view.retry, view.hedge) = (None, None);
         }
         let nearer = |one: Option<Duration>, other| one.into_iter().chain(other).min();
-        view.deadline = nearer(self.built.deadline(), self.deadline);
-        view.timeout = nearer(self.built.timeout(), self.timeout);
+        view.deadline = nearer(self.built.deadline(tuning), self.deadline);
+        view.timeout = nearer(self.built.timeout(tuning), self.timeout);
         if joined.is_by_key() {
             self.view_by_key(&mut view);
         }
@@ -223,7 +223,7 @@ impl<'p, E, F, J, R> Call<'p, E, Through<'p>, F, J, R> {
     #[doc(hidden)]
     pub fn is_open(&self) -> bool {
         let is_without = |tuning: &Tuning| tuning.without_breaker;
-        let breaker = self.policed.view().breaker;
+        let breaker = self.policed.view(None).breaker;
         breaker.filter(|_| !self.policed.built.tuning.get().is_some_and(is_without)).is_some_and(
             |breaker| matches!(breaker.state(), BreakerState::Open | BreakerState::ForcedOpen),
         )

@@ -1,5 +1,6 @@
 //! Every annotated function of the program, from link time on, and every pipeline while it lives.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +19,12 @@ use super::feature::Gate;
 use super::handle::Held;
 use super::hedge::HedgePolicy;
 use super::identity::Identity;
-use super::live::Live;
 use super::name::{CallName, PolicyName};
 use super::policy::Invocation;
 use super::rate_limit::{KeyedRateLimiters, RateLimiter};
 use super::retry::RetryPolicy;
 use super::snapshot::{KeySnapshot, PolicySnapshot};
-use super::tuning::Tuning;
+use super::tuning::Tunable;
 use super::view::View;
 
 /// What the attribute knows of a function at compile time.
@@ -84,8 +84,10 @@ pub struct Parts {
     pub answered: Option<Refusals>,
     /// Whether there is a fallback.
     pub has_fallback: bool,
-    /// Whether a call can be refused, or answered by its fallback: otherwise it cannot be turned off.
-    pub can_stop: bool,
+    /// Whether its error can carry a refusal.
+    pub carries_refusals: bool,
+    /// Whether its fallback has always an answer.
+    pub has_value: bool,
 }
 
 impl Parts {
@@ -109,7 +111,8 @@ impl Parts {
         failures: None,
         answered: None,
         has_fallback: false,
-        can_stop: false,
+        carries_refusals: false,
+        has_value: false,
     };
 
     /// [`NONE`](Self::NONE), under whatever name.
@@ -141,7 +144,7 @@ struct State {
     counters: Counters,
     parts: Parts,
     /// What is changed of it from outside.
-    tuning: Live<Tuning>,
+    tuning: Tunable,
 }
 
 /// Puts a site on the list; submitted by the attribute.
@@ -180,10 +183,11 @@ impl Site {
     /// Built before the cell is taken: what the user wrote as values may call the function itself.
     #[cold]
     fn build_state(&'static self) -> &'static State {
+        let _building = Building::begin(self);
         let name = PolicyName::of_program(self.name());
         let parts = (self.build)(&name);
         let name = name.into();
-        let state = State { name, counters: Counters::new(), parts, tuning: Live::new() };
+        let state = State { name, counters: Counters::new(), parts, tuning: Tunable::new() };
         self.state.get_or_init(|| state)
     }
 
@@ -195,6 +199,27 @@ impl Site {
 
     fn location(&self) -> String {
         format!("{}:{}", self.origin.file, self.origin.line)
+    }
+}
+
+thread_local! {
+    /// The functions whose policies this thread is building just now: what the user wrote as values may ask for the list.
+    static BUILDING: RefCell<Vec<*const Site>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A function whose policies are being built.
+struct Building;
+
+impl Building {
+    fn begin(site: &'static Site) -> Self {
+        BUILDING.with_borrow_mut(|building| building.push(site));
+        Self
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        BUILDING.with_borrow_mut(Vec::pop);
     }
 }
 
@@ -382,7 +407,7 @@ enum Source {
 
 /// The policies of one by reference, whoever holds them.
 pub(super) struct Shown<'p> {
-    pub(super) tuning: &'p Live<Tuning>,
+    pub(super) tuning: &'p Tunable,
     pub(super) deadline: Option<Duration>,
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Option<&'p RetryPolicy>,
@@ -393,7 +418,8 @@ pub(super) struct Shown<'p> {
     /// Of retry, breaker and fallback, where they are written.
     pub(super) refusals: [Option<Refusals>; 3],
     pub(super) has_fallback: bool,
-    pub(super) can_stop: bool,
+    pub(super) carries_refusals: bool,
+    pub(super) has_value: bool,
     pub(super) breaker: Option<&'p CircuitBreaker>,
     pub(super) breakers: Option<&'p KeyedBreakers>,
     pub(super) rate_limit: Option<&'p RateLimiter>,
@@ -430,7 +456,8 @@ impl Policy {
                     local: parts.local,
                     refusals: [parts.retried, parts.failures, parts.answered],
                     has_fallback: parts.has_fallback,
-                    can_stop: parts.can_stop,
+                    carries_refusals: parts.carries_refusals,
+                    has_value: parts.has_value,
                     breaker: parts.breaker,
                     breakers: parts.keyed,
                     rate_limit: parts.rate_limit,
@@ -457,7 +484,8 @@ impl Policy {
                         None,
                     ],
                     has_fallback: false,
-                    can_stop: true,
+                    carries_refusals: true,
+                    has_value: false,
                     breaker: view.breaker,
                     breakers: joined.breakers(),
                     rate_limit: view.rate_limit,
@@ -474,6 +502,26 @@ impl Policy {
         match &self.0 {
             Source::Site(site) => &site.state().name,
             Source::Built(built) => &built.name,
+        }
+    }
+
+    /// Whether it is being built on this thread: what it is cannot be asked then.
+    #[doc(hidden)]
+    pub fn is_being_built(&self) -> bool {
+        match &self.0 {
+            Source::Site(site) => {
+                BUILDING.with_borrow(|all| all.contains(&std::ptr::from_ref(*site)))
+            }
+            Source::Built(_) => false,
+        }
+    }
+
+    /// Whether it may share a breaker, a limit or a bulkhead with another.
+    #[doc(hidden)]
+    pub fn may_share(&self) -> bool {
+        match &self.0 {
+            Source::Site(_) => true,
+            Source::Built(built) => built.joined.may_share(),
         }
     }
 

@@ -1,11 +1,14 @@
 //! What of a policy is changed from outside, for its calls: each goes by what was in force when it began.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mmf_rules::value::Value;
 
+use super::budget::RetryBudget;
 use super::error::Refusals;
-use super::hedge::HedgePolicy;
+use super::hedge::{HedgePolicy, Histogram};
+use super::live::Live;
 use super::retry::RetryPolicy;
 
 /// A policy of a call: as it was built, another, or none.
@@ -24,6 +27,25 @@ impl<P> Tuned<P> {
             Self::Off => None,
             Self::By(policy) => Some(policy),
         }
+    }
+}
+
+/// What of a policy may be changed from outside, and what comes to it that way: it stays when values change again.
+#[derive(Debug)]
+pub(super) struct Tunable {
+    pub(super) live: Live<Tuning>,
+    pub(super) budget: OnceLock<Arc<RetryBudget>>,
+    pub(super) latency: OnceLock<Arc<Histogram>>,
+}
+
+impl Tunable {
+    pub(super) const fn new() -> Self {
+        Self { live: Live::new(), budget: OnceLock::new(), latency: OnceLock::new() }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Option<&Tuning> {
+        self.live.get()
     }
 }
 

@@ -49,7 +49,7 @@ impl Document {
     pub(super) fn read(source: &str, text: &str) -> (Self, Vec<ConfigMistake>) {
         let (table, wrong) = DeTable::parse_recoverable(text);
         let mut reader = Reader {
-            text,
+            text: Text::new(text),
             document: Self { source: source.into(), ..Self::default() },
             mistakes: Vec::new(),
         };
@@ -57,7 +57,7 @@ impl Document {
         let syntax: Vec<_> = wrong
             .iter()
             .map(|error| {
-                let place = error.span().map_or((1, 1), |span| place(text, span.start));
+                let place = error.span().map_or((1, 1), |span| reader.text.place(span.start));
                 // In the words of TOML, which does not know what was meant.
                 let hint = match error.message() {
                     said if said.contains("dotted key") => {
@@ -94,22 +94,35 @@ impl Document {
     }
 }
 
-/// Line and column of a byte, from 1.
-fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
+/// A text, and where its lines begin.
+struct Text<'t> {
+    text: &'t str,
+    lines: Vec<usize>,
+}
+
+impl<'t> Text<'t> {
+    fn new(text: &'t str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, lines: std::iter::once(0).chain(ends).collect() }
+    }
+
+    /// Line and column of a byte, from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|begin| *begin <= at);
+        let before = self.text.get(self.lines[line - 1]..at).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }
 
 struct Reader<'t> {
-    text: &'t str,
+    text: Text<'t>,
     document: Document,
     mistakes: Vec<ConfigMistake>,
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, at: usize, message: impl AsRef<str>) {
-        let place = place(self.text, at);
+        let place = self.text.place(at);
         self.mistakes.push(ConfigMistake::new(&self.document.source, place, message));
     }
 
@@ -159,7 +172,7 @@ impl Reader<'_> {
             return self.wrong(at, format!("values of a policy stand in a table: `{name}`"));
         };
         if *whom != For::All {
-            let place = place(self.text, at);
+            let place = self.text.place(at);
             self.document.tables.push(Table { whom: whom.clone(), place });
         }
         self.group(whom, &TOP, "", table);
@@ -238,7 +251,7 @@ impl Reader<'_> {
         });
         match read {
             Ok(value) => {
-                let place = place(self.text, at);
+                let place = self.text.place(at);
                 self.document.entries.push(Entry { whom: whom.clone(), key, value, place });
             }
             Err(message) => self.wrong(at, message),

@@ -1,10 +1,10 @@
 //! What is in force, value by value, and where each comes from.
 
-use mmf_runtime::resilience::{PolicyName, policies};
+use mmf_runtime::resilience::PolicyName;
 use serde::Serialize;
 
 use super::resolve::{Origin, written};
-use super::state::in_force;
+use super::state::{in_force, listed};
 
 /// A value that a policy goes by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,13 +29,13 @@ pub struct EffectiveValue {
 /// ```
 pub fn effective() -> Vec<EffectiveValue> {
     // Before the lock is taken: what the user wrote as values is evaluated by it.
-    let shown: Vec<_> = policies().into_iter().map(|p| (p.settings(), p)).collect();
+    let shown: Vec<_> = listed().into_iter().map(|p| (p.settings(), p)).collect();
     let in_force = in_force();
-    let values = shown.into_iter().flat_map(|(settings, policy)| {
+    let values = shown.iter().flat_map(|(settings, policy)| {
         let (name, origins) =
             (PolicyName::from(policy.name().to_owned()), in_force.origins.get(policy.name()));
         let location = policy.location();
-        settings.into_iter().map(move |setting| EffectiveValue {
+        settings.iter().map(move |setting| EffectiveValue {
             policy: name.clone(),
             key: setting.key,
             value: written(&setting.value),
@@ -46,5 +46,8 @@ pub fn effective() -> Vec<EffectiveValue> {
             },
         })
     });
-    values.collect::<Vec<_>>()
+    let values = values.collect();
+    // The last handle of a pipeline drops what is the user's: not under the lock.
+    drop(in_force);
+    values
 }

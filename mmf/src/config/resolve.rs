@@ -94,6 +94,8 @@ impl Source<'_> {
 pub(super) struct Resolved<'d> {
     pub(super) wanted: Vec<Wanted>,
     pub(super) found: Vec<Found<'d>>,
+    /// What defaults and globs were to turn off, and cannot.
+    pub(super) left_on: Vec<String>,
 }
 
 impl<'d> Resolved<'d> {
@@ -112,6 +114,7 @@ impl<'d> Resolved<'d> {
         let mut taken = HashSet::new();
         let mut refused: HashMap<*const Entry, ConfigMistake> = HashMap::new();
         let mut found = Vec::new();
+        let mut left_on = Vec::new();
         for policy in &policies {
             let mut own = Found::new();
             for document in documents {
@@ -131,8 +134,9 @@ impl<'d> Resolved<'d> {
                             stronger(&mut own, source);
                         }
                         Err(message) => match source.entry.whom {
-                            For::All => {}
+                            For::All => left_on.extend(left(policy, source)),
                             For::Glob(_) => {
+                                left_on.extend(left(policy, source));
                                 refused.entry(entry).or_insert_with(|| source.mistake(message));
                             }
                             For::Policy(_) => mistakes.push(source.mistake(message)),
@@ -148,7 +152,7 @@ impl<'d> Resolved<'d> {
             return Err(mistakes);
         }
         let wanted = policies.into_iter().zip(&found).map(|(policy, own)| (policy, values(own)));
-        Ok(Self { wanted: wanted.collect(), found })
+        Ok(Self { wanted: wanted.collect(), found, left_on })
     }
 
     /// What was refused, at the place of the value that it is about: where that is none of these, of the next of kin.
@@ -195,6 +199,12 @@ pub(super) fn written(value: &Value) -> String {
     }
 }
 
+/// The name of a policy that was to be turned off as a whole.
+fn left(policy: &Policy, source: Source<'_>) -> Option<String> {
+    let is_off = source.entry.key == "enabled" && source.entry.value == Value::Flag(false);
+    is_off.then(|| policy.name().to_owned())
+}
+
 /// The values alone.
 pub(super) fn values(found: &Found<'_>) -> BTreeMap<String, Value> {
     found.iter().map(|(key, source)| ((*key).to_owned(), source.entry.value.clone())).collect()
@@ -228,7 +238,9 @@ fn ties(fitting: &[Source<'_>], policy: &Policy) -> Vec<ConfigMistake> {
     for (place, other) in fitting.iter().enumerate() {
         let For::Glob(second) = &other.entry.whom else { continue };
         let key = &other.entry.key;
-        let same = |source: &&Source<'_>| source.entry.key == *key;
+        // A hedge has a delay or a percentile.
+        let kin = |key: &str| key.replace("hedge.percentile", "hedge.delay");
+        let same = |source: &&Source<'_>| kin(&source.entry.key) == kin(key);
         if fitting.iter().filter(same).any(|own| matches!(own.entry.whom, For::Policy(_))) {
             continue;
         }

@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
-use mmf_runtime::resilience::configure::{SharedValue, prepare, prepare_one};
+use mmf_runtime::resilience::configure::{SharedValue, prepare};
 use mmf_runtime::resilience::registry::tell_new;
 use mmf_runtime::resilience::{Policy, PolicyName, policies};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::document::Document;
 use super::mistake::{ConfigError, ConfigMistake};
@@ -124,13 +124,20 @@ fn check_of(source: &str, text: &str) -> Result<(), ConfigError> {
 
 pub(super) fn read(path: &Path) -> Result<String, ConfigMistake> {
     let wrong = |message: String| ConfigMistake::new(&path.display().to_string(), (0, 0), message);
+    // What has no end would hold who waits for it: a pipe, a device.
+    match std::fs::metadata(path) {
+        Ok(about) if !about.is_file() => return Err(wrong("is no file".into())),
+        _ => {}
+    }
     let bytes = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     String::from_utf8(bytes).map_err(|_| wrong("is no UTF-8 text".into()))
 }
 
-/// The policies, each with what the user wrote as values evaluated, for which no lock may be held.
-fn listed() -> Vec<Policy> {
-    let policies = policies();
+/// The policies, each with what the user wrote as values evaluated, for which no lock may be held; but for those that this thread
+/// is evaluating just now.
+pub(super) fn listed() -> Vec<Policy> {
+    let mut policies = policies();
+    policies.retain(|policy| !policy.is_being_built());
     policies.iter().for_each(|policy| drop(policy.settings()));
     policies
 }
@@ -140,9 +147,22 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
     NEW_ONES.call_once(|| tell_new(configure_new));
 
     let (documents, wrong) = documents(source, text);
-    let policies = listed();
+    let (changes, left_on) = enforce(Some((documents, wrong)))?;
+    tell(source, &changes, &left_on);
+    Ok(changes)
+}
+
+/// Puts documents in force, or those that are once more; what has changed, and what was to be turned off and cannot.
+fn enforce(
+    new: Option<(Vec<Document>, Vec<ConfigMistake>)>,
+) -> Result<(Vec<Change>, Vec<String>), ConfigError> {
+    let known = listed();
+    // Handles of pipelines that came meanwhile. Held until the lock is free, as the last of a pipeline drops what is the user's.
+    let held: Vec<Policy>;
     let mut in_force = in_force();
-    let resolved = resolved(&documents, policies, &in_force.names, wrong)?;
+    held = policies().into_iter().filter(|policy| !policy.is_being_built()).collect();
+    let (documents, wrong) = new.unwrap_or_else(|| (in_force.documents.clone(), Vec::new()));
+    let resolved = resolved(&documents, held.clone(), &in_force.names, wrong)?;
     let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
     let mut origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
         .wanted
@@ -176,8 +196,8 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
     *in_force = InForce { documents: documents.clone(), names, origins };
     drop(in_force);
     prepared.wake();
-    tell(source, &changes);
-    Ok(changes)
+    drop(known);
+    Ok((changes, resolved.left_on.clone()))
 }
 
 /// The documents, the weakest first.
@@ -218,38 +238,39 @@ fn resolved<'d>(
 /// A pipeline that was built after its values were put in force gets them as well; where it cannot have them, that is told, and
 /// it stays as it was built.
 fn configure_new(policy: &Policy) {
-    let mut in_force = in_force();
-    let documents = std::mem::take(&mut in_force.documents);
-    let mine = configure_by(&documents, policy, &mut in_force);
-    in_force.documents = documents;
-    drop(in_force);
-    if let Err(wrong) = mine {
-        let wrong = wrong.to_string();
-        error!(target: "mmf::config", policy = policy.name(), error = wrong, "configuration refused, and this pipeline stays as it was built");
+    // What others want of something that it shares with them concerns it as well.
+    let is_empty = in_force().documents.iter().all(|document| document.entries.is_empty());
+    let done = if policy.may_share() && !is_empty {
+        enforce(None).map(drop)
+    } else {
+        configure_alone(policy)
+    };
+    if let Err(error) = done {
+        let (policy, error) = (policy.name(), error.to_string());
+        error!(target: "mmf::config", policy, error, "configuration refused, and this pipeline stays as it was built");
     }
 }
 
-fn configure_by(
-    documents: &[Document],
-    policy: &Policy,
-    in_force: &mut InForce,
-) -> Result<(), ConfigError> {
+fn configure_alone(policy: &Policy) -> Result<(), ConfigError> {
+    let mut in_force = in_force();
+    // Of one of the same name that is gone.
+    in_force.origins.remove(policy.name());
     // Names and globs are of other policies here.
-    let documents: Vec<_> = documents
+    let documents: Vec<_> = in_force
+        .documents
         .iter()
         .map(|document| Document { tables: Vec::new(), ..document.clone() })
         .collect();
-    let resolved =
-        Resolved::of(&documents, vec![policy.clone()], &HashSet::new()).map_err(ConfigError::of)?;
+    let resolved = resolved(&documents, vec![policy.clone()], &HashSet::new(), Vec::new())?;
     let [found] = &resolved.found[..] else { return Ok(()) };
-    if found.is_empty() {
-        return Ok(());
-    }
-    let prepared = prepare_one(&resolved.wanted)
-        .map_err(|rejected| ConfigError::of(resolved.mistakes(&rejected)))?;
+    let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
     prepared.commit();
-    let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
-    in_force.origins.insert(policy.name().to_owned().into(), origins.collect());
+    if !found.is_empty() {
+        let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
+        in_force.origins.insert(policy.name().to_owned().into(), origins.collect());
+    }
+    drop(in_force);
+    prepared.wake();
     Ok(())
 }
 
@@ -275,16 +296,24 @@ fn changes(
     changed.map(change).collect()
 }
 
-/// One event with what has changed: of very many, the first ones and how many more there are.
-fn tell(source: &str, changes: &[Change]) {
+/// One event with what has changed: of very many, the first ones and how many more there are. What a glob or the defaults were to
+/// turn off and could not is another.
+fn tell(source: &str, changes: &[Change], left_on: &[String]) {
+    if !left_on.is_empty() {
+        let policies = some_of(left_on);
+        warn!(target: "mmf::config", source, policies, "these policies cannot be turned off and stay on");
+    }
+    if !changes.is_empty() {
+        let (count, changes) = (changes.len(), some_of(changes));
+        info!(target: "mmf::config", source, count, changes, "configuration changed");
+    }
+}
+
+fn some_of(all: &[impl fmt::Display]) -> String {
     const MOST_TOLD: usize = 100;
-    if changes.is_empty() {
-        return;
+    let mut text: Vec<_> = all.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    if all.len() > MOST_TOLD {
+        text.push(format!("and {} more", all.len() - MOST_TOLD));
     }
-    let mut text: Vec<_> = changes.iter().take(MOST_TOLD).map(ToString::to_string).collect();
-    if changes.len() > MOST_TOLD {
-        text.push(format!("and {} more", changes.len() - MOST_TOLD));
-    }
-    let (count, text) = (changes.len(), text.join("; "));
-    info!(target: "mmf::config", source, count, changes = text, "configuration changed");
+    text.join("; ")
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tracing::{error, info, warn};
@@ -35,7 +35,7 @@ impl Watch {
 /// has a mistake, what was before stays, which is told once; what was refused is tried again at each look, as a pipeline that it
 /// names may be there by then. Of two files the last is watched.
 ///
-/// Within a runtime it is looked at by that, outside of one by a thread of its own.
+/// Within a runtime, which needs timers, it is looked at by that, outside of one by a thread of its own.
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() {
@@ -44,6 +44,7 @@ impl Watch {
 /// ```
 pub fn watch(path: impl Into<PathBuf>) -> Watch {
     static LAST: Mutex<Option<Watch>> = Mutex::new(None);
+    hangup();
     let path = path.into();
     let content = read(&path).map_err(|mistake| mistake.to_string());
     if content.is_err() {
@@ -57,7 +58,7 @@ pub fn watch(path: impl Into<PathBuf>) -> Watch {
     let watching = again_and_again(path, Seen { content, refused });
     let task = match Handle::try_current() {
         Ok(runtime) => Some(runtime.spawn(watching).abort_handle()),
-        Err(_) => by_a_thread(watching),
+        Err(_) => by_a_thread(|_| watching),
     };
     let watch = Watch { task };
     let before = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(watch.clone());
@@ -78,10 +79,11 @@ struct Seen {
 
 async fn again_and_again(path: PathBuf, mut seen: Seen) {
     loop {
-        wait().await;
+        let is_asked = wait().await;
         let found = look(&path).await;
-        // What was refused may be right by now: a policy that it names may be there.
-        if found == seen.content && seen.refused.is_none() {
+        // What was refused may be right by now: a policy that it names may be there. At a hangup the file is in force again, also
+        // where somebody has applied something else.
+        if found == seen.content && seen.refused.is_none() && !is_asked {
             continue;
         }
         if found != seen.content {
@@ -126,12 +128,11 @@ fn tell(path: &Path, refused: Option<String>) {
     }
 }
 
-/// Until it is time to look again.
-async fn wait() {
-    let hangup = hangup();
+/// Until it is time to look again; whether somebody asks for it.
+async fn wait() -> bool {
     tokio::select! {
-        () = tokio::time::sleep(EVERY) => {}
-        () = hangup.notified() => {}
+        () = tokio::time::sleep(EVERY) => false,
+        () = hangup().notified() => true,
     }
 }
 
@@ -150,15 +151,20 @@ fn hangup() -> &'static Notify {
 fn listen(told: Arc<Notify>) {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let listening = async move {
-        match signal(SignalKind::hangup()) {
-            Ok(mut signals) => {
-                while signals.recv().await.is_some() {
-                    told.notify_waiters();
+    // At once: the signal ends a process that does not listen.
+    let listening = |runtime: &Runtime| {
+        let _entered = runtime.enter();
+        let signals = signal(SignalKind::hangup());
+        async move {
+            match signals {
+                Ok(mut signals) => {
+                    while signals.recv().await.is_some() {
+                        told.notify_waiters();
+                    }
                 }
-            }
-            Err(error) => {
-                warn!(target: "mmf::config", %error, "SIGHUP cannot be listened to");
+                Err(error) => {
+                    warn!(target: "mmf::config", %error, "SIGHUP cannot be listened to");
+                }
             }
         }
     };
@@ -166,7 +172,10 @@ fn listen(told: Arc<Notify>) {
 }
 
 /// Runs a future on a thread with a runtime of its own.
-fn by_a_thread(future: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
+fn by_a_thread<F>(future: impl FnOnce(&Runtime) -> F) -> Option<AbortHandle>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -174,7 +183,7 @@ fn by_a_thread(future: impl Future<Output = ()> + Send + 'static) -> Option<Abor
             return None;
         }
     };
-    let task = runtime.spawn(future);
+    let task = runtime.spawn(future(&runtime));
     let handle = task.abort_handle();
     let thread = std::thread::Builder::new().name("mmf-config".into()).spawn(move || {
         let _ = runtime.block_on(task);

@@ -1,5 +1,6 @@
 //! Configuration while the program runs. There is one for the whole program, so each test has it alone.
 
+mod hostile;
 mod keys;
 mod live;
 mod mistakes;

@@ -95,7 +95,7 @@ fn what_the_attribute_does_not_have_is_written_there() {
                 "bulkhead.adaptive.max = 5",
                 "has no `adaptive`: write `bulkhead(adaptive)`",
             ),
-            ("mistakes.plain", "enabled = false", "its error type carries no refusal"),
+            ("mistakes.plain", "enabled = false", "so write `refused(…)` in its attribute"),
             ("mistakes.local", "timeout = \"1s\"", "depends on each call"),
             ("mistakes.local", "retry.max_attempts = 1", "depends on each call"),
         ] {

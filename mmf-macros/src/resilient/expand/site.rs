@@ -199,8 +199,11 @@ impl Expansion<'_> {
         if args.fallback.is_some() {
             parts.extend(quote!(has_fallback: true,));
         }
-        if model.can_stop() {
-            parts.extend(quote!(can_stop: true,));
+        if model.refuses() {
+            parts.extend(quote!(carries_refusals: true,));
+        }
+        if model.has_value() {
+            parts.extend(quote!(has_value: true,));
         }
         parts
     }

@@ -87,6 +87,8 @@ struct Books {
     folded: u64,
     /// When each trial began that is running, by [`clock::nanos`].
     trials: Vec<u64>,
+    /// How long each may take, from when they are let in.
+    patience: u64,
     trials_succeeded: u32,
     failed_trials: u32,
     /// Refusals and late results before the last reset.
@@ -139,6 +141,7 @@ impl CircuitBreaker {
             consecutive_failures: 0,
             folded: 0,
             trials: Vec::new(),
+            patience: 0,
             trials_succeeded: 0,
             failed_trials: 0,
             refused_before: 0,
@@ -408,14 +411,9 @@ impl CircuitBreaker {
         Ok(Admission { word: self.word(), started: NonZeroU64::new(now) })
     }
 
-    /// Whether a trial has been running for as long as the breaker was open before it.
+    /// Whether a trial has been running for as long as the breaker was open before it, by the rules of when it became half-open.
     fn a_trial_has_hung(&self, books: &mut Books, now: u64) -> bool {
-        const LEAST_PATIENCE: u64 = 1_000_000_000;
-        let patience = match self.config().recovery_nanos(books.failed_trials) {
-            // No time at all would fail each trial that another call finds running.
-            0 => LEAST_PATIENCE,
-            recovery => recovery,
-        };
+        let patience = books.patience;
         for began in &mut books.trials {
             if clock::ran_back(*began, now) {
                 *began = now;
@@ -605,6 +603,14 @@ impl CircuitBreaker {
         books.folded = 0;
         books.trials.clear();
         books.trials_succeeded = 0;
+        if state == BreakerState::HalfOpen {
+            const LEAST_PATIENCE: u64 = 1_000_000_000;
+            books.patience = match self.config().recovery_nanos(books.failed_trials) {
+                // No time at all would fail each trial that another call finds running.
+                0 => LEAST_PATIENCE,
+                recovery => recovery,
+            };
+        }
         let after = Word::new(before.generation().wrapping_add(1), state);
         self.store(after.with(Word::TIMED, self.config().is_timed()));
         if before.state() != state {

@@ -47,6 +47,9 @@ impl Window {
     /// the two nothing is, as calls do not know when they were.
     pub(super) fn by(&self, from: config::Window, to: config::Window, now: u64) -> Self {
         let mut new = Self::new(to);
+        if let config::Window::Time(to) = to {
+            new.advance(now / bucket_nanos(to));
+        }
         match (self, &mut new, from, to) {
             (Self::Calls(old), Self::Calls(new), ..) => new.take_newest(old),
             (
@@ -185,7 +188,6 @@ impl Buckets {
 
     /// Takes the buckets of another, whose spans are of another length.
     fn take(&mut self, other: &Self, from: u64, to: u64, now: u64) {
-        self.tick = now / to;
         for back in 0..u64::from(Self::COUNT).min(other.tick + 1) {
             let tick = other.tick - back;
             let last = tick.saturating_add(1).saturating_mul(from).saturating_sub(1).min(now);
@@ -263,6 +265,11 @@ mod tests {
         }
         let timed = window.by(config::Window::Calls(70), config::Window::Time(SECOND), 0);
         assert_eq!(timed.sums(), Sums::default());
+        let now = clock::saturating_nanos(SECOND * 100);
+        let mut timed = window.by(config::Window::Calls(70), config::Window::Time(SECOND), now);
+        timed.push_successes(3);
+        timed.advance(now / (clock::saturating_nanos(SECOND) / 10));
+        assert_eq!(timed.sums().calls, 3, "it is of the time when it was made");
     }
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -161,6 +161,7 @@ pub(super) struct Finder {
 
 #[derive(Debug)]
 struct State {
+    range: AdaptiveLimit,
     limit: f64,
     least: [Least; SPANS as usize],
 }
@@ -188,16 +189,18 @@ const SHARE_OF_ROUND: f64 = 2.0;
 const BACKOFF: f64 = 0.9;
 
 impl Finder {
-    pub(super) fn new(begin: u32) -> Self {
-        let state = State { limit: f64::from(begin), least: [Least::default(); SPANS as usize] };
+    pub(super) fn new(range: AdaptiveLimit, begin: u32) -> Self {
+        let state =
+            State { range, limit: f64::from(begin), least: [Least::default(); SPANS as usize] };
         Self { state: Mutex::new(state), unfelt: AtomicU64::new(0) }
     }
 
     /// Goes on within another range, from `begin` where that is said anew.
     pub(super) fn within(&self, range: AdaptiveLimit, begin: Option<u32>, limit: &AtomicU64) {
         let mut state = lock(&self.state);
+        state.range = range;
         let found = begin.map_or(state.limit, f64::from);
-        self.set(range, &mut state, found, limit);
+        self.set(&mut state, found, limit);
     }
 
     /// When a call began that is to be measured, by [`clock::nanos`], else 0: those that run while the limit is
@@ -233,12 +236,12 @@ impl Finder {
         match (range.algorithm, ended) {
             (LimitAlgorithm::Gradient, Ended::OutOfTime)
             | (LimitAlgorithm::Aimd, Ended::OutOfTime | Ended::Badly) => {
-                self.back_off(range, lock(&self.state), limit)
+                self.back_off(lock(&self.state), limit)
             }
             (LimitAlgorithm::Aimd, Ended::Well) if felt => {
                 let mut state = try_lock(&self.state)?;
                 let grown = state.limit + 1.0 / state.limit;
-                self.set(range, &mut state, grown, limit)
+                self.set(&mut state, grown, limit)
             }
             (LimitAlgorithm::Gradient, Ended::Well | Ended::Badly) if began != 0 => {
                 let now = clock::nanos();
@@ -246,33 +249,22 @@ impl Finder {
                 let latency = now.checked_sub(began)?;
                 let mut state = try_lock(&self.state)?;
                 let new = state.gradient(latency, now, ended, felt)?;
-                self.set(range, &mut state, new, limit)
+                self.set(&mut state, new, limit)
             }
             _ => None,
         }
     }
 
     #[cold]
-    fn back_off(
-        &self,
-        range: AdaptiveLimit,
-        mut state: MutexGuard<'_, State>,
-        limit: &AtomicU64,
-    ) -> Option<u32> {
+    fn back_off(&self, mut state: MutexGuard<'_, State>, limit: &AtomicU64) -> Option<u32> {
         let less = state.limit * BACKOFF;
-        self.set(range, &mut state, less, limit)
+        self.set(&mut state, less, limit)
     }
 
     /// Under the lock, so that what is published is what was found last.
-    fn set(
-        &self,
-        range: AdaptiveLimit,
-        state: &mut State,
-        found: f64,
-        limit: &AtomicU64,
-    ) -> Option<u32> {
+    fn set(&self, state: &mut State, found: f64, limit: &AtomicU64) -> Option<u32> {
         let before = state.limit as u32;
-        state.limit = found.clamp(f64::from(range.min), f64::from(range.greatest()));
+        state.limit = found.clamp(f64::from(state.range.min), f64::from(state.range.greatest()));
         let after = state.limit as u32;
         (after != before).then(|| {
             limit.store(u64::from(after), Ordering::Relaxed);
@@ -332,7 +324,7 @@ mod tests {
     }
 
     fn finder(range: AdaptiveLimit, begin: u32) -> Within {
-        Within(Finder::new(begin), range)
+        Within(Finder::new(range, begin), range)
     }
 
     /// A call of so many milliseconds beside `running - 1` others.

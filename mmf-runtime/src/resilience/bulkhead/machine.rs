@@ -26,7 +26,7 @@ use crate::resilience::setting::{Setting, describe};
 use crate::resilience::snapshot::BulkheadSnapshot;
 use crate::resilience::time_left::time_left;
 use crate::resilience::timeout::{Elapsed, TimeLimit, Timed};
-use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock, wake_guarded};
 
 /// Limits how many calls run at once.
 ///
@@ -249,7 +249,7 @@ impl Bulkhead {
             name,
             key,
             limit: AtomicU64::new(u64::from(sizes.max_concurrent)),
-            finder: sizes.adaptive.map(|_| Finder::new(sizes.max_concurrent)),
+            finder: sizes.adaptive.map(|range| Finder::new(range, sizes.max_concurrent)),
             built: sizes,
             changed: Live::new(),
             load: AtomicU64::new(0),
@@ -457,7 +457,7 @@ impl Bulkhead {
     #[cold]
     pub(in crate::resilience) fn admit_waiting(&self) {
         while let Some(waiter) = self.admit_first() {
-            waiter.waker.wake();
+            wake_guarded(&waiter.waker);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::resilience::snapshot::Latency;
 /// Durations in buckets that grow with them: 16 to each doubling, so that a percentile is off by at
 /// most 7 %. Counts are halved from time to time, so that old calls weigh less.
 #[derive(Debug)]
-pub(super) struct Histogram {
+pub(in crate::resilience) struct Histogram {
     buckets: Box<[AtomicU32]>,
     count: AtomicU32,
 }
@@ -21,7 +21,7 @@ impl Histogram {
     /// Up to 2^44 ns, about five hours.
     const BUCKETS: usize = (44 - Self::SUB_BITS as usize + 1) << Self::SUB_BITS;
 
-    pub(super) fn new() -> Self {
+    pub(in crate::resilience) fn new() -> Self {
         let buckets = (0..Self::BUCKETS).map(|_| AtomicU32::new(0)).collect();
         Self { buckets, count: AtomicU32::new(0) }
     }

@@ -5,4 +5,5 @@ mod histogram;
 mod policy;
 mod race;
 
+pub(super) use histogram::Histogram;
 pub use policy::{HedgePolicy, HedgePolicyBuilder};

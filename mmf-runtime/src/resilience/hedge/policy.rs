@@ -1,6 +1,6 @@
 //! When to start another copy of a call, and how many.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mmf_rules::keys::{HEDGE, Keys};
@@ -52,6 +52,7 @@ impl HedgePolicy {
             max_hedges: 1,
             budget: 0.1,
             written: Keys::default(),
+            learned: None,
             before: None,
         }
     }
@@ -69,16 +70,35 @@ impl HedgePolicy {
         }
     }
 
-    /// It with these values in place of its own: it goes on with what it has learned.
+    /// It with these values in place of its own. It goes on with its budget, whose share is changed apart, and with what it has
+    /// learned, or with what the policy's `own` has.
     pub(in crate::resilience) fn prepare(
         &self,
         values: &Values<'_>,
+        own: &OnceLock<Arc<Histogram>>,
     ) -> Result<Self, InvalidPolicy> {
         if values.get("delay").is_some() && values.get("percentile").is_some() {
             let message = "`delay` and `percentile` exclude each other";
             return Err(InvalidPolicy::of(Mistake::new("percentile", message)));
         }
-        values.set(self.to_builder(), HedgePolicyBuilder::set).try_build()
+        let mut builder = values.set(self.to_builder(), HedgePolicyBuilder::set);
+        let own = || Arc::clone(own.get_or_init(|| Arc::new(Histogram::new())));
+        builder.learned = match &self.delay {
+            Delay::Percentile(_, histogram) => Some(Arc::clone(histogram)),
+            Delay::Fixed(_) if builder.delay.is_none() => Some(own()),
+            Delay::Fixed(_) => None,
+        };
+        builder.before = Some(Arc::clone(&self.budget));
+        builder.try_build()
+    }
+
+    pub(in crate::resilience) fn shares_budget(&self) -> bool {
+        Arc::strong_count(&self.budget) > 1
+    }
+
+    /// What its copies draw on.
+    pub(in crate::resilience) fn budget(&self) -> &RetryBudget {
+        &self.budget
     }
 
     fn to_builder(&self) -> HedgePolicyBuilder {
@@ -92,7 +112,8 @@ impl HedgePolicy {
             max_hedges: self.max_hedges,
             budget: self.budget.share(),
             written: self.written,
-            before: Some(self.clone()),
+            learned: None,
+            before: None,
         }
     }
 
@@ -132,8 +153,9 @@ pub struct HedgePolicyBuilder {
     max_hedges: u32,
     budget: f64,
     written: Keys,
-    /// The policy that it takes the place of.
-    before: Option<HedgePolicy>,
+    /// What is known of how long attempts take, and the budget that is there already.
+    learned: Option<Arc<Histogram>>,
+    before: Option<Arc<RetryBudget>>,
 }
 
 impl HedgePolicyBuilder {
@@ -207,23 +229,14 @@ impl HedgePolicyBuilder {
     }
 
     fn built(self) -> HedgePolicy {
-        let before = self.before;
-        let learned = before.as_ref().and_then(|before| match &before.delay {
-            Delay::Percentile(_, histogram) => Some(Arc::clone(histogram)),
-            Delay::Fixed(_) => None,
-        });
         let delay = match self.delay {
             Some(delay) => Delay::Fixed(delay),
             None => {
-                let histogram = learned.unwrap_or_else(|| Arc::new(Histogram::new()));
+                let histogram = self.learned.unwrap_or_else(|| Arc::new(Histogram::new()));
                 Delay::Percentile(self.percentile, histogram)
             }
         };
-        let budget = match before.map(|before| before.budget) {
-            Some(budget) if budget.share() == self.budget => budget,
-            Some(budget) => Arc::new(budget.of_share(self.budget)),
-            None => Arc::new(RetryBudget::new(self.budget)),
-        };
+        let budget = self.before.unwrap_or_else(|| Arc::new(RetryBudget::new(self.budget)));
         HedgePolicy { delay, max_hedges: self.max_hedges, budget, written: self.written }
     }
 }

@@ -25,7 +25,7 @@ use crate::resilience::live::Live;
 use crate::resilience::name::{KeyLabel, PolicyName};
 use crate::resilience::setting::{Setting, describe};
 use crate::resilience::time_left::time_left;
-use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, Unpark, lock, wake_guarded};
 use crate::timer::Timer;
 
 /// A token bucket that fills with `permits` per `period` up to `burst`.
@@ -65,6 +65,8 @@ struct Queue {
     passed_over: usize,
     /// The number of the next to come.
     next: u64,
+    /// By how much the arrival time was cut when the burst became smaller: what was taken beyond it is not forgotten.
+    cut: u64,
 }
 
 /// A place in the queue.
@@ -136,7 +138,7 @@ impl RateLimiter {
     /// a call that takes one at this very moment may do so by either. Those that wait have to be
     /// [woken](Self::wake_waiting) then.
     pub(in crate::resilience) fn go_by(&self, limits: Option<Arc<Limits>>) {
-        let _queue = lock(&self.queue);
+        let mut queue = lock(&self.queue);
         let before = self.limits().clone();
         self.changed.set(limits);
         let after = self.limits();
@@ -144,22 +146,27 @@ impl RateLimiter {
             return;
         }
         let now = self.now();
-        let by_new = |word: u64| {
-            let arrival = word & !WAITING;
-            let ahead = before.ahead_by(arrival.saturating_sub(now), after);
-            // One of the past is a full bucket, by any limits.
-            let arrival = if arrival <= now { arrival } else { now.saturating_add(ahead) };
-            Some(arrival | word & WAITING)
-        };
         // Relaxed: as everywhere, the word is all there is to agree on.
-        let _ = self.arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, by_new);
+        let mut word = self.arrival.load(Ordering::Relaxed);
+        loop {
+            let ahead = (word & !WAITING).saturating_add(queue.cut).saturating_sub(now);
+            let (ahead, cut) = before.ahead_by(ahead, after);
+            let new = now.saturating_add(ahead) | word & WAITING;
+            match self.arrival.compare_exchange(word, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => {
+                    queue.cut = cut;
+                    return;
+                }
+                Err(current) => word = current,
+            }
+        }
     }
 
     /// Has those that wait look again when their turn is.
     pub(in crate::resilience) fn wake_waiting(&self) {
         let waiting: Vec<_> = lock(&self.queue).waiting.iter().map(Arc::clone).collect();
         for waiter in waiting {
-            waiter.waker.wake();
+            wake_guarded(&waiter.waker);
         }
     }
 

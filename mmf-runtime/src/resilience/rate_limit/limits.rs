@@ -53,12 +53,13 @@ impl Limits {
             .all()
     }
 
-    /// An arrival time that runs so far ahead by these limits, by others: as many permits are taken as were, and what does
-    /// not divide evenly is rounded against the caller.
-    pub(super) fn ahead_by(&self, ahead: u64, other: &Self) -> u64 {
+    /// An arrival time that runs so far ahead by these limits, by others, and what is cut of it: as many permits are taken as
+    /// were, but no more than an empty bucket has. What does not divide evenly is rounded against the caller.
+    pub(super) fn ahead_by(&self, ahead: u64, other: &Self) -> (u64, u64) {
         let taken = u128::from(ahead) * u128::from(other.interval);
         let ahead = taken.div_ceil(u128::from(self.interval.max(1)));
+        let ahead = u64::try_from(ahead).unwrap_or(u64::MAX).min(LONGEST);
         let empty = other.tolerance.saturating_add(other.interval);
-        u64::try_from(ahead).unwrap_or(u64::MAX).min(empty)
+        (ahead.min(empty), ahead.saturating_sub(empty))
     }
 }

@@ -1,6 +1,6 @@
 //! How often and how patiently a call is tried again.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mmf_rules::keys::{Keys, RETRY};
@@ -52,12 +52,28 @@ impl RetryPolicy {
         self.max_attempts
     }
 
-    /// It with these values in place of its own.
+    /// It with these values in place of its own. It draws on the budget that it has, whose share is changed apart, or on the
+    /// policy's `own`: what was saved up is not lost with another value.
     pub(in crate::resilience) fn prepare(
         &self,
         values: &Values<'_>,
+        own: &OnceLock<Arc<RetryBudget>>,
     ) -> Result<Self, InvalidPolicy> {
-        values.set(self.to_builder(), RetryPolicyBuilder::set).try_build()
+        let mut builder = values.set(self.to_builder(), RetryPolicyBuilder::set);
+        if builder.budget.is_some() {
+            let own = || Arc::clone(own.get_or_init(|| Arc::new(RetryBudget::new(0.0))));
+            builder.before = Some(self.budget.clone().unwrap_or_else(own));
+        }
+        builder.try_build()
+    }
+
+    pub(in crate::resilience) fn shares_budget(&self) -> bool {
+        self.budget.as_ref().is_some_and(|budget| Arc::strong_count(budget) > 1)
+    }
+
+    /// What its retries draw on.
+    pub(in crate::resilience) fn budget(&self) -> Option<&RetryBudget> {
+        self.budget.as_deref()
     }
 
     fn to_builder(&self) -> RetryPolicyBuilder {
@@ -72,8 +88,12 @@ impl RetryPolicy {
     /// The values it goes by.
     pub(in crate::resilience) fn settings(&self) -> Vec<Setting> {
         let Curve { backoff, base, max, multiplier, jitter } = &self.curve;
+        let attempts = match self.max_attempts {
+            UNLIMITED => Value::Unlimited,
+            attempts => Value::Count(attempts),
+        };
         Settings::of(&RETRY, self.written)
-            .with("retry.max_attempts", Value::Count(self.max_attempts))
+            .with("retry.max_attempts", attempts)
             .with("retry.backoff", Value::Word(backoff.name()))
             .with("retry.base_delay", Value::Time(*base))
             .with("retry.max_delay", Value::Time(*max))
@@ -125,7 +145,7 @@ pub struct RetryPolicyBuilder {
     policy: RetryPolicy,
     /// The share of a budget that is built with the policy.
     budget: Option<f64>,
-    /// What that goes on from: what was saved up so far is not lost with another share.
+    /// The one that is there already.
     before: Option<Arc<RetryBudget>>,
     /// Whether a `base_delay` that is longer raises a `max_delay` that is not written.
     max_delay_follows: bool,
@@ -208,6 +228,7 @@ impl RetryPolicyBuilder {
         self.max_delay_follows = false;
         match (key, value) {
             ("max_attempts", Value::Count(attempts)) => self.max_attempts(*attempts),
+            ("max_attempts", Value::Unlimited) => self.unlimited_attempts(),
             ("backoff", Value::Word(name)) => match Backoff::named(name) {
                 Some(backoff) => self.backoff(backoff),
                 None => self,
@@ -217,10 +238,7 @@ impl RetryPolicyBuilder {
             ("multiplier", Value::Number(factor)) => self.multiplier(*factor),
             ("jitter", Value::Number(share)) => self.jitter(*share),
             ("max_duration", Value::Time(duration)) => self.max_duration(*duration),
-            ("budget", Value::Number(share)) => {
-                let before = self.policy.budget.take();
-                Self { before, ..self.budget(*share) }
-            }
+            ("budget", Value::Number(share)) => self.budget(*share),
             _ => self,
         }
     }
@@ -267,11 +285,9 @@ impl RetryPolicyBuilder {
     }
 
     fn built(self) -> RetryPolicy {
-        let budget = self.budget.map(|share| match self.before {
-            Some(before) if before.share() == share => before,
-            Some(before) => Arc::new(before.of_share(share)),
-            None => Arc::new(RetryBudget::new(share)),
-        });
+        let before = self.before;
+        let budget =
+            self.budget.map(|share| before.unwrap_or_else(|| Arc::new(RetryBudget::new(share))));
         RetryPolicy { budget: budget.or(self.policy.budget), ..self.policy }
     }
 }

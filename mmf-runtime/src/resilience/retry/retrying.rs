@@ -84,7 +84,8 @@ impl<'c> Retrying<'c> {
     ) -> Self {
         let tuned = invocation.tuning().map(|tuning| (tuning.retry(policy), tuning.retried));
         let (tuned, retried) = tuned.unwrap_or((Some(policy), None));
-        let (policy, is_off) = (tuned.unwrap_or(policy), tuned.is_none());
+        let is_stopped = invocation.is_stopped(None);
+        let (policy, is_off) = (tuned.unwrap_or(policy), tuned.is_none() || is_stopped);
         let refusals = retried.unwrap_or(refusals);
         if !is_off {
             if let Some(budget) = &policy.budget {
