@@ -5,6 +5,7 @@
 //! MicroProfile Fault Tolerance and Resilience4j. [`call`](mod@call) joins the policies without the attribute;
 //! [`policies`] knows every annotated function of the program. What is hidden here is for expansions alone.
 
+mod accepts;
 pub mod backoff;
 pub mod breaker;
 mod budget;
@@ -50,6 +51,7 @@ pub mod registry;
 pub mod retry;
 #[doc(hidden)]
 pub mod setting;
+mod settings;
 #[doc(hidden)]
 pub mod snapshot;
 pub(crate) mod time_left;

@@ -15,7 +15,7 @@
 //!     timeout = "3s"
 //! "#)?;
 //! let timeout = config::effective().into_iter().find(|value| value.key == "timeout").unwrap();
-//! assert_eq!((timeout.value.as_str(), timeout.origin.to_string().as_str()), ("\"3s\"", "text:5:14"));
+//! assert_eq!((timeout.value.as_str(), timeout.origin.to_string().as_str()), ("\"3s\"", "text:5:5"));
 //!
 //! let wrong = config::apply(r#"policies."users.fetch".retry.max_atempts = 5"#).unwrap_err();
 //! assert_eq!(
