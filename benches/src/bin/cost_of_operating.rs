@@ -76,9 +76,8 @@ fn scrape() -> f64 {
     start.elapsed().as_secs_f64() * 1e6 / f64::from(SCRAPES)
 }
 
-/// Microseconds a reload of so many policies, and of the longest call beside it; none may fail.
-fn reload() -> Result<(f64, f64), Box<dyn Error>> {
-    let policies = pipelines("reloaded");
+/// Microseconds a reload of so many policies, if there are reloads, and of the longest call beside it; none may fail.
+fn reload(policies: &[Pipeline], reloads: bool) -> Result<(f64, f64), Box<dyn Error>> {
     let (stop, longest) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut took = Duration::ZERO;
     std::thread::scope(|scope| {
@@ -106,7 +105,14 @@ fn reload() -> Result<(f64, f64), Box<dyn Error>> {
                 50 + number
             );
             let start = Instant::now();
-            mmf::config::apply(&text)?;
+            if reloads {
+                mmf::config::apply(&text)?;
+            } else {
+                // As busy a thread that changes nothing: what two of them cost each other on one machine is not the reload's.
+                while start.elapsed() < Duration::from_millis(35) {
+                    black_box(policies.len());
+                }
+            }
             took += start.elapsed();
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -134,18 +140,34 @@ async fn role(role: &str) -> Result<(), Box<dyn Error>> {
             calls(async |id| all_four(id).await).await
         }
     };
-    let (reload, longest) = reload()?;
-    println!("{nanos} {allocations} {} {reload} {longest}", scrape());
+    println!("{nanos} {allocations}");
     Ok(())
+}
+
+/// What a process in this role prints.
+fn numbers_of<const N: usize>(role: &str) -> Result<[f64; N], Box<dyn Error>> {
+    let output = Command::new(std::env::current_exe()?).env("MMF_BENCH_ROLE", role).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let numbers = text.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?;
+    numbers.try_into().map_err(|other| format!("{role} printed {other:?}").into())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    if let Ok(own) = std::env::var("MMF_BENCH_ROLE") {
-        return role(&own).await;
+    match std::env::var("MMF_BENCH_ROLE").as_deref() {
+        Ok("scrape and reload") => {
+            let scrape = scrape();
+            let policies = pipelines("reloaded");
+            let (_, alone) = reload(&policies, false)?;
+            let (reload, longest) = reload(&policies, true)?;
+            println!("{scrape} {reload} {longest} {alone}");
+            return Ok(());
+        }
+        Ok(own) => return role(own).await,
+        Err(_) => {}
     }
     let mut table = Table::new("cost of operating", "ns/call");
-    let mut beside = [Vec::new(), Vec::new(), Vec::new()];
+    let mut beside = [const { Vec::new() }; 4];
     for _ in 0..rounds(11) {
         for (role, by) in [
             ("without", "MMF"),
@@ -154,27 +176,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
             ("metrics, configuration", "MMF, configured, with metrics"),
             ("by hand", "backon, recloser, tokio"),
         ] {
-            let output =
-                Command::new(std::env::current_exe()?).env("MMF_BENCH_ROLE", role).output()?;
-            let text = String::from_utf8(output.stdout)?;
-            let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-            let mut next =
-                || numbers.next().ok_or("a number is missing")?.map_err(Box::<dyn Error>::from);
-            table.add("all four policies", by, next()?);
-            table.note("all four policies", by, "allocations", next()?);
-            for all in &mut beside {
-                all.push(next()?);
-            }
+            let [nanos, allocations] = numbers_of(role)?;
+            table.add("all four policies", by, nanos);
+            table.note("all four policies", by, "allocations", allocations);
         }
+        let numbers: [f64; 4] = numbers_of("scrape and reload")?;
+        beside.iter_mut().zip(numbers).for_each(|(all, number)| all.push(number));
     }
     table.publish()?;
-    let [scrape, reload, longest] = beside.map(|mut all| {
+    let [scrape, reload, longest, alone] = beside.map(|mut all| {
         all.sort_by(f64::total_cmp);
         all[all.len() / 2] / 1000.0
     });
     println!("a scrape of {POLICIES} policies: {scrape:.2} ms");
     println!(
-        "a reload of {POLICIES} policies: {reload:.2} ms; the longest call beside it: {longest:.3} ms"
+        "a reload of {POLICIES} policies: {reload:.2} ms; the longest call beside it: {longest:.3} ms, beside a thread as busy: \
+         {alone:.3} ms"
     );
     Ok(())
 }

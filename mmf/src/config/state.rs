@@ -7,6 +7,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
 use mmf_runtime::resilience::configure::{SharedValue, prepare};
 use mmf_runtime::resilience::registry::tell_new;
+use mmf_runtime::resilience::setting::Setting;
 use mmf_runtime::resilience::{Policy, PolicyName, policies};
 use tracing::{error, info, warn};
 
@@ -138,7 +139,10 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigMistake> {
 pub(super) fn listed() -> Vec<Policy> {
     let mut policies = policies();
     policies.retain(|policy| !policy.is_being_built());
-    policies.iter().for_each(|policy| drop(policy.settings()));
+    // By its name it is built.
+    for policy in &policies {
+        let _ = policy.name();
+    }
     policies
 }
 
@@ -185,12 +189,12 @@ fn enforce(
         .map(|(policy, _)| policy)
         .filter(|p| origins.contains_key(p.name()) || in_force.origins.contains_key(p.name()))
         .collect();
-    let before: Vec<_> = touched.iter().map(|policy| shown(policy)).collect();
+    let before: Vec<_> = touched.iter().map(|policy| policy.settings()).collect();
     prepared.commit();
     let changes: Vec<Change> = touched
         .iter()
         .zip(before)
-        .flat_map(|(policy, before)| changes(policy.name(), &before, &shown(policy)))
+        .flat_map(|(policy, before)| changes(policy.name(), &before, &policy.settings()))
         .collect();
     let names = documents.iter().flat_map(Document::names).map(str::to_owned).collect();
     *in_force = InForce { documents: documents.clone(), names, origins };
@@ -274,26 +278,24 @@ fn configure_alone(policy: &Policy) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn shown(policy: &Policy) -> BTreeMap<&'static str, String> {
-    policy.settings().into_iter().map(|setting| (setting.key, written(&setting.value))).collect()
-}
-
-fn changes(
-    policy: &str,
-    before: &BTreeMap<&'static str, String>,
-    after: &BTreeMap<&'static str, String>,
-) -> Vec<Change> {
-    let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
-    keys.sort();
-    keys.dedup();
-    let changed = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
-    let change = |key: &&'static str| Change {
-        policy: policy.to_owned().into(),
-        key: (*key).to_owned(),
-        before: before.get(key).cloned(),
-        after: after.get(key).cloned(),
+fn changes(policy: &str, before: &[Setting], after: &[Setting]) -> Vec<Change> {
+    let value = |settings: &[Setting], key: &str| {
+        let setting = settings.iter().find(|setting| setting.key == key)?;
+        Some(setting.value.clone())
     };
-    changed.map(change).collect()
+    let gone = before.iter().filter(|setting| value(after, setting.key).is_none());
+    let mut keys: Vec<_> = after.iter().chain(gone).map(|setting| setting.key).collect();
+    keys.sort_unstable();
+    let change = |key: &'static str| {
+        let (before, after) = (value(before, key), value(after, key));
+        (before != after).then(|| Change {
+            policy: policy.to_owned().into(),
+            key: key.to_owned(),
+            before: before.as_ref().map(written),
+            after: after.as_ref().map(written),
+        })
+    };
+    keys.into_iter().filter_map(change).collect()
 }
 
 /// One event with what has changed: of very many, the first ones and how many more there are. What a glob or the defaults were to
