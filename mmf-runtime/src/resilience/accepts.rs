@@ -3,7 +3,22 @@
 use super::registry::Policy;
 
 impl Policy {
-    /// Whether it has something that this key, as a whole, sets from outside; otherwise, what to write in its code.
+    /// Whether it has something that this key, as a whole, sets from outside.
+    ///
+    /// # Errors
+    ///
+    /// Where it has not: what to write in its code.
+    ///
+    /// ```
+    /// # use mmf_runtime as mmf;
+    /// use std::time::Duration;
+    /// use mmf::resilience::Pipeline;
+    ///
+    /// let users = Pipeline::builder("users.accepts").timeout(Duration::from_secs(2)).build();
+    /// assert_eq!(users.policy().accepts("timeout"), Ok(()));
+    /// let wrong = users.policy().accepts("retry.max_attempts").unwrap_err();
+    /// assert!(wrong.starts_with("`users.accepts` has no `retry`: call `.retry(…)` on its builder"));
+    /// ```
     pub fn accepts(&self, key: &str) -> Result<(), String> {
         let (shown, name) = (self.shown(), self.name());
         let (group, own) = key.split_once('.').unwrap_or((key, ""));

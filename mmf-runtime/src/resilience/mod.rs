@@ -88,6 +88,7 @@ pub use rate_limit::{
 
 pub use registry::{NameConflict, Policy, policies, policy, try_policies};
 pub use retry::{Delays, RetryEvent, RetryPolicy, RetryPolicyBuilder};
+pub use setting::Setting;
 pub use snapshot::{
     BreakerSnapshot, BulkheadSnapshot, KeySnapshot, Latency, OpenedBy, PolicySnapshot,
 };
