@@ -64,6 +64,8 @@ pub use mmf_macros::resilient;
 pub use mmf_runtime::resilience;
 pub use mmf_runtime::resilience::ResilienceError;
 
+#[cfg(feature = "admin")]
+pub mod admin;
 #[cfg(any(feature = "axum", feature = "reqwest", feature = "tonic", feature = "tower"))]
 mod attempt;
 #[cfg(feature = "axum")]

@@ -1,0 +1,177 @@
+//! Who may look, and who may change something.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use crate::axum::Problem;
+
+/// What changes something takes this token.
+pub(super) const CHANGE: &str = "MMF_ADMIN_TOKEN";
+/// From elsewhere than this machine reading takes this one, or the other.
+const READ: &str = "MMF_ADMIN_READ_TOKEN";
+
+/// Who asks, as far as it is known: an address.
+#[derive(Clone, Debug)]
+pub(super) struct Who(pub(super) String);
+
+/// Lets a request through that may come through.
+pub(super) async fn guard(mut request: Request, next: Next) -> Response {
+    // Apart from the request, whose body is not `Sync`.
+    let headers = request.headers().clone();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let refused = if request.method() == Method::GET || request.method() == Method::HEAD {
+        may_read(peer, &headers).await
+    } else {
+        may_change(&headers).await
+    };
+    let who = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+    request.extensions_mut().insert(Who(who));
+    match refused {
+        Ok(()) => next.run(request).await,
+        Err(problem) => refuse(problem),
+    }
+}
+
+fn refuse(problem: Problem) -> Response {
+    let is_unknown = problem.status() == StatusCode::UNAUTHORIZED;
+    let mut response = problem.into_response();
+    if is_unknown {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+async fn may_read(peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Problem> {
+    if peer.is_some_and(is_this_machine) {
+        return Ok(());
+    }
+    let tokens: Vec<_> = [READ, CHANGE].into_iter().filter_map(token).collect();
+    if tokens.is_empty() {
+        let detail = format!(
+            "from elsewhere than this machine reading takes a token: set {READ} or {CHANGE}"
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
+    }
+    bears(headers, &tokens).await
+}
+
+async fn may_change(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(token) = token(CHANGE) else {
+        let detail = format!("changing is off: set {CHANGE} to turn it on");
+        return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
+    };
+    if !is_own_origin(headers) {
+        let detail = "changes come from the page itself, not from another one";
+        return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
+    }
+    bears(headers, &[token]).await
+}
+
+fn is_this_machine(peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback()
+}
+
+/// One that is empty is none.
+fn token(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|token| !token.is_empty())
+}
+
+/// Whether changes can be made at all.
+pub(super) fn can_change() -> bool {
+    token(CHANGE).is_some()
+}
+
+/// A browser says where a request comes from; who is none need not.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+}
+
+/// Wrong tokens are answered more and more slowly; a right one never is.
+async fn bears(headers: &HeaderMap, tokens: &[String]) -> Result<(), Problem> {
+    static WRONG: AtomicU32 = AtomicU32::new(0);
+    const SLOWEST: Duration = Duration::from_secs(5);
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let given = all.next().and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    // Each is compared, so that the time says nothing of which it was.
+    let is_right = given.is_some_and(|(_, given)| {
+        tokens
+            .iter()
+            .fold(false, |right, token| right | is_same(given.as_bytes(), token.as_bytes()))
+    });
+    if is_right && all.next().is_none() {
+        return Ok(());
+    }
+    if given.is_some() {
+        // Relaxed: how slow it is need not be exact.
+        let wrong = WRONG.fetch_add(1, Ordering::Relaxed).min(10);
+        tokio::time::sleep(Duration::from_millis(10 << wrong).min(SLOWEST)).await;
+    }
+    Err(Problem::new(StatusCode::UNAUTHORIZED)
+        .detail("write `Authorization: Bearer` and the token"))
+}
+
+/// Compares all of it, however early it differs.
+fn is_same(given: &[u8], token: &[u8]) -> bool {
+    let mut differs = u8::from(given.len() != token.len());
+    for place in 0..token.len() {
+        differs |= token[place] ^ given.get(place).copied().unwrap_or(!token[place]);
+    }
+    std::hint::black_box(differs) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_the_same_in_all_of_their_bytes() {
+        assert!(is_same(b"abc", b"abc"));
+        for wrong in ["", "ab", "abd", "abcd", "xbc"] {
+            assert!(!is_same(wrong.as_bytes(), b"abc"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_elsewhere_is_known_by_its_origin() {
+        let headers = |origin: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("127.0.0.1:9100"));
+            if let Some(origin) = origin {
+                headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            }
+            headers
+        };
+        assert!(is_own_origin(&headers(None)));
+        assert!(is_own_origin(&headers(Some("http://127.0.0.1:9100"))));
+        for other in [
+            "http://evil.example",
+            "http://127.0.0.1",
+            "null",
+            "http://127.0.0.1:9100.evil.example",
+        ] {
+            assert!(!is_own_origin(&headers(Some(other))), "{other}");
+        }
+    }
+
+    #[test]
+    fn this_machine_has_several_addresses() {
+        for own in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_this_machine(own.parse().unwrap()), "{own}");
+        }
+        for other in ["10.0.0.1", "::ffff:10.0.0.1", "fe80::1"] {
+            assert!(!is_this_machine(other.parse().unwrap()), "{other}");
+        }
+    }
+}

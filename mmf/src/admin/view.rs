@@ -1,0 +1,125 @@
+//! What the page shows of policies, the worst first.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use mmf_runtime::resilience::{
+    BreakerState, KeySnapshot, Policy, PolicyName, PolicySnapshot, policies,
+};
+use serde::Serialize;
+
+use super::recorder::{self, Recorded};
+use crate::config::{EffectiveValue, effective};
+
+/// A policy in the list.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) name: PolicyName,
+    /// How bad it is: 0 is well.
+    pub(super) badness: u32,
+    /// Why, in a word: `open`, `half_open`, `forced_open`, `failing`, `full` or `well`.
+    pub(super) state: &'static str,
+    pub(super) calls: u64,
+    pub(super) failures: u64,
+    pub(super) refusals: u64,
+    pub(super) retries: u64,
+    pub(super) failure_rate: f64,
+    /// When its last event was, in milliseconds since 1970.
+    pub(super) changed: Option<u64>,
+}
+
+/// A page of the list.
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    pub(super) total: usize,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One policy.
+#[derive(Debug, Serialize)]
+pub(super) struct Details {
+    pub(super) row: Row,
+    pub(super) location: String,
+    pub(super) snapshot: PolicySnapshot,
+    pub(super) values: Vec<EffectiveValue>,
+    /// The worst first.
+    pub(super) keys: Vec<KeySnapshot>,
+    /// The last first.
+    pub(super) events: Vec<Recorded>,
+    /// Whether it has a breaker that can be switched by hand.
+    pub(super) has_switch: bool,
+}
+
+/// Those whose names have a text in them, from one place on.
+pub(super) fn list(search: &str, from: usize, most: usize) -> List {
+    let search = search.to_lowercase();
+    let mut last: HashMap<String, u64> = HashMap::new();
+    for event in recorder::after(0, None, usize::MAX) {
+        last.insert(event.policy, event.at);
+    }
+    let all =
+        policies().into_iter().filter(|policy| policy.name().to_lowercase().contains(&search));
+    let mut rows: Vec<_> =
+        all.map(|policy| row(&policy.snapshot(), last.get(policy.name()))).collect();
+    rows.sort_by(|one, other| {
+        let rank = |row: &Row| Reverse(row.badness);
+        rank(one).cmp(&rank(other)).then_with(|| one.name.cmp(&other.name))
+    });
+    let total = rows.len();
+    List { total, rows: rows.into_iter().skip(from).take(most).collect() }
+}
+
+fn row(snapshot: &PolicySnapshot, changed: Option<&u64>) -> Row {
+    let breaker = snapshot.breaker.as_ref();
+    let bulkhead = snapshot.bulkhead.as_ref();
+    let failure_rate = match breaker {
+        Some(breaker) if breaker.state == BreakerState::Closed => breaker.failure_rate,
+        _ => snapshot.failures as f64 / snapshot.calls.max(1) as f64,
+    };
+    let is_full = bulkhead.is_some_and(|bulkhead| bulkhead.running >= bulkhead.limit);
+    let (badness, state) = match breaker.map(|breaker| breaker.state) {
+        Some(BreakerState::Open) => (100, "open"),
+        Some(BreakerState::ForcedOpen) => (90, "forced_open"),
+        Some(BreakerState::HalfOpen) => (80, "half_open"),
+        _ if failure_rate >= 0.1 => (60, "failing"),
+        _ if is_full => (50, "full"),
+        _ if failure_rate > 0.0 => (10, "well"),
+        _ => (0, "well"),
+    };
+    Row {
+        name: snapshot.name.clone(),
+        badness,
+        state,
+        calls: snapshot.calls,
+        failures: snapshot.failures,
+        refusals: breaker.map_or(0, |breaker| breaker.refused)
+            + bulkhead.map_or(0, |bulkhead| bulkhead.refused)
+            + snapshot.rate_limited
+            + snapshot.timeouts
+            + snapshot.deadline_exceeded
+            + snapshot.feature_disabled,
+        retries: snapshot.retries,
+        failure_rate,
+        changed: changed.copied(),
+    }
+}
+
+/// All of one policy.
+pub(super) fn details(policy: &Policy) -> Details {
+    const MOST_EVENTS: usize = 50;
+    const MOST_KEYS: usize = 100;
+    let snapshot = policy.snapshot();
+    let mut events = recorder::after(0, Some(policy.name()), MOST_EVENTS);
+    events.reverse();
+    let mut keys = policy.keys();
+    keys.truncate(MOST_KEYS);
+    Details {
+        row: row(&snapshot, events.first().map(|event| &event.at)),
+        location: policy.location(),
+        values: effective().into_iter().filter(|value| *value.policy == *policy.name()).collect(),
+        has_switch: policy.breaker().is_some(),
+        snapshot,
+        keys,
+        events,
+    }
+}
