@@ -14,6 +14,7 @@
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
 //! - [`configuration`]: values from a file and a variable, while the program runs.
 //! - [`operating`]: checks, probes, readiness that goes first, metrics, degradation.
+//! - [`admin`]: a page of the process itself, with switches.
 //! - [`chaos`](mod@chaos): faults on demand, experiments, a network that really fails.
 //! - [`contracts`]: what an endpoint has to answer, by hand, JSON Schema, OpenAPI, Pact, gRPC.
 //! - [`measurements`]: limits of time, memory and processor, and baselines.
@@ -27,6 +28,7 @@ macro_rules! pages {
             #[cfg(any(
                 not(doctest),
                 all(
+                    feature = "admin",
                     feature = "axum",
                     feature = "chaos",
                     feature = "config",
@@ -51,6 +53,6 @@ macro_rules! pages {
 
 pages! {
     getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service,
-    configuration, operating, chaos,
+    configuration, operating, admin, chaos,
     contracts, measurements, gates, cost,
 }

@@ -44,6 +44,7 @@
 //! | `axum` | [`axum`](mod@axum): what each request of a service gets, problem details |
 //! | `reqwest` | [`reqwest`](mod@reqwest): a middleware for a client |
 //! | `tonic` | [`tonic`](mod@tonic): layers for gRPC clients and servers |
+//! | `admin` | [`admin`](mod@admin): a page of the process itself, with switches |
 //! | `config` | [`config`](mod@config): values of policies from outside, while the program runs |
 //! | `health` | [`health`](mod@health): checks, probes, a score |
 //! | `degradation` | [`degradation`](mod@degradation): a level, and features that are off from one on |

@@ -12,6 +12,7 @@ pub(crate) struct Log {
     component: &'static str,
     operation: String,
     /// The operation is one of the service's own, and not what a caller thinks of.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "metrics alone are told it"))]
     is_own: bool,
     begun: Instant,
     ended: bool,

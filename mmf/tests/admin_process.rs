@@ -198,6 +198,37 @@ async fn a_browser_shows_it_and_switches_by_keyboard() {
         json!("Isolate"),
         "the focus stays"
     );
+    let configure = |text: &str, button: &str| {
+        format!(
+            "for (const d of document.querySelectorAll('#operate details')) d.open = true; \
+             document.getElementById('text').value = {}; document.getElementById('{button}').focus()",
+            json!(text)
+        )
+    };
+    browser.run(&configure("[policies.none]", "check"));
+    press(&browser, ENTER);
+    shown(&browser, "return document.getElementById('configured').textContent.includes('unknown policy `none`')").await;
+    browser.run(&configure("[policies.\"admin.client\"]\ntimeout = \"3s\"", "apply"));
+    press(&browser, ENTER);
+    shown(
+        &browser,
+        "return document.getElementById('configured').textContent.includes('\"2s\" → \"3s\"')",
+    )
+    .await;
+    shown(
+        &browser,
+        "return document.getElementById('values').textContent.includes('timeout = \"3s\"')",
+    )
+    .await;
+    shown(&browser, &focus("Off")).await;
+    press(&browser, ENTER);
+    shown(
+        &browser,
+        "return document.getElementById('features').textContent.includes('tips: off') \
+                     || (document.activeElement.blur(), false)",
+    )
+    .await;
+    browser.run("for (const d of document.querySelectorAll('#operate details')) d.open = false");
     let scheme = |scheme: &str| {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         browser.cdp("Emulation.setEmulatedMedia", &features);
@@ -209,7 +240,7 @@ async fn a_browser_shows_it_and_switches_by_keyboard() {
         browser.size(width, 800);
         let fits = browser.run("return document.documentElement.scrollWidth <= window.innerWidth");
         assert_eq!(fits, json!(true), "{name} is wider than its window");
-        let url = format!("{}/screenshot", browser.session());
+        let url = format!("{}/screenshot", browser.session);
         let picture: Value = process.client.get(url).send().await.unwrap().json().await.unwrap();
         let bytes =
             base64::engine::general_purpose::STANDARD.decode(picture["value"].as_str().unwrap());
@@ -222,7 +253,10 @@ async fn a_browser_shows_it_and_switches_by_keyboard() {
     assert_eq!(elsewhere, [""; 0]);
     let told: Vec<_> =
         browser.log("browser").into_iter().filter(|e| e["level"] == "SEVERE").collect();
-    assert_eq!(told, [json!(null); 0]);
+    // What the test itself has got wrong is told there by the browser.
+    let others: Vec<_> =
+        told.iter().filter(|e| !e["message"].to_string().contains("status of 422")).collect();
+    assert!(others.is_empty() && told.len() == 1, "{told:?}");
     // The stream is lost with the process, and the page says so.
     drop(process);
     shown(&browser, "return !document.getElementById('stream').hidden").await;

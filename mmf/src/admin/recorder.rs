@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use mmf_runtime::resilience::{BreakerState, Event, Observer, observe};
+use mmf_runtime::resilience::{BreakerState, Event, Observer, Refusal, observe};
 use serde::Serialize;
 use tracing::warn;
 
@@ -25,6 +25,8 @@ pub(super) struct Recorded {
     /// `retry`, `exhausted`, a kind of refusal, `hedge`, `fallback`, `breaker` or `evicted`.
     pub(super) kind: &'static str,
     pub(super) text: String,
+    /// How often the same came in a row, of which this is the last.
+    pub(super) times: u64,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,19 @@ struct Ring {
     events: VecDeque<Recorded>,
     number: u64,
     told: Option<Instant>,
+}
+
+impl Ring {
+    /// Where the last event of this one's policy is, where it is of the same kind and not long ago.
+    fn last_of(&self, new: &Recorded) -> Option<usize> {
+        const MOST_LOOKS: usize = 64;
+        const GATHERED: u64 = 10_000;
+        let last = self.events.iter().enumerate().rev().take(MOST_LOOKS);
+        let (place, last) = last.into_iter().find(|(_, event)| event.policy == new.policy)?;
+        // What a breaker does and when it does it is told one by one.
+        let is_gathered = new.kind == last.kind && !new.text.contains('→');
+        (is_gathered && new.at.saturating_sub(last.at) < GATHERED).then_some(place)
+    }
 }
 
 /// Under its lock texts are moved, and nothing else: what falls out is dropped after.
@@ -69,7 +84,7 @@ impl Observer for Recorder {
                 (*policy, "exhausted", format!("attempt {attempt} was the last: {reason}"))
             }
             Event::Refused { refusal, .. } => {
-                (refusal.policy(), refusal.refusal().as_str(), refusal.to_string())
+                (refusal.policy(), refused_by(refusal.refusal()), refusal.to_string())
             }
             Event::Hedge { policy, copy, .. } => (*policy, "hedge", format!("copy {copy}")),
             Event::Fallback { policy, .. } => (*policy, "fallback", "it answers".to_owned()),
@@ -82,12 +97,20 @@ impl Observer for Recorder {
         };
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        let mut new = Recorded { number: 0, at, policy: policy.to_owned(), kind, text };
+        let mut new = Recorded { number: 0, at, policy: policy.to_owned(), kind, text, times: 1 };
         let mut ring = ring();
         ring.number += 1;
         new.number = ring.number;
+        // An open breaker refuses a thousand calls a second: that would push out why it opened.
+        let gone = match ring.last_of(&new) {
+            Some(place) => {
+                new.times += ring.events[place].times;
+                ring.events.remove(place)
+            }
+            None if ring.events.len() >= MOST => ring.events.pop_front(),
+            None => None,
+        };
         ring.events.push_back(new);
-        let gone = if ring.events.len() > MOST { ring.events.pop_front() } else { None };
         let opened = matches!(event, Event::BreakerChanged { to: BreakerState::Open, .. });
         let tells = opened && ring.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
         if tells {
@@ -97,9 +120,20 @@ impl Observer for Recorder {
         drop(gone);
         if tells {
             let last = after(0, Some(policy), MOST_TOLD);
-            let texts = last.iter().map(|event| format!("{}: {}", event.kind, event.text));
+            let texts = last.iter().map(|event| {
+                let Recorded { kind, text, times, .. } = event;
+                format!("{times} × {kind}: {text}")
+            });
             let events = texts.collect::<Vec<_>>().join("; ");
             warn!(target: "mmf::admin", policy, events, "a breaker opened: what came before");
         }
+    }
+}
+
+/// A refusal by an open breaker is another kind than a change of it.
+fn refused_by(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Breaker => "refused",
+        other => other.as_str(),
     }
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 /// A session of a browser, closed at its end.
 pub(crate) struct Browser {
     driver: Child,
-    session: String,
+    /// Its address at the driver.
+    pub(crate) session: String,
     profile: PathBuf,
 }
 
@@ -49,11 +50,6 @@ impl Browser {
         let answer = post(&root, &capabilities);
         let id = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}"));
         Self { driver, session: format!("{root}/{id}"), profile }
-    }
-
-    /// The address of the session.
-    pub(crate) fn session(&self) -> &str {
-        &self.session
     }
 
     pub(crate) fn ask(&self, what: &str, body: &Value) -> Value {

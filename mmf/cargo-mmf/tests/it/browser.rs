@@ -4,12 +4,11 @@
 #[path = "../../../tests/browser/mod.rs"]
 mod driver;
 
-use std::path::Path;
 use std::process::Command;
 
 use driver::Browser;
 use mmf::testing::results::{Chaos, ChaosCase, Check, Contract, Outcome, Performance, Record};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A record of each kind, with a long name, and with text that would be markup if it were not escaped.
 fn records() -> Vec<Record> {
