@@ -276,6 +276,7 @@ fn main() {
         with_the_token_it_is_changed_and_that_is_told().await;
         from_elsewhere_reading_takes_a_token().await;
         what_is_wrong_is_a_problem().await;
+        whatever_is_asked_nothing_breaks().await;
         the_page_asks_nobody_else_and_its_stream_goes_on().await;
     });
     println!("the page is guarded, and its switches switch");
@@ -416,6 +417,81 @@ async fn what_is_wrong_is_a_problem() {
     let (status, _) = process.get("/api/policies?from=many").await;
     assert_eq!(status, 400);
     assert_eq!(process.get("/api/policies/none").await.0, 404);
+}
+
+/// Requests by chance, the same in each run: more of them by `MMF_FUZZ_REQUESTS`.
+async fn whatever_is_asked_nothing_breaks() {
+    let process = Process::start(&[("MMF_ADMIN_TOKEN", "secret")]);
+    let many = std::env::var("MMF_FUZZ_REQUESTS").ok().and_then(|many| many.parse().ok());
+    let mut seed = 7_u64;
+    let mut dice = |sides: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % sides
+    };
+    const PIECES: [&str; 24] = [
+        "admin.client",
+        "%00",
+        "%2F",
+        "..",
+        "\"",
+        "{",
+        "}",
+        "[policies.",
+        "]",
+        "to",
+        "isolated",
+        "closed",
+        ":",
+        ",",
+        "level",
+        "null",
+        "9999999999999999999999",
+        "-1",
+        "1e309",
+        "\u{202e}",
+        "%F0%9F%92%A9",
+        "timeout = ",
+        "true",
+        "\n",
+    ];
+    const PATHS: [&str; 9] = [
+        "/api/policies",
+        "/api/policies/",
+        "/api/events",
+        "/api/health",
+        "/api/features/",
+        "/api/level",
+        "/api/configuration",
+        "/api/policies/admin.client/breaker",
+        "/",
+    ];
+    for _ in 0..many.unwrap_or(400) {
+        let mut text = |most: usize| -> String {
+            (0..dice(most)).map(|_| PIECES[dice(PIECES.len())]).collect()
+        };
+        let (name, query, body) = (text(4), text(6), text(12));
+        let url = format!(
+            "{}{}{}?{}",
+            process.base,
+            PATHS[dice(PATHS.len())],
+            name,
+            query.replace(['"', '\n'], "=")
+        );
+        let request = match dice(3) {
+            0 => process.client.get(url),
+            _ => process
+                .client
+                .post(url)
+                .header("content-type", "application/json")
+                .body(body.clone()),
+        };
+        let answer = request.bearer_auth("secret").send().await;
+        let Ok(answer) = answer.map_err(|error| assert!(error.is_builder(), "{error:?}")) else {
+            continue;
+        };
+        assert!(answer.status().as_u16() < 500, "{:?} {body:?}", answer.url());
+    }
+    assert_eq!(process.get("/api/policies").await.0, 200, "it lives");
 }
 
 async fn the_page_asks_nobody_else_and_its_stream_goes_on() {

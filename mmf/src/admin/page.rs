@@ -47,6 +47,10 @@ pub(super) async fn script() -> Response {
     of("text/javascript; charset=utf-8", include_str!("page/page.js"))
 }
 
+pub(super) async fn openapi() -> Response {
+    of("application/openapi+json", include_str!("page/openapi.json"))
+}
+
 /// What all who look are shown.
 static SHOWN: LazyLock<watch::Sender<String>> = LazyLock::new(|| watch::Sender::new(String::new()));
 /// Whether somebody makes it. Under its lock there is this alone.

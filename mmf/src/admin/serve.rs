@@ -38,6 +38,7 @@ pub fn router() -> Router {
         .route("/api/level", post(change::degrade))
         .route("/api/configuration", get(api::configuration).post(change::configure))
         .route("/api/stream", get(page::stream))
+        .route("/api/openapi.json", get(page::openapi))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(from_fn(access::guard))
 }
