@@ -171,6 +171,7 @@ pub fn performance_test(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     worker_threads = 4,             // default: one for each core
 ///     logging(|config| config.redact_also(["shoe_size"])), // a `LoggingConfig` to another, or a function's path
 ///     shutdown_timeout = "30s",       // for the whole end, lines that nobody reads included
+///     admin = "127.0.0.1:9100",       // where the page is served, with the feature `admin`
 /// )]
 /// async fn main(service: mmf::Service) -> Result<(), Error> {
 ///     let listener = TcpListener::bind("127.0.0.1:8080").await?;

@@ -132,6 +132,8 @@ pub use mmf_runtime::{
 /// What attributes expand into: the runtime's part, and that of tests.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "admin")]
+    pub use crate::admin::serve_admin;
     #[cfg(feature = "chaos")]
     pub use crate::chaos;
     #[cfg(feature = "testing")]

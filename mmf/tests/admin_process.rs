@@ -57,6 +57,37 @@ fn child() {
     });
 }
 
+/// The page beside a service, at a port that the system chooses, which a log line tells.
+#[mmf::service(name = "admin", admin(std::env::var("ADMIN").unwrap()))]
+async fn service(service: mmf::Service) -> Result<(), std::io::Error> {
+    service.ready(0);
+    service.shutdown_requested().await;
+    Ok(())
+}
+
+async fn a_service_has_it_beside_it() {
+    for (address, said) in
+        [("127.0.0.1:0", "the page is served"), ("127.0.0.1:none", "the page is not served")]
+    {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .env("MMF_TEST_CHILD", "1")
+            .env("ADMIN", address)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let line = lines.find(|line| line.contains(said)).expect("it is told");
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if let Some(address) = line["address"].as_str() {
+            let page = reqwest::get(format!("http://{address}/")).await.unwrap();
+            assert!(page.text().await.unwrap().contains("Policies"));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
 struct Process {
     child: Child,
     base: String,
@@ -263,6 +294,10 @@ async fn a_browser_shows_it_and_switches_by_keyboard() {
 }
 
 fn main() {
+    if std::env::var_os("ADMIN").is_some() {
+        service();
+        return;
+    }
     if std::env::var_os("MMF_TEST_CHILD").is_some() {
         return child();
     }
@@ -277,6 +312,7 @@ fn main() {
         from_elsewhere_reading_takes_a_token().await;
         what_is_wrong_is_a_problem().await;
         whatever_is_asked_nothing_breaks().await;
+        a_service_has_it_beside_it().await;
         the_page_asks_nobody_else_and_its_stream_goes_on().await;
     });
     println!("the page is guarded, and its switches switch");

@@ -21,6 +21,7 @@ keys! {
         worker_threads: Value<u32>,
         shutdown_timeout: Value<Duration>,
         logging: Code,
+        admin: Code,
         krate as "crate": PathValue,
     }
 }
@@ -94,6 +95,7 @@ impl Args {
             ("worker_threads", self.worker_threads.as_ref().map(Value::span)),
             ("shutdown_timeout", self.shutdown_timeout.as_ref().map(Value::span)),
             ("logging", self.logging.as_ref().map(|code| code.0.span())),
+            ("admin", self.admin.as_ref().map(|code| code.0.span())),
         ];
         for (key, span) in keys {
             let Some(span) = span else { continue };

@@ -46,8 +46,8 @@ fn check(function: &Function, errors: &mut Errors) {
 //
 /// The user's `main` stands unchanged inside the one of the program, so that its errors are its own.
 fn whole(args: &Args, function: &Function) -> TokenStream {
-    let rt = args.runtime();
-    let rt = quote!(#rt::service);
+    let private_rt = args.runtime();
+    let rt = quote!(#private_rt::service);
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.text.clone());
     let name = text(&args.name).unwrap_or_default();
     let version = match text(&args.version) {
@@ -78,8 +78,16 @@ fn whole(args: &Args, function: &Function) -> TokenStream {
     let (attrs, vis, ident) = (&function.attrs, &function.vis, &function.sig.ident);
     let takes_service = !function.sig.inputs.is_empty();
     let (settings, service) = (private("__mmf_settings"), private("__mmf_service"));
-    let call =
-        if takes_service { quote!(|#service| #ident(#service)) } else { quote!(|_| #ident()) };
+    // Served beside it, from within its runtime.
+    let admin = args.admin.as_ref().map(|code| {
+        let address = &code.0;
+        quote_spanned!(address.span()=> #private_rt::serve_admin(#address);)
+    });
+    let call = if takes_service {
+        quote!(|#service| { #admin #ident(#service) })
+    } else {
+        quote!(|_| { #admin #ident() })
+    };
     let mut inner = function.clone();
     inner.attrs.clear();
     inner.vis = syn::Visibility::Inherited;

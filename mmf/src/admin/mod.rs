@@ -19,4 +19,6 @@ mod recorder;
 mod serve;
 mod view;
 
+#[doc(hidden)]
+pub use serve::serve_admin;
 pub use serve::{router, serve};

@@ -9,6 +9,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use http::StatusCode;
 use tokio::net::{TcpListener, ToSocketAddrs};
+use tracing::{error, info};
 
 use super::{access, api, change, page, recorder};
 
@@ -50,6 +51,19 @@ pub fn router() -> Router {
 /// Where the address is taken or the server fails.
 pub async fn serve(address: impl ToSocketAddrs) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
+    info!(target: "mmf::admin", address = %listener.local_addr()?, "the page is served");
     let app = router().into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await
+}
+
+/// What `#[service(admin = …)]` begins: a page that cannot be served is no reason for a service not to run.
+pub fn serve_admin<A>(address: A)
+where
+    A: ToSocketAddrs + Send + 'static,
+{
+    tokio::spawn(async move {
+        if let Err(error) = serve(address).await {
+            error!(target: "mmf::admin", %error, "the page is not served");
+        }
+    });
 }

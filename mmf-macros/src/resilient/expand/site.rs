@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::Expansion;
+use crate::common::names::private;
 use crate::common::value::{Literal, Value};
 use crate::resilient::args::{
     Adaptive, AdaptiveGroup, Algorithm, Backoff, Breaker, Group, Hedge, Retry, Window, variant,
@@ -163,6 +164,14 @@ impl Expansion<'_> {
             match limit {
                 Some(limit) if model.is_constant(limit) => {
                     let key = format_ident!("{key}");
+                    // A constant of another type is told with the type that it is to have.
+                    let limit = match limit.expr() {
+                        None => quote!(#limit),
+                        Some(_) => {
+                            let constant = private("__mmf_limit");
+                            quote!({ let #constant: ::core::time::Duration = #limit; #constant })
+                        }
+                    };
                     parts.extend(quote!(#key: ::core::option::Option::Some(#limit),));
                 }
                 Some(_) => local.push(key),
