@@ -393,6 +393,8 @@ mod tests {
     fn what_was_meant_is_said_where_toml_does_not_know_it() {
         let wrong = mistakes("[defaults]\nretry = 5\nretry.jitter = 0.1");
         assert!(wrong[0].contains("write all keys of a group in one table"), "{wrong:?}");
+        let wrong = mistakes("[defaults]\nretry = ");
+        assert!(!wrong[0].contains("in one table"), "{wrong:?}");
         let wrong = mistakes("[policies.\"a\"\ntimeout = \"1s\"");
         assert_eq!(wrong.len(), 1, "{wrong:?}");
         let wrong = mistakes("users.fetch.timeout = \"1s\"");

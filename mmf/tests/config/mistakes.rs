@@ -131,6 +131,13 @@ fn values_are_held_against_each_other_as_the_attribute_does() {
                 "text:2:7",
                 "`max_delay` of 1m is below `base_delay` of 2m",
             ),
+            // The value that is wrong is not in the file: its kin is.
+            (
+                "mistakes.client",
+                "timeout = \"2s\"\nretry.base_delay = \"2m\"",
+                "text:3:7",
+                "`max_delay` of 1m is below `base_delay` of 2m",
+            ),
             (
                 "mistakes.windowed",
                 "breaker.window = 5",
@@ -231,6 +238,25 @@ fn a_default_that_several_cannot_have_is_told_once() {
         let said = wrong("[defaults]\nretry.base_delay = \"2m\"");
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("(`") && said.ends_with("more)"), "{said}");
+        let two = "[defaults]\nretry.base_delay = \"2m\"\nbreaker.max_recovery_timeout = \"1ms\"";
+        let said = wrong(two);
+        assert!(
+            said.lines().count() >= 2 && said.contains("text:2:7: ") && said.contains("text:3:9: "),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn a_name_that_is_not_quoted_is_one_mistake_and_others_are_told_beside_it() {
+    alone(async {
+        let said = wrong("[policies.mistakes.client]\ntimeout = \"1s\"\n[policies.nobody]");
+        let [first, second] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        assert!(
+            first.starts_with("text:1:20: unknown key `client`; a name that has dots is quoted"),
+            "{said}"
+        );
+        assert!(second.starts_with("text:3:11: unknown policy `nobody`"), "{said}");
     });
 }
 
