@@ -255,6 +255,9 @@ pub const ENABLED: Key = key("enabled", Flag);
 pub struct Keys(u32);
 
 impl Keys {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
     /// The one of this name.
     ///
     /// # Panics

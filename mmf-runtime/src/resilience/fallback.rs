@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mmf_rules::keys::{Keys, STALE};
 use mmf_rules::value::Value;
 use tokio::time::Instant;
 
@@ -16,7 +17,7 @@ use super::key::id_of;
 use super::live::Live;
 use super::outcome::{Outcome, unrefused};
 use super::policy::Invocation;
-use super::setting::{Setting, Values};
+use super::setting::{Setting, Settings, Values};
 use crate::clock;
 
 /// Whether the fallback answers this outcome: refusals by the list of refusals, the function's
@@ -163,6 +164,8 @@ pub struct StaleValues {
 pub(super) struct Bounds {
     max_age: Duration,
     capacity: usize,
+    /// Which of them were written.
+    written: Keys,
 }
 
 /// The values of one type.
@@ -179,12 +182,12 @@ struct Good<T> {
 }
 
 impl StaleValues {
-    /// Keeps up to `capacity` values, none longer than `max_age`. What can never work is cut to the nearest that
-    /// can, which is told by a warning.
+    /// Keeps up to `capacity` values, none longer than `max_age`; without them up to 1000, for 5 minutes. What can never
+    /// work is cut to the nearest that can, which is told by a warning.
     #[track_caller]
-    pub fn new(mut max_age: Duration, mut capacity: usize) -> Self {
-        Bounds::check(&mut max_age, &mut capacity).tell("stale");
-        let built = Bounds { max_age, capacity };
+    pub fn new(max_age: Option<Duration>, capacity: Option<usize>) -> Self {
+        let mut built = Bounds::DEFAULT.with(max_age, capacity);
+        built.mend().tell("stale");
         Self { built, changed: Live::new(), by_type: Mutex::default() }
     }
 
@@ -193,31 +196,28 @@ impl StaleValues {
     }
 
     /// The values it goes by.
-    pub(super) fn settings(&self) -> [Setting; 2] {
-        let Bounds { max_age, capacity } = self.bounds();
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let Bounds { max_age, capacity, written } = self.bounds();
         let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let setting = |key, value, default| {
-            let is_written = value != default;
-            Setting { key, value, is_written }
-        };
-        let five_minutes = Value::Time(Duration::from_secs(300));
-        [
-            setting("fallback.stale.max_age", Value::Time(max_age), five_minutes),
-            setting("fallback.stale.capacity", Value::Count(capacity), Value::Count(1000)),
-        ]
+        Settings::of(&STALE, written)
+            .with("fallback.stale.max_age", Value::Time(max_age))
+            .with("fallback.stale.capacity", Value::Count(capacity))
+            .all()
     }
 
     /// What it was built with, with these values in place of its own.
     pub(super) fn prepare(&self, values: &Values<'_>) -> Result<Arc<Bounds>, InvalidPolicy> {
-        let Bounds { mut max_age, mut capacity } = self.built;
-        if let Some(Value::Time(age)) = values.get("stale.max_age") {
-            max_age = *age;
-        }
-        if let Some(Value::Count(count)) = values.get("stale.capacity") {
-            capacity = *count as usize;
-        }
-        Bounds::check(&mut max_age, &mut capacity).refuse()?;
-        Ok(Arc::new(Bounds { max_age, capacity }))
+        let max_age = match values.get("stale.max_age") {
+            Some(Value::Time(age)) => Some(*age),
+            _ => None,
+        };
+        let capacity = match values.get("stale.capacity") {
+            Some(Value::Count(count)) => Some(*count as usize),
+            _ => None,
+        };
+        let mut bounds = self.built.with(max_age, capacity);
+        bounds.mend().refuse()?;
+        Ok(Arc::new(bounds))
     }
 
     /// Has other bounds from now on, or with none those that it was built with. Values beyond them go with the next that comes.
@@ -315,10 +315,26 @@ impl StaleValues {
 }
 
 impl Bounds {
-    fn check(max_age: &mut Duration, capacity: &mut usize) -> Check {
+    const DEFAULT: Self =
+        Self { max_age: Duration::from_mins(5), capacity: 1000, written: Keys::NONE };
+
+    /// They with these in their place, where there are any.
+    fn with(mut self, max_age: Option<Duration>, capacity: Option<usize>) -> Self {
+        if let Some(max_age) = max_age {
+            self.written.insert(const { Keys::of(&STALE, "max_age") });
+            self.max_age = max_age;
+        }
+        if let Some(capacity) = capacity {
+            self.written.insert(const { Keys::of(&STALE, "capacity") });
+            self.capacity = capacity;
+        }
+        self
+    }
+
+    fn mend(&mut self) -> Check {
         let mut check = Check::default();
-        check.mend(max_age, |age| mmf_rules::positive("max_age", age));
-        check.at_least_one("capacity", capacity);
+        check.mend(&mut self.max_age, |age| mmf_rules::positive("max_age", age));
+        check.at_least_one("capacity", &mut self.capacity);
         check
     }
 }
@@ -352,7 +368,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_value_is_recalled_up_to_its_age() {
-        let stale = StaleValues::new(Duration::from_secs(10), 8);
+        let stale = StaleValues::new(Some(Duration::from_secs(10)), Some(8));
         stale.remember(&"a", &good(1));
         advance(Duration::from_secs(10)).await;
         assert_eq!(stale.recall::<_, u32>(&"a"), Some((1, Duration::from_secs(10))));
@@ -363,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_capacity_is_kept_and_recent_values_stay() {
-        let stale = StaleValues::new(Duration::MAX, 4);
+        let stale = StaleValues::new(Some(Duration::MAX), Some(4));
         for key in 0..100_u32 {
             stale.remember(&key, &good(key));
             assert_eq!(stale.recall::<u32, u32>(&key).map(|(value, _)| value), Some(key));

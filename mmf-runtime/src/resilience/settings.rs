@@ -81,7 +81,7 @@ impl Policy {
         settings.extend(now.unwrap_or_default());
         if shown.has_fallback {
             settings.extend(off("fallback."));
-            settings.extend(shown.stale.map(StaleValues::settings).into_iter().flatten());
+            settings.extend(shown.stale.map(StaleValues::settings).unwrap_or_default());
             let tuned = tuning.and_then(|tuning| tuning.answered);
             settings.push(refusals("fallback.on_refusal", answered, tuned, Refusals::ALL));
         }

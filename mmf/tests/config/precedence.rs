@@ -23,6 +23,15 @@ async fn b() -> Result<u8, Error> {
     Ok(1)
 }
 
+#[resilient(
+    name = "precedence.c",
+    bulkhead(adaptive(min = 1)),
+    fallback(stale(key(id), max_age = "5m"))
+)]
+async fn c(id: u8) -> Result<u8, Error> {
+    Ok(id)
+}
+
 const GET: &str = "precedence.a.get";
 const PUT: &str = "precedence.a.put";
 
@@ -44,6 +53,25 @@ fn without_a_configuration_the_attribute_holds_and_then_the_default() {
         let all = config::effective();
         let location = all.iter().find(|v| &*v.policy == GET && v.key == "timeout").unwrap();
         assert!(location.origin.to_string().contains("precedence.rs:"), "{location:?}");
+    });
+}
+
+#[test]
+fn what_is_written_as_the_default_is_written_and_what_follows_from_another_value_is_not() {
+    alone(async {
+        let [min, max, algorithm] =
+            ["min", "max", "algorithm"].map(|own| format!("bulkhead.adaptive.{own}"));
+        let (age, capacity) = ("fallback.stale.max_age", "fallback.stale.capacity");
+        let value = |key: &str| value("precedence.c", key).unwrap();
+        assert_eq!((value(&min), value(&max)), (is("1", "code"), is("200", "default")));
+        assert_eq!(value(&algorithm), is("\"gradient\"", "default"));
+        assert_eq!((value(age), value(capacity)), (is("\"5m\"", "code"), is("1000", "default")));
+        config::apply(
+            "[policies.\"precedence.c\"]\nbulkhead.adaptive.min = 5\nfallback.stale.capacity = 7",
+        )
+        .unwrap();
+        assert_eq!((value(&min), value(&max)), (is("5", "text:2:19"), is("200", "default")));
+        assert_eq!((value(age), value(capacity)), (is("\"5m\"", "code"), is("7", "text:3:16")));
     });
 }
 

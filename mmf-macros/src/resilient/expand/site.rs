@@ -139,18 +139,13 @@ impl Expansion<'_> {
             parts.extend(some("hedge", kept(self.hedge_policy(keys))));
         }
         if let Some(stale) = args.stale() {
-            let max_age = match &stale.max_age {
-                Some(max_age) => quote!(#max_age),
-                None => quote!(::core::time::Duration::from_secs(300)),
+            let option = |value: Option<TokenStream>| match value {
+                Some(value) => quote!(::core::option::Option::Some(#value)),
+                None => quote!(::core::option::Option::None),
             };
-            let capacity = match &stale.capacity {
-                Some(capacity) => quote!(#capacity),
-                None => quote!(1000_u32),
-            };
-            parts.extend(some(
-                "stale",
-                kept(quote!(#rt::StaleValues::new(#max_age, (#capacity) as usize))),
-            ));
+            let max_age = option(stale.max_age.as_ref().map(ToTokens::to_token_stream));
+            let capacity = option(stale.capacity.as_ref().map(|most| quote!((#most) as usize)));
+            parts.extend(some("stale", kept(quote!(#rt::StaleValues::new(#max_age, #capacity)))));
         }
         parts
     }

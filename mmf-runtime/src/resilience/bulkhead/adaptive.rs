@@ -9,11 +9,12 @@
 
 use std::time::Duration;
 
+use mmf_rules::keys::{ADAPTIVE, Keys};
 use mmf_rules::value::Value;
 
 use crate::clock;
 use crate::resilience::invalid::Check;
-use crate::resilience::setting::Setting;
+use crate::resilience::setting::{Setting, Settings};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, lock, try_lock};
 
 /// Between which limits an adaptive bulkhead seeks its own, and by what.
@@ -33,6 +34,8 @@ pub struct AdaptiveLimit {
     /// Whether it was set: the default is no less than `min`.
     max: Option<u32>,
     algorithm: LimitAlgorithm,
+    /// Which of them were written.
+    written: Keys,
 }
 
 /// By what an adaptive bulkhead finds its limit.
@@ -62,23 +65,26 @@ impl LimitAlgorithm {
 impl AdaptiveLimit {
     /// Starts from 1 to 200 calls, by the gradient.
     pub const fn new() -> Self {
-        Self { min: 1, max: None, algorithm: LimitAlgorithm::Gradient }
+        Self { min: 1, max: None, algorithm: LimitAlgorithm::Gradient, written: Keys::NONE }
     }
 
     /// The least limit; 0 is invalid. Default: 1.
     pub const fn min(mut self, calls: u32) -> Self {
+        self.written.insert(Keys::of(&ADAPTIVE, "min"));
         self.min = calls;
         self
     }
 
     /// The greatest limit; less than the least is invalid. Default: 200, or a greater least.
     pub const fn max(mut self, calls: u32) -> Self {
+        self.written.insert(Keys::of(&ADAPTIVE, "max"));
         self.max = Some(calls);
         self
     }
 
     /// By what it is found. Default: the gradient.
     pub const fn algorithm(mut self, algorithm: LimitAlgorithm) -> Self {
+        self.written.insert(Keys::of(&ADAPTIVE, "algorithm"));
         self.algorithm = algorithm;
         self
     }
@@ -118,15 +124,12 @@ impl AdaptiveLimit {
     }
 
     /// The values that a limit is found by.
-    pub(super) fn settings(&self) -> [Setting; 3] {
-        let default = Self::new();
-        let setting = |key, value, is_written| Setting { key, value, is_written };
-        let algorithm = Value::Word(self.algorithm.name());
-        [
-            setting("bulkhead.adaptive.min", Value::Count(self.min), self.min != default.min),
-            setting("bulkhead.adaptive.max", Value::Count(self.greatest()), self.max.is_some()),
-            setting("bulkhead.adaptive.algorithm", algorithm, self.algorithm != default.algorithm),
-        ]
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        Settings::of(&ADAPTIVE, self.written)
+            .with("bulkhead.adaptive.min", Value::Count(self.min))
+            .with("bulkhead.adaptive.max", Value::Count(self.greatest()))
+            .with("bulkhead.adaptive.algorithm", Value::Word(self.algorithm.name()))
+            .all()
     }
 
     pub(super) fn greatest(self) -> u32 {
