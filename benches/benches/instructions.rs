@@ -25,14 +25,7 @@ fn operated() {
     #[cfg(feature = "operating")]
     {
         mmf::metrics::enable();
-        let values = r#"
-            [policies."mmf_benches::functions::all_four"]
-            retry.max_attempts = 4
-            timeout = "2s"
-            breaker.failure_threshold = 6
-            bulkhead.max_concurrent = 20
-        "#;
-        mmf::config::apply(values).expect("it has all four");
+        mmf::config::apply(mmf_benches::functions::CONFIGURATION).expect("it has all four");
     }
 }
 

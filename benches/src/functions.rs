@@ -33,6 +33,15 @@ pub async fn work(id: u64) -> Result<u64, Error> {
     black_box(Ok(black_box(id)))
 }
 
+/// Values for each policy of [`all_four`].
+pub const CONFIGURATION: &str = r#"
+    [policies."mmf_benches::functions::all_four"]
+    retry.max_attempts = 4
+    timeout = "2s"
+    breaker.failure_threshold = 6
+    bulkhead.max_concurrent = 20
+"#;
+
 macro_rules! annotated {
     ($($(#[doc = $doc:literal])* $function:ident: [$($policy:tt)*];)*) => {$(
         $(#[doc = $doc])*

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use backon::ConstantBuilder;
 use mmf::resilience::{Bulkhead, CircuitBreaker, Pipeline, RetryPolicy};
 use mmf_benches::by_hand::by_hand;
-use mmf_benches::functions::{self, all_four};
+use mmf_benches::functions::{self, CONFIGURATION, all_four};
 use mmf_benches::table::{Table, rounds};
 use recloser::{AsyncRecloser, Recloser};
 use tokio::sync::Semaphore;
@@ -22,15 +22,6 @@ const CALLS: u64 = 400_000;
 const POLICIES: usize = 1000;
 const SCRAPES: u32 = 20;
 const RELOADS: u32 = 20;
-
-/// Values for each of the four.
-const CONFIGURATION: &str = r#"
-    [policies."mmf_benches::functions::all_four"]
-    retry.max_attempts = 4
-    timeout = "2s"
-    breaker.failure_threshold = 6
-    bulkhead.max_concurrent = 20
-"#;
 
 /// Nanoseconds a call, and its allocations.
 async fn calls(call: impl AsyncFn(u64) -> Result<u64, functions::Error>) -> (f64, u64) {

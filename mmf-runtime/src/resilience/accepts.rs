@@ -22,13 +22,13 @@ impl Policy {
     pub fn accepts(&self, key: &str) -> Result<(), String> {
         let (shown, name) = (self.shown(), self.name());
         let (group, own) = key.split_once('.').unwrap_or((key, ""));
-        if shown.local.contains(&group) && !matches!(own, "enabled" | "on_refusal") {
+        let is_local = shown.local.contains(&group);
+        if is_local && !matches!(own, "enabled" | "on_refusal") {
             return Err(format!(
                 "the `{group}` of `{name}` depends on each call, so that it can be changed in the code alone ({})",
                 self.location()
             ));
         }
-        let is_local = shown.local.contains(&group);
         let has = match group {
             "enabled" if shown.carries_refusals || shown.has_value => true,
             "enabled" => return Err(self.cannot_stop()),
@@ -85,10 +85,10 @@ impl Policy {
     }
 
     fn has_no(&self, group: &str, own: &str) -> String {
-        let write = if own.is_empty() || own == "enabled" {
-            if own.is_empty() { format!("{group} = …") } else { group.to_owned() }
-        } else {
-            format!("{group}({own} = …)")
+        let write = match own {
+            "" => format!("{group} = …"),
+            "enabled" => group.to_owned(),
+            own => format!("{group}({own} = …)"),
         };
         self.lacks(group, &write)
     }

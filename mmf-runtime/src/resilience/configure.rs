@@ -60,6 +60,13 @@ struct Step<'w> {
     wake: Box<dyn Fn() + 'w>,
 }
 
+impl<'w> Step<'w> {
+    /// One after which nobody is to be woken.
+    fn quiet(commit: impl Fn() + 'w) -> Self {
+        Self { commit: Box::new(commit), wake: Box::new(|| {}) }
+    }
+}
+
 impl Prepared<'_> {
     /// Puts all of it in force. No code of the user's runs.
     pub fn commit(&self) {
@@ -106,8 +113,7 @@ pub fn prepare(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
         match tuning(&shown, values) {
             Ok(tuning) => {
                 let (live, tuning) = (&shown.tuning.live, tuning.map(Arc::new));
-                let commit = Box::new(move || live.set(tuning.clone()));
-                steps.push(Step { commit, wake: Box::new(|| {}) });
+                steps.push(Step::quiet(move || live.set(tuning.clone())));
             }
             Err(wrong) => rejected.extend(wrong.into_iter().map(|m| reject((m.key, m.message)))),
         }
@@ -126,8 +132,7 @@ pub fn prepare(wanted: &[Wanted]) -> Result<Prepared<'_>, Vec<Rejected>> {
                 Value::Word(word) => word.parse::<DegradationLevel>().ok(),
                 _ => None,
             });
-            let commit = Box::new(move || gate.go_by(level));
-            steps.push(Step { commit, wake: Box::new(|| {}) });
+            steps.push(Step::quiet(move || gate.go_by(level)));
         }
     }
     let shared = shared.prepare(wanted, &mut steps, &mut rejected);

@@ -9,11 +9,12 @@ use super::bulkhead::Bulkhead;
 use super::error::Refusals;
 use super::fallback::StaleValues;
 use super::feature::Gate;
+use super::hedge::HedgePolicy;
 use super::keyed::Keyed;
 use super::rate_limit::RateLimiter;
 use super::registry::Policy;
+use super::retry::RetryPolicy;
 use super::setting::Setting;
-use super::tuning::Tuned;
 
 impl Policy {
     /// Every value that it goes by now.
@@ -52,11 +53,8 @@ impl Policy {
             };
         if shown.retry.is_some() || shown.local.contains(&"retry") {
             settings.extend(off("retry."));
-            let now = shown.retry.map(|built| match tuning.map(|tuning| &tuning.retry) {
-                Some(Tuned::By(policy)) => policy.settings(),
-                _ => built.settings(),
-            });
-            settings.extend(now.unwrap_or_default());
+            let now = shown.retry.map(|built| tuning.map_or(built, |t| t.retry.shown(built)));
+            settings.extend(now.map(RetryPolicy::settings).unwrap_or_default());
             let tuned = tuning.and_then(|tuning| tuning.retried);
             settings.push(refusals("retry.on_refusal", retried, tuned, Refusals::RETRIED));
         }
@@ -74,11 +72,8 @@ impl Policy {
         settings.extend(shown.bulkhead.map(Bulkhead::settings).unwrap_or_default());
         settings.extend(shown.bulkheads.map(Keyed::settings).unwrap_or_default());
         settings.extend(off("hedge."));
-        let now = shown.hedge.map(|built| match tuning.map(|tuning| &tuning.hedge) {
-            Some(Tuned::By(policy)) => policy.settings(),
-            _ => built.settings(),
-        });
-        settings.extend(now.unwrap_or_default());
+        let now = shown.hedge.map(|built| tuning.map_or(built, |t| t.hedge.shown(built)));
+        settings.extend(now.map(HedgePolicy::settings).unwrap_or_default());
         if shown.has_fallback {
             settings.extend(off("fallback."));
             settings.extend(shown.stale.map(StaleValues::settings).unwrap_or_default());

@@ -28,6 +28,14 @@ impl<P> Tuned<P> {
             Self::By(policy) => Some(policy),
         }
     }
+
+    /// With which values it runs, or would if it were not turned off.
+    pub(super) fn shown<'p>(&'p self, built: &'p P) -> &'p P {
+        match self {
+            Self::AsBuilt | Self::Off => built,
+            Self::By(policy) => policy,
+        }
+    }
 }
 
 /// What of a policy may be changed from outside, and what comes to it that way: it stays when values change again.

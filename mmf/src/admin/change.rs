@@ -4,9 +4,10 @@ use axum::extract::Path;
 use axum::{Extension, Json};
 use http::StatusCode;
 use mmf_runtime::degradation::{DegradationLevel, feature, features, level, release, set_level};
+use mmf_runtime::logging::{ServiceLogger, Severity};
 use mmf_runtime::resilience::policy;
+use mmf_runtime::security_event;
 use serde::{Deserialize, Serialize};
-use tracing::warn;
 
 use super::access::Who;
 use super::api::unknown;
@@ -24,11 +25,9 @@ pub(super) struct Done {
 impl Done {
     /// Tells it.
     fn of(who: &Who, what: &str, name: &str, before: String, after: String) -> Self {
+        const PAGE: ServiceLogger = ServiceLogger::new("admin");
         let Who(who) = who;
-        warn!(
-            target: "mmf::service", event_type = "admin_change", event_category = "security", severity = "medium",
-            who, what, name, before, after, "admin_change"
-        );
+        security_event!(PAGE, "admin_change", Severity::Medium, who, what, name, before, after);
         Self { before, after }
     }
 }

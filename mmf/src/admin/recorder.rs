@@ -1,6 +1,6 @@
 //! The flight recorder: the last events of all policies, written only when something goes wrong.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,7 +51,7 @@ impl Ring {
     }
 }
 
-/// Under its lock texts are moved, and nothing else: what falls out is dropped after.
+/// Under its lock texts are moved and copied, and nothing else: what falls out is dropped after.
 static RING: Mutex<Ring> = Mutex::new(Ring { events: VecDeque::new(), number: 0, told: None });
 
 fn ring() -> MutexGuard<'static, Ring> {
@@ -72,6 +72,12 @@ pub(super) fn after(number: u64, policy: Option<&str>, most: usize) -> Vec<Recor
     let mut events: Vec<_> = fitting.take(most).cloned().collect();
     events.reverse();
     events
+}
+
+/// When the last event of each policy was.
+pub(super) fn last() -> HashMap<String, u64> {
+    let ring = ring();
+    ring.events.iter().map(|event| (event.policy.clone(), event.at)).collect()
 }
 
 impl Observer for Recorder {

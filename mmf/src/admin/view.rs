@@ -1,7 +1,6 @@
 //! What the page shows of policies, the worst first.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use mmf_runtime::resilience::{
     BreakerState, KeySnapshot, Policy, PolicyName, PolicySnapshot, policies,
@@ -53,10 +52,7 @@ pub(super) struct Details {
 /// Those whose names have a text in them, from one place on.
 pub(super) fn list(search: &str, from: usize, most: usize) -> List {
     let search = search.to_lowercase();
-    let mut last: HashMap<String, u64> = HashMap::new();
-    for event in recorder::after(0, None, usize::MAX) {
-        last.insert(event.policy, event.at);
-    }
+    let last = recorder::last();
     let all =
         policies().into_iter().filter(|policy| policy.name().to_lowercase().contains(&search));
     let mut rows: Vec<_> =
@@ -116,7 +112,7 @@ pub(super) fn details(policy: &Policy) -> Details {
     Details {
         row: row(&snapshot, events.first().map(|event| &event.at)),
         location: policy.location(),
-        values: effective().into_iter().filter(|value| *value.policy == *policy.name()).collect(),
+        values: effective::of(std::slice::from_ref(policy)),
         has_switch: policy.breaker().is_some(),
         snapshot,
         keys,

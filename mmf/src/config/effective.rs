@@ -1,6 +1,6 @@
 //! What is in force, value by value, and where each comes from.
 
-use mmf_runtime::resilience::PolicyName;
+use mmf_runtime::resilience::{Policy, PolicyName};
 use serde::Serialize;
 
 use super::resolve::{Origin, written};
@@ -28,8 +28,13 @@ pub struct EffectiveValue {
 /// }
 /// ```
 pub fn effective() -> Vec<EffectiveValue> {
+    of(&listed())
+}
+
+/// Those of these policies.
+pub(crate) fn of(policies: &[Policy]) -> Vec<EffectiveValue> {
     // Before the lock is taken: what the user wrote as values is evaluated by it.
-    let shown: Vec<_> = listed().into_iter().map(|p| (p.settings(), p)).collect();
+    let shown: Vec<_> = policies.iter().map(|policy| (policy.settings(), policy)).collect();
     let in_force = in_force();
     let values = shown.iter().flat_map(|(settings, policy)| {
         let (name, origins) =
@@ -46,8 +51,5 @@ pub fn effective() -> Vec<EffectiveValue> {
             },
         })
     });
-    let values = values.collect();
-    // The last handle of a pipeline drops what is the user's: not under the lock.
-    drop(in_force);
-    values
+    values.collect()
 }

@@ -30,7 +30,7 @@
 //! State lives on: an open breaker stays open, counters go on, and a bulkhead that shrinks lets those inside finish.
 
 mod document;
-mod effective;
+pub(crate) mod effective;
 mod mistake;
 mod resolve;
 mod state;

@@ -7,8 +7,8 @@ use std::fmt;
 use mmf_rules::names;
 use mmf_rules::value::Value;
 use mmf_runtime::glob;
-use mmf_runtime::resilience::Policy;
 use mmf_runtime::resilience::configure::{Rejected, Wanted};
+use mmf_runtime::resilience::{Policy, PolicyName};
 use serde::Serialize;
 
 use super::document::{Document, Entry, For};
@@ -66,6 +66,9 @@ impl fmt::Display for Origin {
 
 /// The values of one policy and where each was written.
 pub(super) type Found<'d> = BTreeMap<&'d str, Source<'d>>;
+
+/// Of each policy that has values from outside, where each comes from.
+pub(super) type Origins = BTreeMap<PolicyName, BTreeMap<String, Origin>>;
 
 /// Where a value was written.
 #[derive(Clone, Copy)]
@@ -155,6 +158,15 @@ impl<'d> Resolved<'d> {
         Ok(Self { wanted: wanted.collect(), found, left_on })
     }
 
+    pub(super) fn origins(&self) -> Origins {
+        let all = self.wanted.iter().zip(&self.found).filter(|(_, found)| !found.is_empty());
+        let origins = all.map(|((policy, _), found)| {
+            let own = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
+            (PolicyName::from(policy.name().to_owned()), own.collect())
+        });
+        origins.collect()
+    }
+
     /// What was refused, at the place of the value that it is about: where that is none of these, of the next of kin.
     pub(super) fn mistakes(&self, rejected: &[Rejected]) -> Vec<ConfigMistake> {
         let mut told: Vec<(ConfigMistake, Vec<&str>)> = Vec::new();
@@ -238,9 +250,9 @@ fn ties(fitting: &[Source<'_>], policy: &Policy) -> Vec<ConfigMistake> {
     for (place, other) in fitting.iter().enumerate() {
         let For::Glob(second) = &other.entry.whom else { continue };
         let key = &other.entry.key;
-        // A hedge has a delay or a percentile.
-        let kin = |key: &str| key.replace("hedge.percentile", "hedge.delay");
-        let same = |source: &&Source<'_>| kin(&source.entry.key) == kin(key);
+        let same = |source: &&Source<'_>| {
+            source.entry.key == *key || excluded(&source.entry.key) == Some(key)
+        };
         if fitting.iter().filter(same).any(|own| matches!(own.entry.whom, For::Policy(_))) {
             continue;
         }
@@ -258,14 +270,18 @@ fn ties(fitting: &[Source<'_>], policy: &Policy) -> Vec<ConfigMistake> {
     mistakes
 }
 
-/// Puts a value in the place of a weaker one. A hedge has a delay or a percentile: the stronger of them stays.
-fn stronger<'d>(own: &mut Found<'d>, source: Source<'d>) {
-    let excluded = match source.entry.key.as_str() {
+/// The key that cannot stand beside this one: a hedge has a delay or a percentile.
+fn excluded(key: &str) -> Option<&'static str> {
+    match key {
         "hedge.delay" => Some("hedge.percentile"),
         "hedge.percentile" => Some("hedge.delay"),
         _ => None,
-    };
-    if let Some(excluded) = excluded
+    }
+}
+
+/// Puts a value in the place of a weaker one, and of one that it excludes.
+fn stronger<'d>(own: &mut Found<'d>, source: Source<'d>) {
+    if let Some(excluded) = excluded(&source.entry.key)
         && own.get(excluded).is_some_and(|other| {
             !std::ptr::eq(other.document, source.document) || other.entry.whom != source.entry.whom
         })

@@ -1,6 +1,6 @@
 //! What is in force, and how another configuration takes its place: all of it, or nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use super::document::Document;
 use super::mistake::{ConfigError, ConfigMistake};
-use super::resolve::{Origin, Resolved, written};
+use super::resolve::{Origins, Resolved, written};
 
 /// The variable whose values are the strongest.
 const VARIABLE: &str = "MMF_POLICIES";
@@ -48,7 +48,7 @@ pub(super) struct InForce {
     /// Whom they name.
     names: HashSet<String>,
     /// Of each policy that has values from outside, where each comes from.
-    pub(super) origins: BTreeMap<PolicyName, BTreeMap<String, Origin>>,
+    pub(super) origins: Origins,
 }
 
 /// Whoever changes something holds it. Under it are values, names and blocks of policies: wakers, subscribers and what the user
@@ -160,7 +160,8 @@ pub(super) fn put_in_force(source: &str, text: &str) -> Result<Vec<Change>, Conf
 fn enforce(
     new: Option<(Vec<Document>, Vec<ConfigMistake>)>,
 ) -> Result<(Vec<Change>, Vec<String>), ConfigError> {
-    let known = listed();
+    // Before the lock is taken.
+    let _evaluated = listed();
     // Handles of pipelines that came meanwhile. Held until the lock is free, as the last of a pipeline drops what is the user's.
     let held: Vec<Policy>;
     let mut in_force = in_force();
@@ -168,16 +169,7 @@ fn enforce(
     let (documents, wrong) = new.unwrap_or_else(|| (in_force.documents.clone(), Vec::new()));
     let resolved = resolved(&documents, held.clone(), &in_force.names, wrong)?;
     let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
-    let mut origins: BTreeMap<_, BTreeMap<String, Origin>> = resolved
-        .wanted
-        .iter()
-        .zip(&resolved.found)
-        .filter(|(_, found)| !found.is_empty())
-        .map(|((policy, _), found)| {
-            let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
-            (PolicyName::from(policy.name().to_owned()), origins.collect())
-        })
-        .collect();
+    let mut origins = resolved.origins();
     let name = |place: usize| PolicyName::from(resolved.wanted[place].0.name().to_owned());
     for SharedValue { place, key, from } in prepared.shared() {
         let origin = resolved.found[*from][key.as_str()].origin();
@@ -200,7 +192,6 @@ fn enforce(
     *in_force = InForce { documents: documents.clone(), names, origins };
     drop(in_force);
     prepared.wake();
-    drop(known);
     Ok((changes, resolved.left_on.clone()))
 }
 
@@ -266,13 +257,9 @@ fn configure_alone(policy: &Policy) -> Result<(), ConfigError> {
         .map(|document| Document { tables: Vec::new(), ..document.clone() })
         .collect();
     let resolved = resolved(&documents, vec![policy.clone()], &HashSet::new(), Vec::new())?;
-    let [found] = &resolved.found[..] else { return Ok(()) };
     let prepared = prepare(&resolved.wanted).map_err(|r| ConfigError::of(resolved.mistakes(&r)))?;
     prepared.commit();
-    if !found.is_empty() {
-        let origins = found.iter().map(|(key, source)| ((*key).to_owned(), source.origin()));
-        in_force.origins.insert(policy.name().to_owned().into(), origins.collect());
-    }
+    in_force.origins.extend(resolved.origins());
     drop(in_force);
     prepared.wake();
     Ok(())

@@ -46,13 +46,12 @@ pub fn watch(path: impl Into<PathBuf>) -> Watch {
     static LAST: Mutex<Option<Watch>> = Mutex::new(None);
     hangup();
     let path = path.into();
-    let content = read(&path).map_err(|mistake| mistake.to_string());
-    if content.is_err() {
-        // The variable holds without a file as well.
-        tell(
-            &path,
-            put_in_force(&path.display().to_string(), "").err().map(|wrong| wrong.to_string()),
-        );
+    let content = content_of(&path);
+    // The variable holds without a file as well.
+    if content.is_err()
+        && let Err(wrong) = put_in_force(&path.display().to_string(), "")
+    {
+        tell(&path, &wrong.to_string());
     }
     let refused = take(&path, &content, None);
     let watching = again_and_again(path, Seen { content, refused });
@@ -97,11 +96,14 @@ async fn again_and_again(path: PathBuf, mut seen: Seen) {
     }
 }
 
+fn content_of(path: &Path) -> Content {
+    read(path).map_err(|mistake| mistake.to_string())
+}
+
 /// Reads on a thread that may block: a file system may hang.
 async fn look(path: &Path) -> Content {
     let own = path.to_owned();
-    let read =
-        tokio::task::spawn_blocking(move || read(&own).map_err(|mistake| mistake.to_string()));
+    let read = tokio::task::spawn_blocking(move || content_of(&own));
     read.await.unwrap_or_else(|panic| Err(panic.to_string()))
 }
 
@@ -114,18 +116,16 @@ fn take(path: &Path, found: &Content, before: Option<&str>) -> Option<String> {
     };
     match (&refused, before) {
         (Some(wrong), before) if before == Some(wrong) => {}
-        (Some(_), _) => tell(path, refused.clone()),
+        (Some(wrong), _) => tell(path, wrong),
         (None, Some(_)) => info!(target: "mmf::config", source, "configuration is in force again"),
         (None, None) => {}
     }
     refused
 }
 
-fn tell(path: &Path, refused: Option<String>) {
-    if let Some(error) = refused {
-        let source = path.display().to_string();
-        error!(target: "mmf::config", source, error, "configuration refused, and what was in force stays");
-    }
+fn tell(path: &Path, error: &str) {
+    let source = path.display().to_string();
+    error!(target: "mmf::config", source, error, "configuration refused, and what was in force stays");
 }
 
 /// Until it is time to look again; whether somebody asks for it.
