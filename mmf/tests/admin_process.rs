@@ -334,6 +334,8 @@ async fn without_a_token_it_is_read_and_not_changed() {
     let (_, one) = process.get("/api/policies/admin.client").await;
     let timeout = one["values"].as_array().unwrap().iter().find(|value| value["key"] == "timeout");
     assert_eq!(timeout.unwrap()["value"], "\"2s\"");
+    let values = one["values"].as_array().unwrap();
+    assert!(values.iter().all(|value| value["policy"] == "admin.client"), "{values:?}");
     let (_, health) = process.get("/api/health").await;
     assert_eq!((&health["can_change"], &health["level"]), (&json!(false), &json!("none")));
     for token in [None, Some("anything")] {
@@ -370,7 +372,12 @@ async fn with_the_token_it_is_changed_and_that_is_told() {
     );
     let (_, events) = process.get("/api/events?policy=admin.client&most=3").await;
     let events = events.as_array().unwrap();
-    assert!(events.iter().any(|event| event["kind"] == "breaker"), "{events:?}");
+    let changed = events.iter().find(|event| event["kind"] == "breaker");
+    let changed = changed.unwrap_or_else(|| panic!("{events:?}"))["at"].as_u64();
+    assert!(list["rows"][0]["changed"].as_u64() >= changed, "{list}");
+    let rows = list["rows"].as_array().unwrap();
+    let quiet = rows.iter().find(|row| row["name"] == HOSTILE).unwrap();
+    assert_eq!(quiet["changed"], Value::Null, "nothing happened to it");
     for (to, state) in [("half_open", "half_open"), ("disabled", "disabled"), ("closed", "closed")]
     {
         let (_, told) = process.post(BREAKER, Some("secret"), &json!({ "to": to })).await;
@@ -395,6 +402,10 @@ async fn with_the_token_it_is_changed_and_that_is_told() {
             .collect();
         if told.len() == 7 {
             assert_eq!(told[0]["event_category"], "security");
+            assert_eq!(
+                (&told[0]["severity"], &told[0]["level"]),
+                (&json!("medium"), &json!("WARN"))
+            );
             assert_eq!(
                 (&told[0]["who"], &told[0]["what"], &told[0]["name"]),
                 (&json!("127.0.0.1"), &json!("breaker"), &json!("admin.client"))
