@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 #[path = "browser/mod.rs"]
 mod browser;
+#[path = "streams/mod.rs"]
+mod streams;
 
 use browser::Browser;
 use mmf::resilience::{CircuitBreaker, Pipeline};
@@ -46,7 +48,14 @@ fn child() {
             }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        println!("port {}", listener.local_addr().unwrap().port());
+        let port = listener.local_addr().unwrap().port();
+        match std::env::var_os("PORT_FILE") {
+            None => println!("port {port}"),
+            Some(file) => {
+                streams::flood();
+                std::fs::write(file, port.to_string()).unwrap();
+            }
+        }
         let app = mmf::admin::router();
         if std::env::var_os("STRANGER").is_some() {
             axum::serve(listener, app).await.unwrap();
@@ -85,6 +94,37 @@ async fn a_service_has_it_beside_it() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+}
+
+/// The page is what is left to look at then.
+async fn whatever_becomes_of_its_lines_it_answers() {
+    for (number, mut broken) in streams::broken().into_iter().enumerate() {
+        let file = format!("mmf-{}-page-{number}", std::process::id());
+        let file = std::env::temp_dir().join(file);
+        broken.command.env("MMF_TEST_CHILD", "1").env("PORT_FILE", &file).env_remove("RUST_LOG");
+        broken.command.env("MMF_ADMIN_TOKEN", "secret");
+        let _running = streams::Running(broken.command.spawn().unwrap());
+        let began = Instant::now();
+        let port = loop {
+            match std::fs::read_to_string(&file) {
+                Ok(port) if !port.is_empty() => break port,
+                _ => assert!(began.elapsed() < Duration::from_secs(10), "{}", broken.name),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        std::fs::remove_file(&file).unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+        let url = format!("http://127.0.0.1:{port}");
+        let list = client.get(format!("{url}/api/policies")).send().await.unwrap();
+        assert_eq!(list.status().as_u16(), 200, "{}", broken.name);
+        // Changes are told by lines: each is made all the same.
+        for (to, state) in [("isolated", "forced_open"), ("closed", "closed")] {
+            let change = client.post(format!("{url}{BREAKER}")).bearer_auth("secret");
+            let told = change.json(&json!({ "to": to })).send().await.unwrap();
+            let told: Value = told.json().await.unwrap();
+            assert_eq!(told["after"], state, "{}", broken.name);
+        }
     }
 }
 
@@ -313,6 +353,7 @@ fn main() {
         what_is_wrong_is_a_problem().await;
         whatever_is_asked_nothing_breaks().await;
         a_service_has_it_beside_it().await;
+        whatever_becomes_of_its_lines_it_answers().await;
         the_page_asks_nobody_else_and_its_stream_goes_on().await;
     });
     println!("the page is guarded, and its switches switch");

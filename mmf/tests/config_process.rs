@@ -7,6 +7,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+#[path = "streams/mod.rs"]
+mod streams;
+
 use mmf::resilience::Pipeline;
 use mmf::{ResilienceError, config, resilient};
 
@@ -61,11 +64,58 @@ fn child() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async { (client().await.unwrap(), evaluated().await.unwrap()) })
     });
+    if let Some(seen) = std::env::var_os("SEEN") {
+        streams::flood();
+        until_in_force("\"2s\"");
+        std::fs::write(seen, "").unwrap();
+        until_in_force("\"6s\"");
+        // Without what is done at the end: that is about lines, and told elsewhere.
+        std::process::exit(7);
+    }
     for line in std::io::stdin().lines() {
         if line.is_err() {
             return;
         }
         told();
+    }
+}
+
+fn until_in_force(timeout: &str) {
+    let is_there = |value: &config::EffectiveValue| {
+        (&*value.policy, value.key, value.value.as_str()) == ("process.client", "timeout", timeout)
+    };
+    while !config::effective().iter().any(is_there) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Its file is looked at all the same.
+fn whatever_becomes_of_its_lines_it_is_configured() {
+    for (number, mut broken) in streams::broken().into_iter().enumerate() {
+        let own = |what| format!("mmf-{}-streams-{number}.{what}", std::process::id());
+        let (file, seen) =
+            (std::env::temp_dir().join(own("toml")), std::env::temp_dir().join(own("seen")));
+        std::fs::write(&file, FILE).unwrap();
+        let command = broken.command.arg(&file).stdin(Stdio::null());
+        let command = command.env("MMF_TEST_CHILD", "1").env("SEEN", &seen);
+        let child = command.env_remove("RUST_LOG").env_remove("MMF_POLICIES").spawn().unwrap();
+        let mut process = streams::Running(child);
+        let began = Instant::now();
+        while !seen.exists() {
+            assert!(began.elapsed() < SOON, "{}: nothing is in force", broken.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::fs::write(&file, FILE.replace("2s", "6s")).unwrap();
+        let code = loop {
+            if let Some(status) = process.0.try_wait().unwrap() {
+                break status.code();
+            }
+            assert!(began.elapsed() < 2 * SOON, "{}: nothing changes", broken.name);
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(code, Some(7), "{}", broken.name);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_file(&seen).unwrap();
     }
 }
 
@@ -166,6 +216,7 @@ fn main() {
     a_wrong_variable_leaves_all_as_it_was_built();
     at_a_hangup_it_looks_at_once(false);
     at_a_hangup_it_looks_at_once(true);
+    whatever_becomes_of_its_lines_it_is_configured();
     println!("a process is configured by file, variable and SIGHUP");
 }
 
