@@ -148,6 +148,65 @@ fn the_level_comes_from_the_environment_and_changes_at_run_time() {
 }
 
 #[test]
+fn a_level_for_a_while_is_over_in_its_time_or_before() {
+    if is_child() {
+        use std::time::Duration;
+
+        use mmf::logging::{level, release_level, set_level_for};
+        let long = Duration::from_secs(900);
+        assert!(level().is_none() && set_level_for("debug", long).is_err(), "nobody logs yet");
+        let logging = init(LoggingConfig::new("child").level("info")).unwrap();
+        let now = || level().map(|level| (level.directives, level.left.is_some())).unwrap();
+        assert_eq!(now(), ("info".into(), false));
+        assert!(set_level_for("users=loud", long).is_err());
+        assert_eq!(now(), ("info".into(), false));
+        set_level_for("debug", long).unwrap();
+        tracing::debug!(number = 1);
+        log::debug!(target: "a::library", "from the log crate");
+        assert_eq!(now(), ("debug".into(), true));
+        // Another one takes its place, and its time counts.
+        set_level_for("trace", Duration::from_millis(500)).unwrap();
+        assert!(level().unwrap().left.unwrap() <= Duration::from_millis(500));
+        while now() != ("info".into(), false) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        while tracing::enabled!(tracing::Level::DEBUG) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        tracing::debug!(number = 2, "it is over");
+        set_level_for("debug", long).unwrap();
+        tracing::debug!(number = 3);
+        release_level();
+        tracing::debug!(number = 4, "it is taken back");
+        // What is set for good meanwhile is what it comes back to.
+        set_level_for("trace", long).unwrap();
+        logging.set_level("warn").unwrap();
+        assert_eq!(now(), ("warn".into(), false));
+        tracing::info!(number = 5, "below the level");
+        // Longer than the clock can say is for good.
+        set_level_for("debug", Duration::MAX).unwrap();
+        assert_eq!(now(), ("debug".into(), false));
+        // Many at once: the last one is what is in force.
+        std::thread::scope(|scope| {
+            for level in ["error", "info", "debug", "trace"].repeat(8) {
+                scope.spawn(move || set_level_for(level, long).unwrap());
+            }
+        });
+        logging.set_level("info").unwrap();
+        tracing::debug!(number = 6, "below the level");
+        tracing::info!(number = 7);
+        drop(logging);
+        std::process::exit(0);
+    }
+    let child = child("a_level_for_a_while_is_over_in_its_time_or_before", &[]);
+    let lines = lines(&child.wait_with_output().unwrap().stdout);
+    assert_eq!(numbers(&lines), [1, 3, 7]);
+    let told = |text: &str| lines.iter().filter(|line| line["message"] == text).count();
+    assert_eq!(told("from the log crate"), 1);
+    assert!(told("the level that was set for a while is over") >= 1, "{lines:?}");
+}
+
+#[test]
 fn text_is_for_people() {
     if is_child() {
         let logging = init(LoggingConfig::new("child")).unwrap();

@@ -25,15 +25,16 @@ impl Told {
 impl Observer for Told {
     fn event(&self, event: &Event<'_>) {
         self.tell(match event {
-            Event::Retry { policy, attempt, delay, .. } => {
-                format!("{policy}: retry {attempt} in {delay:?}")
+            Event::Failed { policy, error, .. } => format!("{policy}: failed by {error}"),
+            Event::Retry { policy, attempt, delay, error, .. } => {
+                format!("{policy}: retry {attempt} in {delay:?} after {error}")
             }
-            Event::Exhausted { policy, attempt, reason, .. } => {
-                format!("{policy}: {reason} at {attempt}")
+            Event::Exhausted { policy, attempt, reason, error, .. } => {
+                format!("{policy}: {reason} at {attempt} after {error}")
             }
             Event::Refused { refusal, .. } => format!("refused: {refusal}"),
             Event::Hedge { policy, copy, .. } => format!("{policy}: copy {copy}"),
-            Event::Fallback { policy, .. } => format!("{policy}: fallback"),
+            Event::Fallback { policy, error, .. } => format!("{policy}: fallback for {error}"),
             Event::BreakerChanged { policy, key, from, to, cause, .. } => {
                 format!("{policy} {key:?}: {from} to {to} by {cause}")
             }
@@ -83,6 +84,11 @@ impl Observer for Count {
     }
 }
 
+#[mmf::resilient(name = "told", breaker(fail_if_ok(|answer: &u16| *answer >= 500)), refused(|refusal| refusal.to_string()))]
+async fn told(answer: Result<u16, String>) -> Result<u16, String> {
+    answer
+}
+
 static TOLD: Told = Told(Mutex::new(Vec::new()));
 static COUNT: Count = Count(Mutex::new(0));
 
@@ -105,11 +111,11 @@ async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_f
         TOLD.take(),
         [
             "refused: p: timed out after 2s",
-            "p: retry 1 in 1s",
+            "p: retry 1 in 1s after p: timed out after 2s",
             "refused: p: timed out after 2s",
             "b None: closed to open by failure_threshold",
-            "p: max_attempts at 2",
-            "p: fallback",
+            "p: max_attempts at 2 after p: timed out after 2s",
+            "p: fallback for p: timed out after 2s",
             "p: Some(true) after 5s",
         ]
     );
@@ -131,6 +137,17 @@ async fn observers_are_told_of_what_goes_wrong_and_of_each_call_where_they_ask_f
     assert!(tokio::time::timeout(Duration::from_millis(50), dropped).await.is_err());
     assert_eq!(TOLD.take(), ["h: None after 50ms"]);
     assert_eq!(*COUNT.0.lock().unwrap(), 8, "events alone");
+
+    // What counts against a breaker, in the error's own words; and an answer that does.
+    assert_eq!(told(Err("no <b>route</b>".into())).await, Err("no <b>route</b>".into()));
+    assert_eq!(told(Ok(500)).await, Ok(500));
+    assert_eq!(told(Ok(200)).await, Ok(200));
+    let all = TOLD.take();
+    let failed: Vec<_> = all.iter().filter(|told| told.contains("failed")).collect();
+    assert_eq!(
+        failed,
+        ["told: failed by no <b>route</b>", "told: failed by an answer that counts as a failure"]
+    );
 
     // One that panics takes nothing along: neither the place of a trial, nor a process that is in a panic already.
     let breaker = CircuitBreaker::builder("t").failure_threshold(1).half_open_max_calls(1);

@@ -1,5 +1,6 @@
 //! Which faults strike, where, and within which limits.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::fault::Fault;
@@ -35,6 +36,19 @@ pub struct ChaosConfig {
 impl Default for ChaosConfig {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// As `MMF_CHAOS` has it, with how often each strikes: `users.*: network_delay(p=0.3), hang(p=1)`.
+impl fmt::Display for ChaosConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.target)?;
+        let striking = self.faults.iter().filter(|fault| fault.enabled);
+        for (place, fault) in striking.enumerate() {
+            let before = if place == 0 { ": " } else { ", " };
+            write!(f, "{before}{}(p={})", fault.kind, fault.probability)?;
+        }
+        Ok(())
     }
 }
 

@@ -113,6 +113,10 @@ fn announce(text: &str, armed: Vec<Armed>) {
             let left = longest.saturating_sub(started.elapsed());
             std::thread::sleep(left.min(BETWEEN_REMINDERS));
             let injections: u64 = armed.iter().map(|armed| armed.injector().injections()).sum();
+            if armed.iter().all(|armed| armed.injector().is_over()) {
+                tracing::warn!(target: "mmf::chaos", injections, "MMF_CHAOS was disarmed");
+                return;
+            }
             if left <= BETWEEN_REMINDERS {
                 tracing::warn!(target: "mmf::chaos", injections, "MMF_CHAOS is over");
                 return;

@@ -14,7 +14,7 @@ use super::history::{History, Injection};
 use super::kind::{ChaosKind, InjectedFault};
 use super::load::{Load, Processors};
 use super::point::{self, Point};
-use crate::clock::later;
+use crate::clock::{self, later};
 use crate::glob;
 
 /// Before so many calls no error rate ends an experiment.
@@ -26,6 +26,8 @@ pub struct ChaosInjector(Arc<Armed>);
 
 #[derive(Debug)]
 struct Armed {
+    /// From 1, in the order of arming.
+    number: u64,
     config: ChaosConfig,
     seed: u64,
     started: Instant,
@@ -120,6 +122,7 @@ impl ChaosInjector {
     ///
     /// Where the config, or what a point names itself, can never work.
     pub(super) fn new(config: ChaosConfig, seed: u64) -> Result<Self, InvalidChaos> {
+        static ARMED: AtomicU64 = AtomicU64::new(0);
         config.check()?;
         let mut points = HashMap::new();
         let mut lasts: Option<Duration> = None;
@@ -135,6 +138,8 @@ impl ChaosInjector {
             points.insert(point.id(), Mutex::new(PointState::of(point, faults)));
         }
         Ok(Self(Arc::new(Armed {
+            // Relaxed: a number of its own is all that it is.
+            number: ARMED.fetch_add(1, Ordering::Relaxed) + 1,
             points,
             late: Mutex::default(),
             // A layer that its faults are meant for may come yet.
@@ -155,6 +160,26 @@ impl ChaosInjector {
     /// The seed, which repeats it.
     pub fn seed(&self) -> u64 {
         self.0.seed
+    }
+
+    /// Its number in this process, from 1.
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// What it was armed with.
+    pub fn config(&self) -> &ChaosConfig {
+        &self.0.config
+    }
+
+    /// How long any of its faults strikes from now on.
+    pub fn left(&self) -> Duration {
+        self.ends().saturating_duration_since(clock::now())
+    }
+
+    /// Ends it, whoever has armed it: from now on it strikes nobody, and what it has taken is given back.
+    pub fn disarm(&self) {
+        self.finish();
     }
 
     /// How many points of the program it could strike when it was armed.

@@ -34,7 +34,7 @@ pub use history::Injection;
 pub use injector::ChaosInjector;
 pub use kind::{ChaosKind, ChaosKind as ChaosType, InjectedFault};
 pub use point::{PointInfo, points};
-pub use scope::{Armed, Scope, arm, history, scope};
+pub use scope::{Armed, Scope, arm, armed, history, scope};
 
 pub(crate) use environment::read as read_environment;
 pub(crate) use scope::carrying;

@@ -25,14 +25,26 @@ pub(super) fn active() -> Vec<ChaosInjector> {
     if let Some(injector) = current() {
         return vec![injector];
     }
-    let now = clock::now();
-    let process = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
-    process.iter().filter(|injector| injector.ends() > now).cloned().collect()
+    armed()
 }
 
 /// The scope that this runs in, while it lives: a task may outlive the one that it was spawned in.
 fn current() -> Option<ChaosInjector> {
     CURRENT.try_with(Clone::clone).ok().filter(|injector| !injector.is_over())
+}
+
+/// The experiments of the process that strike now, by `MMF_CHAOS` or [`arm`]; scopes, which belong to one future, are not among
+/// them. [`ChaosInjector::disarm`] ends one.
+///
+/// ```
+/// # use mmf_runtime as mmf;
+/// assert!(mmf::chaos::armed().is_empty());
+/// ```
+pub fn armed() -> Vec<ChaosInjector> {
+    let now = clock::now();
+    let process = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
+    let striking = process.iter().filter(|injector| injector.ends() > now && !injector.is_over());
+    striking.cloned().collect()
 }
 
 /// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the

@@ -15,6 +15,11 @@ pub enum InitError {
     /// Something else logs in this process already.
     #[error("another subscriber is set up in this process already")]
     AlreadySet,
+    /// Nobody has set the logging of this process up, so there is no level to change.
+    #[error(
+        "logging is not set up by `mmf::logging::init` or `#[service]`, so its level is not ours to change"
+    )]
+    NotSet,
     /// A thread that writes or exports could not be started.
     #[error("a thread for logging cannot be started")]
     Thread(#[from] std::io::Error),

@@ -3,7 +3,7 @@
 //!
 //! [`init`] sets the process up; [`json_layer`] is the layer alone, for those who compose their own
 //! subscriber. Beneath them, `template` knows of each place in the code how its keys are written, `fields` renders what was
-//! recorded by `escape`, `redaction` says what of it is not printed, `line` puts a line together in the order of its
+//! recorded by `escape`, `redaction` says what of it is not printed, `level` is what is logged, for good or for a while, `line` puts a line together in the order of its
 //! format, `gather` makes one line of many that say the same, `queue` writes lines from a thread of its own to `output`, and `logger` has the events that every service tells of itself.
 
 mod config;
@@ -12,6 +12,7 @@ mod escape;
 mod fields;
 mod gather;
 mod layer;
+mod level;
 mod line;
 mod logger;
 mod output;
@@ -31,6 +32,7 @@ pub use error::InitError;
 #[doc(hidden)]
 pub use layer::written_lines;
 pub use layer::{JsonLayer, json_layer};
+pub use level::{LevelInForce, level, release_level, set_level_for};
 pub use logger::{ServiceLogger, Severity};
 #[doc(hidden)]
 pub use logger::{host, measured};

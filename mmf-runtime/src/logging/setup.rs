@@ -1,7 +1,7 @@
 //! Setting the process up.
 
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
@@ -12,12 +12,13 @@ use tracing_subscriber::Layer;
 #[cfg(feature = "otel")]
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Registry, reload};
+use tracing_subscriber::{EnvFilter, reload};
 
 use super::config::{Directives, LoggingConfig};
 use super::error::InitError;
 use super::gather::Gathering;
 use super::layer::json_layer;
+use super::level::{Level, is_of_process};
 use super::output::Stdout;
 use super::queue::{Queue, with_patience_until};
 use crate::stderr;
@@ -27,7 +28,7 @@ use crate::stderr;
 #[must_use = "dropped, it flushes, and what is logged later may be lost at the end of the process"]
 pub struct Logging {
     queue: Queue,
-    level: reload::Handle<EnvFilter, Registry>,
+    level: Arc<Level>,
     #[cfg(feature = "otel")]
     telemetry: Option<Box<dyn crate::otel::Telemetry>>,
     has_ended: bool,
@@ -58,7 +59,7 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let (exported, _) = filter_of(&config.export_level, &mut config.complaints)?;
     let gathering = Some(Gathering::new(&config));
     let queue = Queue::start(config.queue, config.when_full, gathering, Stdout::new()?)?;
-    let (filter, level) = reload::Layer::new(filter);
+    let (filter, handle) = reload::Layer::new(filter);
     let lines = json_layer(&config, queue.clone()).gathering();
     #[cfg(feature = "otel")]
     let telemetry = {
@@ -88,6 +89,8 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
         tracing::warn!(target: "mmf::logging", "{complaint}");
     }
     tell_no_levels(&level_in_force);
+    let level = Arc::new(Level::new(handle, level_in_force));
+    is_of_process(&level);
     let _ = QUEUE.set(queue.clone());
     log_panics(queue.clone());
     Ok(Logging {
@@ -170,7 +173,7 @@ fn directives(text: &str) -> Vec<&str> {
 }
 
 /// Tells of words that may have been meant as levels. Not by the log: it may be switched off by this very word.
-fn tell_no_levels(directives: &str) {
+pub(super) fn tell_no_levels(directives: &str) {
     for word in no_levels(directives) {
         stderr::tell(format_args!(
             "the level {directives:?} shows only what the target `{word}` logs; levels are error, warn, info, \
@@ -190,7 +193,7 @@ fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn filter(directives: &str) -> Result<EnvFilter, InitError> {
+pub(super) fn filter(directives: &str) -> Result<EnvFilter, InitError> {
     EnvFilter::try_new(directives).map_err(|error| InitError::Level {
         directives: directives.into(),
         reason: error.to_string(),
@@ -218,18 +221,13 @@ fn log_panics(queue: Queue) {
 }
 
 impl Logging {
-    /// Changes the level, or the directives, from now on.
+    /// Changes the level, or the directives, from now on; what [`set_level_for`](super::set_level_for) has begun is over.
     ///
     /// # Errors
     ///
     /// Where they are not understood; then nothing changes.
     pub fn set_level(&self, directives: &str) -> Result<(), InitError> {
-        let filter = filter(directives)?;
-        tell_no_levels(directives);
-        // Fails only where the subscriber is gone, and then nobody logs.
-        let _ = self.level.reload(filter);
-        tracing_log::log::set_max_level(LevelFilter::current().as_log());
-        Ok(())
+        self.level.set(directives)
     }
 
     /// Waits until all that was logged before is written; what other threads log meanwhile is not waited for.

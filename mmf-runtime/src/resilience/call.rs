@@ -361,7 +361,7 @@ impl View<'_> {
         let mut retrying =
             self.retry.map(|policy| Retrying::begin(invocation, policy, self.retry_refusals));
         loop {
-            let outcome = self.attempt(invocation, rules, work).await;
+            let outcome = self.attempt(invocation, rules, error_text, work).await;
             let Some(retrying) = &mut retrying else { break outcome };
             let judge = |result: &Result<V, E>| rules.retry(result);
             let next = match before_retry {
@@ -385,6 +385,7 @@ impl View<'_> {
         &self,
         invocation: &Invocation<'_>,
         rules: &J,
+        error_text: ErrorText<E>,
         work: &W,
     ) -> Outcome<V, E>
     where
@@ -400,7 +401,8 @@ impl View<'_> {
         match (self.left, &outcome) {
             (Some(left), Ok(Ok(_))) => left.ticket(&mut admission),
             _ if self.breaker.is_some() => {
-                admission.settle(&outcome, self.fail_refusals, |result| rules.counted(result));
+                let judge = |result: &Result<V, E>| rules.counted(result);
+                admission.settle(&outcome, self.fail_refusals, judge, error_text);
             }
             _ => {}
         }

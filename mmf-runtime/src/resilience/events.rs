@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 
 use super::breaker::{BreakerState, Change};
 use super::error::ResilienceError;
-use super::observe::{self, Event};
+use super::observe::{self, Event, FailureText};
 use super::outcome::Outcome;
 
 const TARGET: &str = "mmf::resilience";
@@ -19,6 +19,20 @@ pub type ErrorText<E> = fn(&E, &mut fmt::Formatter<'_>) -> fmt::Result;
 /// The text of an error that has none: the name of its type.
 pub fn type_name_only<E>(_: &E, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(type_name::<E>())
+}
+
+const SUCCESS_THAT_FAILED: &str = "an answer that counts as a failure";
+
+/// What an attempt failed with, for its breaker.
+struct FailedAttempt<'o, V, E>(&'o Result<V, E>, ErrorText<E>);
+
+impl<V, E> fmt::Display for FailedAttempt<'_, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(_) => f.write_str(SUCCESS_THAT_FAILED),
+            Err(error) => (self.1)(error, f),
+        }
+    }
 }
 
 /// What went wrong, for the `error` field.
@@ -34,6 +48,20 @@ impl<T, E> fmt::Display for Failure<'_, T, E> {
     }
 }
 
+/// An attempt counts against its breaker, by an error or by a success that counts as one. To observers alone: whoever made
+/// the call has the error, and may log it.
+#[cold]
+pub(crate) fn failed<V, E>(policy: &str, result: &Result<V, E>, text: ErrorText<E>) {
+    let error = FailedAttempt(result, text);
+    observe::tell(&Event::Failed { policy, error: FailureText(&error) });
+}
+
+/// A call that is over long after its attempt, by what came then.
+#[cold]
+pub(crate) fn failed_later(policy: &str) {
+    observe::tell(&Event::Failed { policy, error: FailureText(&SUCCESS_THAT_FAILED) });
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -45,8 +73,8 @@ pub(crate) fn retry<T, E>(
     outcome: &Outcome<T, E>,
     text: ErrorText<E>,
 ) {
-    observe::tell(&Event::Retry { policy, attempt, delay });
     let error = Failure(outcome, text);
+    observe::tell(&Event::Retry { policy, attempt, delay, error: FailureText(&error) });
     debug!(target: TARGET, policy, attempt, delay_ms = millis(delay), %error, "retry");
 }
 
@@ -58,8 +86,8 @@ pub(crate) fn exhausted<T, E>(
     text: ErrorText<E>,
     last_error: Option<&str>,
 ) {
-    observe::tell(&Event::Exhausted { policy, attempt, reason });
     let error = Failure(outcome, text);
+    observe::tell(&Event::Exhausted { policy, attempt, reason, error: FailureText(&error) });
     warn!(target: TARGET, policy, attempt, reason, %error, last_error, "retries exhausted");
 }
 
@@ -103,8 +131,8 @@ pub(crate) fn not_provided(policy: &str, provider: &str, why: &str) {
 }
 
 pub(crate) fn fell_back<T, E>(policy: &str, outcome: &Outcome<T, E>, text: ErrorText<E>) {
-    observe::tell(&Event::Fallback { policy });
     let error = Failure(outcome, text);
+    observe::tell(&Event::Fallback { policy, error: FailureText(&error) });
     debug!(target: TARGET, policy, %error, "fallback");
 }
 

@@ -57,6 +57,9 @@ pub struct OpenCall {
 impl OpenCall {
     /// Ends it.
     pub fn end(mut self, class: Class) {
+        if class.counted() == Counted::Failure {
+            events::failed_later(self.built.name.as_str());
+        }
         self.settle(class.counted(), Some(class == Class::Success));
         if let Some(permit) = self.permit.take() {
             match class.counted() {

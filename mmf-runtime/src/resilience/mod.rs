@@ -80,7 +80,9 @@ pub use key::Key;
 pub use keyed::Keyed;
 pub use left::OpenCall;
 pub use name::{CallName, KeyLabel, PolicyName};
-pub use observe::{CallEnded, Event, Observer, observe};
+pub use observe::{CallEnded, Event, FailureText, Observer, observe};
+#[doc(hidden)]
+pub use observe::{Measuring, observe_on_demand};
 pub use pipeline::{Pipeline, PipelineBuilder};
 pub use rate_limit::{
     KeyedRateLimiters, KeyedRateLimitersBuilder, RateLimiter, RateLimiterBuilder,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::breaker::BreakerState;
@@ -52,6 +52,14 @@ pub trait Observer: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'e> {
+    /// An attempt came to its end and counts against its breaker. One that a policy cut short is [`Refused`](Self::Refused) alone.
+    #[non_exhaustive]
+    Failed {
+        /// Name of the policy.
+        policy: &'e str,
+        /// What it failed with.
+        error: FailureText<'e>,
+    },
     /// An attempt failed, and another follows.
     #[non_exhaustive]
     Retry {
@@ -61,6 +69,8 @@ pub enum Event<'e> {
         attempt: u32,
         /// How long it is until the next.
         delay: Duration,
+        /// What it failed with.
+        error: FailureText<'e>,
     },
     /// The last attempt failed.
     #[non_exhaustive]
@@ -71,6 +81,8 @@ pub enum Event<'e> {
         attempt: u32,
         /// Why no other follows.
         reason: &'e str,
+        /// What it failed with.
+        error: FailureText<'e>,
     },
     /// A policy refused an attempt, or cut it short.
     #[non_exhaustive]
@@ -91,6 +103,8 @@ pub enum Event<'e> {
     Fallback {
         /// Name of the policy.
         policy: &'e str,
+        /// What the call failed with.
+        error: FailureText<'e>,
     },
     /// A breaker is in another state.
     #[non_exhaustive]
@@ -116,6 +130,22 @@ pub enum Event<'e> {
     },
 }
 
+/// What something failed with, as its `Display` or else its `Debug` writes it: only where somebody asks.
+#[derive(Clone, Copy)]
+pub struct FailureText<'e>(pub(crate) &'e dyn fmt::Display);
+
+impl fmt::Display for FailureText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for FailureText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A call that ended, however it did.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -136,10 +166,19 @@ struct Place {
 }
 
 static FIRST: OnceLock<Box<Place>> = OnceLock::new();
-static MEASURED: AtomicBool = AtomicBool::new(false);
+/// How many want calls measured now.
+static MEASURING: AtomicUsize = AtomicUsize::new(0);
 
 /// Has an observer told of everything from now on.
 pub fn observe(observer: &'static dyn Observer) {
+    if observe_on_demand(observer) {
+        Measuring::begin().for_ever();
+    }
+}
+
+/// [`observe`], whose calls are measured only while there is a [`Measuring`]. Whether it measures at all.
+#[doc(hidden)]
+pub fn observe_on_demand(observer: &'static dyn Observer) -> bool {
     let measures = observer.measures_calls();
     let mut place = &FIRST;
     let mut new = Box::new(Place { observer, measures, next: OnceLock::new() });
@@ -151,9 +190,32 @@ pub fn observe(observer: &'static dyn Observer) {
             None => unreachable!("a place that cannot be set is taken"),
         }
     }
-    if measures {
-        // Relaxed: calls that begin at this moment may or may not be measured.
-        MEASURED.store(true, Ordering::Relaxed);
+    measures
+}
+
+/// While there is one, all that measure are told how long calls take.
+#[doc(hidden)]
+#[derive(Debug)]
+#[must_use = "dropped, it is over"]
+pub struct Measuring(());
+
+impl Measuring {
+    /// From now on.
+    pub fn begin() -> Self {
+        // Relaxed, here and below: calls that begin at this moment may or may not be measured.
+        MEASURING.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+
+    /// It has no end.
+    pub fn for_ever(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Measuring {
+    fn drop(&mut self) {
+        MEASURING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -183,7 +245,7 @@ fn guarded(told: impl FnOnce()) {
 /// Whether somebody wants to know how long calls take.
 #[inline]
 pub(crate) fn is_measured() -> bool {
-    MEASURED.load(Ordering::Relaxed)
+    MEASURING.load(Ordering::Relaxed) > 0
 }
 
 /// Tells those who measure calls.

@@ -22,7 +22,7 @@ use super::breaker::{CircuitBreaker, Refused, Ticket};
 use super::bulkhead::{Bulkhead, Permit, Queued};
 use super::counters::Counters;
 use super::error::{CallResult, FromRefusal, Refusals, ResilienceError, ResultOrSkipped};
-use super::events;
+use super::events::{self, ErrorText};
 use super::feature::Gate;
 use super::identity::Identity;
 use super::name::{CallName, PolicyName};
@@ -468,11 +468,18 @@ impl<'a> Admission<'a> {
         outcome: &Outcome<V, E>,
         refusals: Refusals,
         judge: impl FnOnce(&Result<V, E>) -> Counted,
+        text: ErrorText<E>,
     ) {
         let tuned = self.invocation.tuning().and_then(|tuning| tuning.failures);
         let refusals = tuned.unwrap_or(refusals);
         self.ticket.settle(match outcome {
-            Ok(result) => judge(result),
+            Ok(result) => {
+                let counted = judge(result);
+                if counted == Counted::Failure {
+                    events::failed(self.invocation.name(), result, text);
+                }
+                counted
+            }
             Err(refusal) if refusals.contains(refusal.refusal()) => Counted::Failure,
             Err(_) => Counted::Neither,
         });

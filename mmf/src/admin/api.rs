@@ -3,17 +3,15 @@
 use axum::Json;
 use axum::extract::Path;
 use http::StatusCode;
-use mmf_runtime::degradation::{features, is_by_hand, level};
 use mmf_runtime::resilience::policy;
 use serde::{Deserialize, Serialize};
 
-use super::access::can_change;
 use super::given::Asked;
+use super::health::Health;
 use super::recorder::{self, Recorded};
 use super::view::{self, Details, List};
 use crate::axum::Problem;
-use crate::config::{EffectiveValue, effective};
-use crate::health;
+use crate::config::{EffectiveValue, applied, effective};
 
 /// So many at once, unless fewer are asked for.
 const MOST: usize = 100;
@@ -56,62 +54,25 @@ pub(super) struct Since {
 /// The oldest first.
 pub(super) async fn events(Asked(since): Asked<Since>) -> Json<Vec<Recorded>> {
     let Since { after, policy, most } = since;
-    Json(recorder::after(after, policy.as_deref(), most.min(1000)))
-}
-
-/// How well the process is.
-#[derive(Debug, Serialize)]
-pub(super) struct Health {
-    score: f64,
-    ready: bool,
-    level: &'static str,
-    by_hand: bool,
-    checks: Vec<Check>,
-    features: Vec<Feature>,
-    /// Whether anything can be changed.
-    can_change: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    name: String,
-    importance: String,
-    is_up: Option<bool>,
-    /// Of its last result, in milliseconds.
-    age: Option<u64>,
-    error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Feature {
-    name: String,
-    is_enabled: bool,
+    let of: Vec<_> = policy.as_deref().into_iter().collect();
+    Json(recorder::after(after, &of, most.min(1000)))
 }
 
 pub(super) async fn health() -> Json<Health> {
-    let checks = health::checks().into_iter().map(|check| Check {
-        importance: format!("{:?}", check.importance).to_lowercase(),
-        is_up: check.is_up,
-        age: check.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        error: check.last.and_then(|last| last.error),
-        name: check.name,
-    });
-    let all = features();
-    let features = all.iter().map(|feature| Feature {
-        name: feature.name().to_owned(),
-        is_enabled: feature.is_enabled(),
-    });
-    Json(Health {
-        score: health::score(),
-        ready: health::readyz().http_status() == 200,
-        level: level().as_str(),
-        by_hand: is_by_hand(),
-        checks: checks.collect(),
-        features: features.collect(),
-        can_change: can_change(),
-    })
+    Json(Health::now())
 }
 
-pub(super) async fn configuration() -> Json<Vec<EffectiveValue>> {
-    Json(effective())
+/// The configuration that was loaded or applied last, and every value that is in force.
+#[derive(Debug, Serialize)]
+pub(super) struct Configuration {
+    /// A file, or `text`; none where nothing was.
+    source: Option<String>,
+    text: String,
+    values: Vec<EffectiveValue>,
+}
+
+pub(super) async fn configuration() -> Json<Configuration> {
+    let (source, text) = applied().unzip();
+    let text = text.map_or_else(String::new, |text| text.to_string());
+    Json(Configuration { source, text, values: effective() })
 }

@@ -1,16 +1,19 @@
 //! What is changed by hand: each is a security event, with what it was before and is after.
 
+use std::time::Duration;
+
 use axum::extract::Path;
 use axum::{Extension, Json};
 use http::StatusCode;
 use mmf_runtime::degradation::{DegradationLevel, feature, features, level, release, set_level};
-use mmf_runtime::logging::{ServiceLogger, Severity};
+use mmf_runtime::logging::{self, ServiceLogger, Severity};
 use mmf_runtime::resilience::policy;
 use mmf_runtime::security_event;
 use serde::{Deserialize, Serialize};
 
 use super::access::Who;
 use super::api::unknown;
+use super::faults;
 use super::given::Body;
 use crate::axum::Problem;
 use crate::config;
@@ -44,6 +47,8 @@ pub(super) enum To {
     HalfOpen,
     /// As new, by its own rules.
     Closed,
+    /// What was made of it by hand is taken back: isolated, trials decide; disabled, it is closed.
+    Released,
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,6 +72,7 @@ pub(super) async fn breaker(
         To::Disabled => breaker.disable(),
         To::HalfOpen => breaker.force_half_open(),
         To::Closed => breaker.force_closed(),
+        To::Released => breaker.release(),
     }
     Ok(Json(Done::of(&who, "breaker", &name, before, breaker.state().to_string())))
 }
@@ -131,9 +137,78 @@ pub(super) async fn degrade(
 }
 
 #[derive(Debug, Deserialize)]
+pub(super) struct LogLevel {
+    /// None takes back what was set before.
+    level: Option<String>,
+    /// How long, in minutes.
+    #[serde(default = "quarter")]
+    minutes: u16,
+}
+
+fn quarter() -> u16 {
+    15
+}
+
+/// For a while: whoever looked for something and forgets it leaves no flood of lines behind.
+pub(super) async fn log_level(
+    Extension(who): Extension<Who>,
+    Body(set): Body<LogLevel>,
+) -> Result<Json<Done>, Problem> {
+    let now = || logging::level().map(|level| level.directives);
+    let Some(before) = now() else {
+        let detail = logging::InitError::NotSet.to_string();
+        return Err(Problem::new(StatusCode::CONFLICT).detail(detail));
+    };
+    let time = Duration::from_secs(60 * u64::from(set.minutes));
+    let what = match &set.level {
+        Some(_) if time.is_zero() => {
+            let detail = "a level is set for a minute at least";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail));
+        }
+        Some(level) => {
+            let wrong = |error: logging::InitError| {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string())
+            };
+            logging::set_level_for(level, time).map_err(wrong)?;
+            format!("for {} min", set.minutes)
+        }
+        None => {
+            logging::release_level();
+            String::new()
+        }
+    };
+    Ok(Json(Done::of(&who, "log_level", &what, before, now().unwrap_or_default())))
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Of {
+    Disarmed,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Fault {
+    #[expect(dead_code, reason = "it says what is to become of it, of which there is one thing")]
+    to: Of,
+}
+
+/// Ends an experiment of the process.
+pub(super) async fn fault(
+    Path(number): Path<u64>,
+    Extension(who): Extension<Who>,
+    Body(_): Body<Fault>,
+) -> Result<Json<Done>, Problem> {
+    let what = faults::disarm(number).ok_or_else(|| {
+        let detail = format!("no experiment of the number {number} strikes this process");
+        Problem::new(StatusCode::NOT_FOUND).detail(detail)
+    })?;
+    Ok(Json(Done::of(&who, "fault", &what, "armed".into(), "disarmed".into())))
+}
+
+#[derive(Debug, Deserialize)]
 pub(super) struct Configuration {
     text: String,
-    /// Only whether it could be put in force.
+    /// Only what would change.
     #[serde(default)]
     check: bool,
 }
@@ -151,8 +226,8 @@ pub(super) async fn configure(
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(wrong.to_string())
     };
     if new.check {
-        config::check(&new.text).map_err(wrong)?;
-        return Ok(Json(Changes { changes: Vec::new() }));
+        let changes = config::preview(&new.text).map_err(wrong)?;
+        return Ok(Json(Changes { changes }));
     }
     let changes = config::apply(&new.text).map_err(wrong)?;
     let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();

@@ -13,11 +13,15 @@
 mod access;
 mod api;
 mod change;
+mod faults;
 mod given;
+mod health;
+mod latency;
 mod page;
 mod recorder;
 mod serve;
 mod view;
+mod viewers;
 
 #[doc(hidden)]
 pub use serve::serve_admin;

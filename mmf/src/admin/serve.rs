@@ -2,13 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use http::StatusCode;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use axum::serve::ListenerExt;
+#[cfg(any(target_os = "android", target_os = "linux"))]
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tracing::{error, info};
 
 use super::{access, api, change, page, recorder};
@@ -28,18 +32,24 @@ pub fn router() -> Router {
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
-        // Browsers ask for it by themselves.
-        .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
-        .route("/api/policies", get(api::list))
-        .route("/api/policies/{name}", get(api::details))
-        .route("/api/policies/{name}/breaker", post(change::breaker))
-        .route("/api/events", get(api::events))
-        .route("/api/health", get(api::health))
-        .route("/api/features/{name}", post(change::turn))
-        .route("/api/level", post(change::degrade))
-        .route("/api/configuration", get(api::configuration).post(change::configure))
-        .route("/api/stream", get(page::stream))
-        .route("/api/openapi.json", get(page::openapi))
+        .route("/icon.svg", get(page::icon))
+        .nest("/api", api())
+}
+
+fn api() -> Router {
+    Router::new()
+        .route("/policies", get(api::list))
+        .route("/policies/{name}", get(api::details))
+        .route("/policies/{name}/breaker", post(change::breaker))
+        .route("/events", get(api::events))
+        .route("/health", get(api::health))
+        .route("/features/{name}", post(change::turn))
+        .route("/level", post(change::degrade))
+        .route("/log-level", post(change::log_level))
+        .route("/faults/{number}", post(change::fault))
+        .route("/configuration", get(api::configuration).post(change::configure))
+        .route("/stream", get(page::stream))
+        .route("/openapi.json", get(page::openapi))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(from_fn(access::guard))
 }
@@ -53,7 +63,19 @@ pub async fn serve(address: impl ToSocketAddrs) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     info!(target: "mmf::admin", address = %listener.local_addr()?, "the page is served");
     let app = router().into_make_service_with_connect_info::<SocketAddr>();
+    let listener = listener.tap_io(|stream| drops_who_does_not_read(stream));
     axum::serve(listener, app).await
+}
+
+/// One that reads nothing keeps its connection for half a minute. Where a system knows no such limit it is shown nothing more, and
+/// that is all.
+fn drops_who_does_not_read(stream: &TcpStream) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(Duration::from_secs(30))) {
+        tracing::debug!(target: "mmf::admin", %error, "a connection has no limit for who does not read");
+    }
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = stream;
 }
 
 /// What `#[service(admin = …)]` begins: a page that cannot be served is no reason for a service not to run.

@@ -1,5 +1,7 @@
 //! A configuration as it is written: each value with whom it is for and where it stands.
 
+use std::sync::Arc;
+
 use mmf_rules::keys::{ENABLED, Group, Kind, TOP};
 use mmf_rules::value::{Value, Written};
 use mmf_rules::{alone, names, words};
@@ -13,6 +15,8 @@ use super::mistake::ConfigMistake;
 pub(super) struct Document {
     /// The file, or what else it was read from.
     pub(super) source: String,
+    /// As it was written.
+    pub(super) text: Arc<str>,
     pub(super) entries: Vec<Entry>,
     /// Whom tables are for, by name, also where they are empty.
     pub(super) tables: Vec<Table>,
@@ -50,7 +54,7 @@ impl Document {
         let (table, wrong) = DeTable::parse_recoverable(text);
         let mut reader = Reader {
             text: Text::new(text),
-            document: Self { source: source.into(), ..Self::default() },
+            document: Self { source: source.into(), text: text.into(), ..Self::default() },
             mistakes: Vec::new(),
         };
         reader.whole(table.get_ref());

@@ -39,5 +39,5 @@ mod watch;
 pub use effective::{EffectiveValue, effective};
 pub use mistake::{ConfigError, ConfigMistake};
 pub use resolve::{Origin, Scope};
-pub use state::{Change, apply, check, check_file, load};
+pub use state::{Change, applied, apply, check, check_file, load, preview};
 pub use watch::{Watch, watch};

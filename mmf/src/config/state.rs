@@ -1,9 +1,9 @@
 //! What is in force, and how another configuration takes its place: all of it, or nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError};
 
 use mmf_runtime::resilience::configure::{SharedValue, prepare};
 use mmf_runtime::resilience::registry::tell_new;
@@ -110,6 +110,56 @@ pub fn check_file(path: impl AsRef<Path>) -> Result<(), ConfigError> {
 /// ```
 pub fn check(text: &str) -> Result<(), ConfigError> {
     check_of("text", text)
+}
+
+/// What [`apply`] of a text would change, a line for each value, in which a value that nobody would give any more is `as in the
+/// code`. Nothing changes.
+///
+/// # Errors
+///
+/// As [`apply`].
+///
+/// ```
+/// assert!(mmf::config::preview("[defaults]").unwrap().is_empty());
+/// ```
+pub fn preview(text: &str) -> Result<Vec<String>, ConfigError> {
+    let policies = listed();
+    let (documents, wrong) = documents("text", text);
+    let (names, origins) = {
+        let in_force = in_force();
+        (in_force.names.clone(), in_force.origins.clone())
+    };
+    let resolved = resolved(&documents, policies, &names, wrong)?;
+    prepare(&resolved.wanted).map_err(|rejected| ConfigError::of(resolved.mistakes(&rejected)))?;
+    let mut changes = Vec::new();
+    for (policy, wanted) in &resolved.wanted {
+        let before = policy.settings();
+        let released = origins.get(policy.name()).into_iter().flat_map(|own| own.keys());
+        let keys: BTreeSet<&String> = wanted.keys().chain(released).collect();
+        for key in keys {
+            let before = before.iter().find(|setting| setting.key == key.as_str());
+            let before =
+                before.map_or_else(|| "none".to_owned(), |setting| written(&setting.value));
+            let after = wanted.get(key).map_or_else(|| "as in the code".to_owned(), written);
+            if before != after {
+                changes.push(format!("{}: {key} {before} → {after}", policy.name()));
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// What was loaded or applied last: the file, or `text`, and what stands in it.
+///
+/// ```
+/// mmf::config::apply("[defaults]").unwrap();
+/// let (source, text) = mmf::config::applied().unwrap();
+/// assert_eq!((source.as_str(), &*text), ("text", "[defaults]"));
+/// ```
+pub fn applied() -> Option<(String, Arc<str>)> {
+    let in_force = in_force();
+    let given = in_force.documents.iter().find(|document| document.source != VARIABLE);
+    given.map(|document| (document.source.clone(), Arc::clone(&document.text)))
 }
 
 fn check_of(source: &str, text: &str) -> Result<(), ConfigError> {

@@ -23,24 +23,49 @@ const NANOS: [u64; BOUNDS.len()] = {
 
 /// What was counted: by bound, not summed up, and all of the time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub(super) buckets: [u64; BOUNDS.len() + 1],
     pub(super) nanos: u64,
 }
 
 impl Counts {
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    fn add(&mut self, other: &Self) {
+    /// What was counted since it was as in another.
+    #[cfg(feature = "admin")]
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            buckets: std::array::from_fn(|place| {
+                self.buckets[place].saturating_sub(before.buckets[place])
+            }),
+            nanos: self.nanos.saturating_sub(before.nanos),
+        }
+    }
+
+    /// A time that this share of all did not go beyond, in seconds: the upper bound of where the share ends, so never too little.
+    /// Infinite where some took longer than the last bound; none where nothing was counted.
+    #[cfg(feature = "admin")]
+    pub(crate) fn at_most(&self, share: f64) -> Option<f64> {
+        let wanted = (self.count() as f64 * share).ceil() as u64;
+        let mut below = 0;
+        let reached = |count: &u64| {
+            below += count;
+            below >= wanted.max(1)
+        };
+        let place = self.buckets.iter().position(reached)?;
+        Some(BOUNDS.get(place).copied().unwrap_or(f64::INFINITY))
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
         for (own, other) in self.buckets.iter_mut().zip(other.buckets) {
             *own += other;
         }
         self.nanos = self.nanos.saturating_add(other.nanos);
     }
 
-    fn record(&mut self, took: Duration) {
+    pub(crate) fn record(&mut self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)] += 1;
         self.nanos = self.nanos.saturating_add(nanos);
@@ -323,6 +348,22 @@ mod tests {
             assert_eq!(bucket(nanos), place, "{nanos}");
         }
         assert_eq!(bucket(60_000_000_001), BOUNDS.len());
+    }
+
+    #[cfg(feature = "admin")]
+    #[test]
+    fn a_share_of_what_was_counted_took_at_most_so_long() {
+        let mut counts = Counts::default();
+        assert_eq!(counts.at_most(0.5), None);
+        for millis in [1, 1, 3, 200] {
+            counts.record(Duration::from_millis(millis));
+        }
+        let shares = [0.0, 0.5, 0.51, 0.75, 0.76, 1.0].map(|share| counts.at_most(share).unwrap());
+        assert_eq!(shares, [0.001, 0.001, 0.005, 0.005, 0.25, 0.25]);
+        let before = counts.clone();
+        counts.record(Duration::from_secs(61));
+        let since = counts.since(&before);
+        assert_eq!((since.count(), since.at_most(0.99)), (1, Some(f64::INFINITY)));
     }
 
     fn counted(of: Of, first: &str) -> Counts {

@@ -26,12 +26,16 @@ pub(crate) mod export;
 mod family;
 mod histogram;
 
+#[cfg(feature = "admin")]
+use std::collections::HashMap;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use mmf_runtime::resilience::{CallEnded, Event, Observer, observe};
+use mmf_runtime::resilience::{CallEnded, Event, Measuring, Observer, observe_on_demand};
 
 use encode::Format;
+#[cfg(feature = "admin")]
+pub(crate) use histogram::Counts;
 #[cfg(feature = "otel")]
 use histogram::OUTCOMES;
 use histogram::{Of, record_call};
@@ -41,10 +45,21 @@ static MAX_POLICIES: AtomicUsize = AtomicUsize::new(1000);
 
 /// Has it measured how long calls and requests take, from now on.
 pub fn enable() {
-    #[derive(Debug)]
-    struct Measuring;
+    static ONCE: Once = Once::new();
+    observe_times();
+    ONCE.call_once(|| {
+        Measuring::begin().for_ever();
+        // Relaxed, here and below: values of their own.
+        ENABLED.store(true, Ordering::Relaxed);
+    });
+}
 
-    impl Observer for Measuring {
+/// Times are counted here whenever they are measured.
+fn observe_times() {
+    #[derive(Debug)]
+    struct Times;
+
+    impl Observer for Times {
         fn event(&self, _: &Event<'_>) {}
 
         fn measures_calls(&self) -> bool {
@@ -65,13 +80,28 @@ pub fn enable() {
         }
     }
 
-    static MEASURING: Measuring = Measuring;
+    static TIMES: Times = Times;
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        observe(&MEASURING);
-        // Relaxed, here and below: values of their own.
-        ENABLED.store(true, Ordering::Relaxed);
+        observe_on_demand(&TIMES);
     });
+}
+
+/// Has it measured how long calls take, for as long as this lives.
+#[cfg(feature = "admin")]
+pub(crate) fn while_shown() -> Measuring {
+    observe_times();
+    Measuring::begin()
+}
+
+/// How long the calls of each policy took, however they ended.
+#[cfg(feature = "admin")]
+pub(crate) fn call_times() -> HashMap<Box<str>, Counts> {
+    let mut times: HashMap<_, Counts> = HashMap::new();
+    for ([policy, ..], counts) in histogram::read(Of::Call) {
+        times.entry(policy).or_default().add(&counts);
+    }
+    times
 }
 
 /// So many policies are told by name; those beyond are counted under `other`. Default: 1000.

@@ -56,6 +56,14 @@ impl Browser {
         post(&format!("{}/{what}", self.session), body)
     }
 
+    #[allow(dead_code, reason = "one of the programs that have this file takes no pictures")]
+    pub(crate) fn get(&self, what: &str) -> Value {
+        let answer = ureq::get(format!("{}/{what}", self.session)).call();
+        // A picture is larger than what is read unless one says so.
+        let text = answer.unwrap().body_mut().with_config().limit(64 << 20).read_to_string();
+        serde_json::from_str::<Value>(&text.unwrap()).unwrap()["value"].take()
+    }
+
     pub(crate) fn run(&self, script: &str) -> Value {
         self.ask("execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -80,8 +88,8 @@ impl Browser {
         self.cdp("Emulation.setDeviceMetricsOverride", &metrics);
     }
 
-    pub(crate) fn cdp(&self, command: &str, parameters: &Value) {
-        self.ask("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
+    pub(crate) fn cdp(&self, command: &str, parameters: &Value) -> Value {
+        self.ask("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 }
 

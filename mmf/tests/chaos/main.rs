@@ -399,6 +399,38 @@ fn configs_that_can_never_work_are_refused() {
     }
 }
 
+#[tokio::test]
+async fn what_strikes_the_process_is_listed_until_it_is_disarmed() {
+    let named = |name: &str| {
+        mmf::chaos::armed().into_iter().find(|one| one.config().to_string().starts_with(name))
+    };
+    let fault = |kind| mmf::chaos::Fault::new(kind).probability(1.0);
+    let config = ChaosConfig::new().target("listed.*").fault(fault(ChaosKind::NetworkFailure));
+    let config = config.fault(fault(ChaosKind::Hang).enabled(false));
+    assert!(named("listed").is_none());
+    let armed = mmf::chaos::arm(config.clone(), Some(7)).unwrap();
+    let other = mmf::chaos::arm(config, Some(8)).unwrap();
+    let found = named("listed").unwrap();
+    assert_eq!(found.number(), armed.injector().number());
+    assert!(found.number() != other.injector().number() && found.number() > 0);
+    assert_eq!(found.config().to_string(), "listed.*: network_failure(p=1)");
+    let left = found.left();
+    assert!(!left.is_zero() && left <= std::time::Duration::from_secs(10), "{left:?}");
+    assert!(listed().await.is_err());
+    found.disarm();
+    assert_eq!(named("listed").unwrap().number(), other.injector().number());
+    assert!(listed().await.is_err(), "the other one strikes still");
+    drop(other);
+    assert!(named("listed").is_none());
+    assert!(listed().await.is_ok());
+    drop(armed);
+}
+
+#[chaos(name = "listed.fetch")]
+async fn listed() -> Result<u32, std::io::Error> {
+    Ok(7)
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_point_names_itself_is_checked_when_it_is_armed() {
     let own = ChaosConfig::annotated().target("mistaken.*");

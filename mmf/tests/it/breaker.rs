@@ -220,6 +220,32 @@ async fn it_can_be_steered_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_takes_back_what_was_made_by_hand_and_nothing_else() {
+    declare!("breaker.release", f, breaker: breaker(failure_threshold = 2, success_threshold = 1));
+    breaker.release();
+    assert_eq!(breaker.state(), Closed);
+    fail(1, f).await;
+    breaker.release();
+    fail(1, f).await;
+    assert_eq!(breaker.state(), Open, "what it counted is still there");
+    breaker.release();
+    assert_eq!(breaker.state(), Open);
+    breaker.force_open();
+    breaker.release();
+    assert_eq!(breaker.state(), BreakerState::HalfOpen, "trials decide");
+    breaker.release();
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    f(&Script::new([Good])).await.unwrap();
+    assert_eq!(breaker.state(), Closed);
+    breaker.disable();
+    fail(3, f).await;
+    breaker.release();
+    assert_eq!(breaker.state(), Closed);
+    fail(2, f).await;
+    assert_eq!(breaker.state(), Open, "by its own rules again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_panic_counts_as_a_failure_and_goes_on() {
     declare!("breaker.panic", f, breaker: breaker(failure_threshold = 1), bulkhead = 1);
     let script = std::sync::Arc::new(Script::new([Panic]));

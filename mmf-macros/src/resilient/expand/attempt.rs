@@ -119,7 +119,7 @@ impl Expansion<'_> {
             let refusals =
                 self.refusals(keys.and_then(|keys| keys.on_refusal.as_ref()), "FAILURES");
             let judge = self.breaker_judge(keys);
-            quote!(#admission.settle(&#outcome, #refusals, #judge);)
+            quote!(#admission.settle(&#outcome, #refusals, #judge, #rt::error_text!());)
         });
         let run = if self.model.anatomy.is_async { self.run() } else { self.run_blocking() };
         let run = match &args.hedge {

@@ -4,6 +4,7 @@ use std::pin::pin;
 
 use super::machine::CircuitBreaker;
 use crate::resilience::error::{FromRefusal, Refusals};
+use crate::resilience::events::type_name_only;
 use crate::resilience::identity::Identity;
 use crate::resilience::name::CallName;
 use crate::resilience::outcome::Counted;
@@ -28,7 +29,7 @@ impl CircuitBreaker {
             Ok(_) => Counted::Success,
             Err(_) => Counted::Failure,
         };
-        admission.settle(&outcome, Refusals::NONE, judge);
+        admission.settle(&outcome, Refusals::NONE, judge, type_name_only);
         outcome.unwrap_or_else(|refusal| Err(E::from_refusal(refusal)))
     }
 }

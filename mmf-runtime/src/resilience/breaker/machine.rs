@@ -274,6 +274,32 @@ impl CircuitBreaker {
         self.force(BreakerState::Disabled);
     }
 
+    /// Takes back what was made of it by hand: isolated, its trials decide; disabled, it is closed. Any other state is its own, and
+    /// stays.
+    ///
+    /// ```
+    /// # use mmf_runtime as mmf;
+    /// use mmf::resilience::{BreakerState, CircuitBreaker};
+    ///
+    /// let breaker = CircuitBreaker::builder("payments").build();
+    /// breaker.force_open();
+    /// breaker.release();
+    /// assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    /// ```
+    pub fn release(&self) {
+        let mut books = self.books();
+        match self.word().state() {
+            BreakerState::ForcedOpen => {
+                self.change(&mut books, BreakerState::HalfOpen, Cause::Forced);
+            }
+            BreakerState::Disabled => {
+                books.failed_trials = 0;
+                self.change(&mut books, BreakerState::Closed, Cause::Forced);
+            }
+            BreakerState::Closed | BreakerState::Open | BreakerState::HalfOpen => {}
+        }
+    }
+
     /// Closes it as if new: its counters start again from zero too.
     pub fn reset(&self) {
         let mut books = self.books();

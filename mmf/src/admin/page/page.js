@@ -1,181 +1,393 @@
 "use strict";
 const find = (id) => document.getElementById(id);
+// A state is told by its shape and its word as well as by its colour.
 const STATES = {
-  open: ["bad", "■ open"],
-  forced_open: ["bad", "■ isolated"],
-  half_open: ["warn", "◆ half-open"],
-  failing: ["warn", "▲ failing"],
-  full: ["warn", "▲ full"],
-  well: ["well", "● well"],
+  open: ["bad", "■", "open"],
+  forced_open: ["bad", "■", "isolated"],
+  half_open: ["warn", "◆", "half-open"],
+  disabled: ["warn", "○", "disabled"],
+  failing: ["warn", "▲", "failing"],
+  full: ["warn", "▲", "full"],
+  well: ["well", "●", "well"],
 };
 const SWITCHES = [
   ["isolated", "Isolate"],
   ["closed", "Close"],
   ["half_open", "Half-open"],
   ["disabled", "Disable"],
+  ["released", "Release"],
 ];
+const PAGE = 100;
 let chosen = null;
 let canChange = false;
+let from = 0;
 
+// Names and errors are others' text: only ever put in as text, and only where it is another.
+const put = (node, text) => {
+  if (node.textContent !== text) node.textContent = text;
+};
 const made = (tag, text, kind) => {
   const node = document.createElement(tag);
-  // Names and errors are others' text: never markup.
   node.textContent = text;
   if (kind) node.className = kind;
   return node;
 };
+// Characters that nobody sees, or that turn the direction of what follows, would make a name another to the eye.
+const plain = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
+  (char) => `\\u{${char.charCodeAt(0).toString(16)}}`);
 
 const headers = () => {
   const token = find("token").value;
   return token ? { authorization: `Bearer ${token}` } : {};
 };
-
+const detail = async (answer) => {
+  const told = await answer.json().catch(() => ({}));
+  return told.detail ?? `${answer.status} ${answer.statusText}`;
+};
 const ask = async (path) => {
-  const answer = await fetch(path, { headers: headers() });
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  const answer = await fetch(path, { headers: headers(), cache: "no-store" });
+  if (!answer.ok) throw new Error(await detail(answer));
   return answer.json();
 };
 
 const ago = (at) => {
   if (at === null) return "–";
   const seconds = Math.max(0, Math.round((Date.now() - at) / 1000));
-  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`;
+  return seconds < 120 ? `${seconds} s ago` : seconds < 7200 ? `${Math.round(seconds / 60)} min ago` : `${Math.round(seconds / 3600)} h ago`;
 };
+const time = (seconds) => (seconds === null ? "–" : seconds < 1 ? `≤ ${seconds * 1000} ms` : `≤ ${seconds} s`);
+const left = (millis) => (millis < 120_000 ? `${Math.ceil(millis / 1000)} s` : `${Math.ceil(millis / 60_000)} min`);
 
-// Calls at each look of the last minutes, by policy: lines without an axis, for the eye.
-const seen = new Map();
+// What was seen of each policy at the looks of the last minutes: its calls, and its p99.
 const MOST_LOOKS = 180;
-
-const line = (row) => {
-  const calls = seen.get(row.name) ?? [];
-  calls.push(row.calls);
-  if (calls.length > MOST_LOOKS) calls.shift();
-  seen.set(row.name, calls);
-  const rates = calls.slice(1).map((count, place) => Math.max(0, count - calls[place]));
-  const most = Math.max(1, ...rates);
-  const points = rates.map((rate, place) => `${90 - ((rates.length - 1 - place) * 90) / MOST_LOOKS},${19 - (rate * 18) / most}`);
-  const svg = find("line").content.firstElementChild.cloneNode();
-  const shape = document.createElementNS(svg.namespaceURI, "polyline");
-  svg.setAttribute("viewBox", "0 0 90 20");
-  svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${rates.at(-1) ?? 0} calls in the last second`);
-  shape.setAttribute("points", points.join(" "));
-  svg.append(shape);
-  return svg;
+const seen = new Map();
+const look = (row, at) => {
+  const looks = seen.get(row.name) ?? [];
+  looks.push({ at, calls: row.calls, p99: row.p99 });
+  if (looks.length > MOST_LOOKS) looks.shift();
+  seen.set(row.name, looks);
+};
+const rate = (looks) => {
+  const [last, before] = [looks?.at(-1), looks?.at(-Math.min(4, looks.length))];
+  if (!last || last === before) return "–";
+  return ((last.calls - before.calls) / ((last.at - before.at) / 1000)).toFixed(1);
+};
+const points = (looks) => {
+  const most = Math.max(...looks.map((one) => one.p99 ?? 0), 0.001);
+  return looks.flatMap((one, place) => {
+    if (one.p99 === null) return [];
+    const x = 100 - ((looks.length - 1 - place) * 100) / MOST_LOOKS;
+    return [`${x.toFixed(1)},${(18 - (one.p99 / most) * 16).toFixed(1)}`];
+  }).join(" ");
 };
 
-const show = (list, isLook) => {
-  find("count").textContent = `${list.total} policies, the worst first`;
-  const focused = document.activeElement?.dataset?.name;
-  find("rows").replaceChildren(...list.rows.map((row) => {
-    const cells = document.createElement("tr");
-    const [kind, word] = STATES[row.state];
-    const name = made("button", row.name, "name");
-    name.dataset.name = row.name;
-    name.addEventListener("click", () => choose(row.name, true));
-    const cell = document.createElement("td");
-    cell.append(name);
-    cells.append(made("td", word, `state ${kind}`), cell);
-    const percent = `${(row.failure_rate * 100).toFixed(1)} %`;
-    for (const text of [row.calls, percent, row.refusals, row.retries, ago(row.changed)]) {
-      cells.append(made("td", text));
-    }
-    const drawn = document.createElement("td");
-    if (isLook) drawn.append(line(row));
-    cells.append(drawn);
-    return cells;
-  }));
-  if (focused !== undefined) {
-    [...document.querySelectorAll("button.name")].find((b) => b.dataset.name === focused)?.focus();
+const cells = () => {
+  const row = document.createElement("tr");
+  const state = made("td", "", "state");
+  const shape = made("span", "");
+  shape.setAttribute("aria-hidden", "true");
+  state.append(shape, made("span", ""));
+  const name = made("button", "", "name");
+  name.type = "button";
+  name.addEventListener("click", () => choose(name.dataset.name));
+  const cell = document.createElement("td");
+  cell.append(name);
+  row.append(state, cell);
+  for (let place = 2; place < 10; place += 1) row.append(document.createElement("td"));
+  row.children[6].append(find("line").content.cloneNode(true));
+  return row;
+};
+
+// Rows stay where they are and get other texts: nothing jumps, and the focus is where it was.
+const show = (list) => {
+  const rows = find("rows");
+  const focused = rows.contains(document.activeElement) ? document.activeElement.dataset.name : null;
+  while (rows.children.length > list.rows.length) rows.lastChild.remove();
+  while (rows.children.length < list.rows.length) rows.append(cells());
+  list.rows.forEach((one, place) => {
+    const row = rows.children[place];
+    const [kind, shape, word] = STATES[one.state];
+    const [state, name] = row.children;
+    state.className = `state ${kind}`;
+    put(state.children[0], `${shape} `);
+    put(state.children[1], word);
+    row.className = `${kind === "bad" ? "is-bad" : ""} ${one.name === chosen ? "is-chosen" : ""}`;
+    name.firstChild.dataset.name = one.name;
+    name.firstChild.title = plain(one.name);
+    put(name.firstChild, plain(one.name));
+    const looks = seen.get(one.name);
+    put(row.children[2], rate(looks));
+    put(row.children[3], `${(one.failure_rate * 100).toFixed(1)} %`);
+    put(row.children[4], time(one.p50));
+    put(row.children[5], time(one.p99));
+    row.children[6].firstChild.firstChild.setAttribute("points", looks ? points(looks) : "");
+    put(row.children[7], String(one.refusals));
+    put(row.children[8], String(one.retries));
+    put(row.children[9], ago(one.changed));
+  });
+  find("nothing").hidden = list.rows.length > 0;
+  put(find("count"), `${list.total} ${list.total === 1 ? "policy" : "policies"}, the worst first`);
+  find("paging").hidden = list.total <= PAGE;
+  put(find("place"), `${from + 1}–${from + list.rows.length} of ${list.total}`);
+  find("previous").disabled = from === 0;
+  find("next").disabled = from + PAGE >= list.total;
+  if (focused !== null && document.activeElement?.dataset?.name !== focused) {
+    [...rows.querySelectorAll("button.name")].find((name) => name.dataset.name === focused)?.focus();
   }
 };
 
-const choose = async (name, focus) => {
-  chosen = name;
+// The stream has the first hundred of all policies; whoever looks at others asks for them.
+const isSpecial = () => find("search").value !== "" || from > 0;
+const asked = () => ask(`api/policies?search=${encodeURIComponent(find("search").value)}&from=${from}&most=${PAGE}`);
+const turn = async (place) => {
+  from = place;
+  show(await asked());
+};
+
+// Who hears the page is told what changes its state, and not each number.
+const states = new Map();
+const announce = (rows) => {
+  const changed = rows.filter((row) => states.has(row.name) && states.get(row.name) !== row.state);
+  if (changed.length > 0) {
+    put(find("said"), changed.map((row) => `${plain(row.name)} is ${STATES[row.state][2]}`).join(", "));
+  }
+  for (const row of rows) states.set(row.name, row.state);
+};
+
+// Lists whose items are only made anew where they are others, so that a focus within stays.
+const items = (list, wanted, make) => {
+  const key = JSON.stringify(wanted);
+  if (list.dataset.shown === key) return;
+  const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+  list.dataset.shown = key;
+  list.replaceChildren(...wanted.map(make));
+  if (focused !== null) [...list.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
+};
+const button = (word, label, act) => {
+  const one = made("button", word);
+  one.type = "button";
+  one.setAttribute("aria-label", label);
+  one.addEventListener("click", act);
+  return one;
+};
+
+const showHealth = (health) => {
+  canChange = health.can_change;
+  find("tokens").hidden = !canChange && !find("stream").classList.contains("lost");
+  const down = health.checks.filter((check) => check.is_up === false);
+  items(find("summary"), [
+    [health.ready ? "well" : "bad", health.ready ? "● ready" : "■ not ready"],
+    ["", `score ${health.score.toFixed(2)}`],
+    [health.level === "none" ? "" : "warn", `level ${health.level}${health.by_hand ? ", by hand" : ""}`],
+    ...(down.length ? [["bad", `■ down: ${down.map((check) => plain(check.name)).join(", ")}`]] : []),
+    ...(health.faults.length ? [["bad", "■ faults are injected"]] : []),
+    ...(health.log?.left != null ? [["warn", `logging ${plain(health.log.level)}`]] : []),
+    ...(canChange ? [] : [["quiet", "changing is off: set MMF_ADMIN_TOKEN"]]),
+  ], ([kind, text]) => made("li", text, kind));
+  for (const id of ["level", "release", "apply", "logSet", "logBack"]) find(id).disabled = !canChange;
+  if (document.activeElement !== find("level")) find("level").value = health.level;
+  items(find("checks"), health.checks.map((check) => [
+    check.is_up === null ? "quiet" : check.is_up ? "well" : "bad",
+    `${check.is_up === null ? "○ not asked yet" : check.is_up ? "● up" : "■ down"}  ${plain(check.name)} (${check.importance})`
+      + `${check.age === null ? "" : `, ${left(check.age)} ago`}${check.error ? `: ${plain(check.error)}` : ""}`,
+  ]), ([kind, text]) => made("li", text, kind));
+  if (health.checks.length === 0) items(find("checks"), [["quiet", "none is registered"]], ([kind, text]) => made("li", text, kind));
+  items(find("features"), health.features.map((feature) => [feature.name, feature.is_enabled, canChange]), ([name, isOn]) => {
+    const item = made("li", `${plain(name)}: ${isOn ? "on" : "off"} `);
+    for (const [to, word] of [["on", "On"], ["off", "Off"], ["by_level", "By level"]]) {
+      const one = button(word, `${word}: ${plain(name)}`, () => send(`api/features/${encodeURIComponent(name)}`, { to }, "levelAnswer"));
+      one.disabled = !canChange;
+      item.append(one, " ");
+    }
+    return item;
+  });
+  items(find("faults"), health.faults.map((fault) => [fault.number, fault.what, canChange]), ([number, what]) => {
+    const item = made("li", `${plain(what)} `, "bad");
+    const one = button("Disarm", `Disarm: ${plain(what)}`, () => send(`api/faults/${number}`, { to: "disarmed" }, "faultsAnswer"));
+    one.disabled = !canChange;
+    const told = made("span", "");
+    told.dataset.number = number;
+    item.append(one, " ", told);
+    return item;
+  });
+  for (const fault of health.faults) {
+    const told = [...find("faults").querySelectorAll("span")].find((one) => one.dataset.number === String(fault.number));
+    put(told, `${fault.injections} injected, seed ${fault.seed}, for ${left(fault.left)}`);
+  }
+  if (health.faults.length === 0) items(find("faults"), [["quiet", "none"]], ([kind, text]) => made("li", text, kind));
+  put(find("logNow"), health.log === null
+    ? "Set up by the program itself: not changed from here."
+    : `${plain(health.log.level)}${health.log.left === null ? "" : `, for ${left(health.log.left)} more`}`);
+};
+
+const came = (origin) => origin === "default" ? "default"
+  : origin.code ? origin.code.location : `${origin.configured.source}:${origin.configured.line}`;
+
+const showDetails = async () => {
+  const name = chosen;
   const one = await ask(`api/policies/${encodeURIComponent(name)}`);
   if (chosen !== name) return;
-  find("details").hidden = false;
-  find("name").textContent = name;
-  find("location").textContent = one.location;
   const breaker = one.snapshot.breaker;
-  if (find("switches").dataset.of !== name) {
-    find("switches").dataset.of = name;
-    find("answer").textContent = "";
-    find("switches").replaceChildren(...(one.has_switch ? SWITCHES : []).map(([to, word]) => {
-      const button = made("button", word);
-      button.addEventListener("click", () => change(name, to));
-      return button;
-    }));
-  }
-  for (const button of find("switches").children) button.disabled = !canChange;
-  if (breaker) find("location").textContent += ` · breaker ${breaker.state}`;
-  find("values").replaceChildren(...one.values.map((v) => {
-    const from = v.origin.configured
-      ? `${v.origin.configured.source}:${v.origin.configured.line}`
-      : v.origin.code ? v.origin.code.location : "default";
-    return made("li", `${v.key} = ${v.value}  (${from})`);
-  }));
-  find("keys").replaceChildren(...one.keys.map((key) => made("li", `${key.key}: ${key.breaker?.state ?? "no breaker"}`)));
-  find("events").replaceChildren(...one.events.map((e) =>
-    made("li", `${new Date(e.at).toLocaleTimeString()} ${e.times > 1 ? `${e.times} × ` : ""}${e.kind}: ${e.text}`)));
-  if (focus) find("name").focus();
+  put(find("name"), plain(name));
+  put(find("location"), `${one.location}${breaker ? ` · breaker ${breaker.state.replace("_", "-")}, opened ${breaker.opened} times` : ""}`);
+  items(find("switches"), (one.has_switch ? SWITCHES : []).map((own) => [...own, name]), ([to, word]) => {
+    const own = button(word, `${word}: ${plain(name)}`, () => send(`api/policies/${encodeURIComponent(name)}/breaker`, { to }, "answer"));
+    own.disabled = !canChange;
+    return own;
+  });
+  for (const own of find("switches").children) own.disabled = !canChange;
+  items(find("events"), one.events.length ? one.events : [null], (event) => {
+    if (event === null) return made("li", "nothing went wrong yet", "quiet");
+    const item = document.createElement("li");
+    const at = made("time", new Date(event.at).toLocaleTimeString("en-GB"));
+    at.dateTime = new Date(event.at).toISOString();
+    const kind = event.kind === "breaker" ? "warn" : "quiet";
+    item.append(at, made("span", event.kind, kind), made("span", `${event.times > 1 ? `${event.times} × ` : ""}${plain(event.text)}`));
+    return item;
+  });
+  find("keysTitle").hidden = one.keys.length === 0;
+  items(find("keys"), one.keys.map((key) => `${plain(key.key)}: ${[
+    key.breaker ? `breaker ${key.breaker.state.replace("_", "-")}, ${(key.breaker.failure_rate * 100).toFixed(1)} % failing, ${key.breaker.refused} refused` : "",
+    key.rate_limited ? `${key.rate_limited} rate limited` : "",
+    key.bulkhead ? `${key.bulkhead.running} of ${key.bulkhead.limit} running, ${key.bulkhead.queued} waiting` : "",
+  ].filter((part) => part).join("; ")}`), (text) => made("li", text));
+  items(find("values"), one.values.map((value) => [value.key, value.value, came(value.origin)]), (texts) => {
+    const row = document.createElement("tr");
+    texts.forEach((text, place) => row.append(made("td", plain(text), place === 2 ? "quiet" : "")));
+    return row;
+  });
 };
-
-const change = async (name, to) => {
-  await send(`api/policies/${encodeURIComponent(name)}/breaker`, { to }, "answer");
-  await choose(name, false);
+const choose = (name) => {
+  location.hash = name === null ? "" : encodeURIComponent(name);
 };
-
-const refresh = async (list) => {
-  const search = find("search").value;
-  show(search ? await ask(`api/policies?search=${encodeURIComponent(search)}`) : list, true);
-  const health = await ask("api/health");
-  canChange = health.can_change;
-  find("tokens").hidden = !canChange;
-  const down = health.checks.filter((check) => check.is_up === false).map((check) => check.name);
-  find("health").textContent = `score ${health.score.toFixed(2)} · level ${health.level}`
-    + (down.length ? ` · down: ${down.join(", ")}` : "")
-    + (canChange ? "" : " · changing is off: set MMF_ADMIN_TOKEN");
-  for (const id of ["level", "release", "apply"]) find(id).disabled = !canChange;
-  if (document.activeElement !== find("level")) find("level").value = health.level;
-  if (!find("features").contains(document.activeElement)) {
-    find("features").replaceChildren(...health.features.map((feature) => {
-      const item = made("li", `${feature.name}: ${feature.is_enabled ? "on" : "off"} `);
-      for (const [to, word] of [["on", "On"], ["off", "Off"], ["by_level", "By level"]]) {
-        const button = made("button", word);
-        button.disabled = !canChange;
-        button.setAttribute("aria-label", `${word}: ${feature.name}`);
-        button.addEventListener("click", () => send(`api/features/${encodeURIComponent(feature.name)}`, { to }, "levelAnswer"));
-        item.append(button, " ");
-      }
-      return item;
-    }));
+const follow = async () => {
+  let name;
+  try {
+    name = decodeURIComponent(location.hash.slice(1)) || null;
+  } catch {
+    name = null;
   }
-  if (chosen !== null) await choose(chosen, false);
+  const before = chosen;
+  chosen = name;
+  put(find("answer"), "");
+  find("details").hidden = name === null;
+  if (name === null) {
+    [...document.querySelectorAll("button.name")].find((one) => one.dataset.name === before)?.focus();
+    return;
+  }
+  try {
+    await showDetails();
+    find("name").focus();
+  } catch (error) {
+    put(find("name"), plain(name));
+    put(find("answer"), error.message);
+  }
 };
 
 const send = async (path, body, answerAt) => {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: { ...headers(), "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const told = await answer.json();
-  const changed = told.changes?.length ? told.changes.join("\n") : "nothing is wrong, nothing changes";
-  find(answerAt).textContent = !answer.ok ? told.detail : told.changes ? changed : `${told.before} → ${told.after}`;
+  put(find(answerAt), "…");
+  try {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { ...headers(), "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(await detail(answer));
+    const told = await answer.json();
+    const changes = told.changes?.length ? told.changes.join("\n") : "nothing is wrong, and nothing is other than now";
+    put(find(answerAt), plain(told.changes ? changes : `${told.before} → ${told.after}`).replaceAll("\\u{a}", "\n"));
+    if (chosen !== null) await showDetails();
+    return true;
+  } catch (error) {
+    put(find(answerAt), plain(error.message).replaceAll("\\u{a}", "\n"));
+    return false;
+  }
 };
+
+const view = async (live) => {
+  const at = Date.now();
+  for (const row of live.policies.rows) look(row, at);
+  announce(live.policies.rows);
+  showHealth(live.health);
+  if (isSpecial()) {
+    const list = await asked();
+    if (from > 0) for (const row of list.rows) look(row, at);
+    show(list);
+  } else {
+    show(live.policies);
+  }
+  if (chosen !== null) await showDetails();
+};
+
+// By a request of its own and not as an `EventSource`, which can carry no token.
+let current = null;
+const listen = async () => {
+  const SILENCE = 5000;
+  current = new AbortController();
+  const { signal } = current;
+  const abort = () => current.abort();
+  let silence = setTimeout(abort, SILENCE);
+  const answer = await fetch("api/stream", { headers: headers(), cache: "no-store", signal });
+  if (!answer.ok) throw new Error(await detail(answer));
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    clearTimeout(silence);
+    if (done) throw new Error("the process has ended it");
+    silence = setTimeout(abort, SILENCE);
+    const events = (text + value).split("\n\n");
+    text = events.pop();
+    const last = events.findLast((event) => event.startsWith("data: "));
+    if (last === undefined) continue;
+    find("stream").className = "";
+    put(find("stream"), "live");
+    await view(JSON.parse(last.slice(6))).catch((error) => put(find("stream"), error.message));
+  }
+};
+const stay = async () => {
+  for (;;) {
+    await listen().catch((error) => {
+      find("stream").className = "lost";
+      find("tokens").hidden = false;
+      const why = error.name === "AbortError" ? "it is silent" : error.message;
+      put(find("stream"), `The stream is lost (${why}). Trying again…`);
+    });
+    await new Promise((go) => setTimeout(go, 1500));
+  }
+};
+
+find("who").addEventListener("submit", (event) => event.preventDefault());
+find("token").addEventListener("change", () => {
+  if (find("stream").classList.contains("lost")) current?.abort();
+});
+find("theme").value = localStorage.getItem("theme") ?? "dark";
+const theme = () => {
+  document.documentElement.dataset.theme = find("theme").value;
+  localStorage.setItem("theme", find("theme").value);
+};
+find("theme").addEventListener("change", theme);
+theme();
+find("search").addEventListener("input", () => turn(0).catch((error) => put(find("stream"), error.message)));
+find("previous").addEventListener("click", () => turn(Math.max(0, from - PAGE)));
+find("next").addEventListener("click", () => turn(from + PAGE));
+find("close").addEventListener("click", () => choose(null));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && chosen !== null) choose(null);
+});
 find("level").addEventListener("change", () => send("api/level", { level: find("level").value }, "levelAnswer"));
 find("release").addEventListener("click", () => send("api/level", {}, "levelAnswer"));
+find("logSet").addEventListener("click", () => send("api/log-level", { level: find("log").value, minutes: 15 }, "logAnswer"));
+find("logBack").addEventListener("click", () => send("api/log-level", {}, "logAnswer"));
 const configure = (check) => send("api/configuration", { text: find("text").value, check }, "configured");
 find("check").addEventListener("click", () => configure(true));
 find("apply").addEventListener("click", () => configure(false));
-
-const stream = new EventSource("api/stream");
-stream.addEventListener("message", (event) => {
-  find("stream").hidden = true;
-  refresh(JSON.parse(event.data)).catch((error) => { find("health").textContent = error.message; });
+find("configuration").addEventListener("toggle", async () => {
+  if (!find("configuration").open || find("text").value !== "") return;
+  const now = await ask("api/configuration");
+  put(find("source"), now.source === null ? "Nothing was applied yet." : `In force: ${plain(now.source)}`);
+  find("text").value = now.text;
 });
-stream.addEventListener("error", () => { find("stream").hidden = false; });
-find("search").addEventListener("input", async () => {
-  show(await ask(`api/policies?search=${encodeURIComponent(find("search").value)}`));
-});
+addEventListener("hashchange", follow);
+if (location.hash) follow();
+stay();
