@@ -2,7 +2,8 @@
 //! machine as on an idle one.
 //!
 //! `cargo install gungraun-runner --version 0.20.0 && cargo bench -p mmf-benches --bench instructions`,
-//! with valgrind installed. With `--features operating` the last row is under metrics and a configuration.
+//! with valgrind installed. With `--features operating` the last rows are with the page's recorder, and under metrics and a
+//! configuration.
 
 #![allow(missing_docs, reason = "gungraun's macros make public items")]
 
@@ -27,6 +28,12 @@ fn operated() {
         mmf::metrics::enable();
         mmf::config::apply(mmf_benches::functions::CONFIGURATION).expect("it has all four");
     }
+}
+
+/// The page and its recorder, with nobody looking.
+fn recorded() {
+    #[cfg(feature = "operating")]
+    drop(mmf::admin::router());
 }
 
 macro_rules! rows {
@@ -60,6 +67,7 @@ rows! {
     bulkhead = mmf_benches::functions::bulkhead;
     rate_limit = mmf_benches::functions::rate_limit;
     all_four = mmf_benches::functions::all_four;
+    all_four_recorded = mmf_benches::functions::all_four, super::recorded;
     all_four_operated = mmf_benches::functions::all_four, super::operated;
 }
 

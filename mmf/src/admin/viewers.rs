@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// One that has not taken so many views in a row is dropped.
 const MOST_MISSED: u32 = 10;
 /// So many are sent a view at once: all of them together would hold up the calls of the same threads.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 2;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static NEW: Mutex<New> = Mutex::new(New { viewers: Vec::new(), is_made: false });
@@ -110,7 +110,7 @@ impl Maker {
     async fn show(&mut self, view: &Bytes) {
         let end = tokio::time::Instant::now() + EVERY;
         let slices = self.viewers.len().div_ceil(AT_ONCE);
-        let pause = EVERY / 2 / u32::try_from(slices).unwrap_or(u32::MAX).max(1);
+        let pause = EVERY * 9 / 10 / u32::try_from(slices).unwrap_or(u32::MAX).max(1);
         for slice in self.viewers.chunks_mut(AT_ONCE) {
             for viewer in slice {
                 if !viewer.show(view) {
