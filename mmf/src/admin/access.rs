@@ -8,7 +8,8 @@ use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::axum::Problem;
@@ -27,8 +28,9 @@ pub(super) async fn guard(mut request: Request, next: Next) -> Response {
     // Apart from the request, whose body is not `Sync`.
     let headers = request.headers().clone();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let is_here = peer.is_some_and(is_this_machine) && is_called_so(request.uri(), &headers);
     let refused = if request.method() == Method::GET || request.method() == Method::HEAD {
-        may_read(peer, &headers).await
+        may_read(is_here, &headers).await
     } else {
         may_change(&headers).await
     };
@@ -49,14 +51,15 @@ fn refuse(problem: Problem) -> Response {
     response
 }
 
-async fn may_read(peer: Option<IpAddr>, headers: &HeaderMap) -> Result<(), Problem> {
-    if peer.is_some_and(is_this_machine) {
+async fn may_read(is_here: bool, headers: &HeaderMap) -> Result<(), Problem> {
+    if is_here {
         return Ok(());
     }
     let tokens: Vec<_> = [READ, CHANGE].into_iter().filter_map(token).collect();
     if tokens.is_empty() {
         let detail = format!(
-            "from elsewhere than this machine reading takes a token: set {READ} or {CHANGE}"
+            "from elsewhere than this machine, or by another name than `localhost` or its address, reading takes a token: set \
+             {READ} or {CHANGE}"
         );
         return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
     }
@@ -77,6 +80,20 @@ async fn may_change(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn is_this_machine(peer: IpAddr) -> bool {
     peer.to_canonical().is_loopback()
+}
+
+/// Whether it is asked for as this machine: a browser here can be led to it by a name of somebody else's, whose pages could then
+/// read it (DNS rebinding).
+fn is_called_so(uri: &Uri, headers: &HeaderMap) -> bool {
+    let is_own = |host: &str| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(is_this_machine)
+    };
+    let named = |host: &HeaderValue| {
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        host.is_some_and(|host| is_own(host.host()))
+    };
+    headers.get_all(HOST).iter().all(named) && uri.host().is_none_or(is_own)
 }
 
 /// One that is empty is none.
@@ -146,6 +163,23 @@ mod tests {
         ] {
             assert!(!is_own_origin(&headers(Some(other))), "{other}");
         }
+    }
+
+    #[test]
+    fn a_name_of_somebody_elses_is_not_this_machine() {
+        let asked = |host: &'static str| {
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+            is_called_so(&Uri::from_static("/api/health"), &headers)
+        };
+        for own in ["localhost", "LOCALHOST:9100", "127.0.0.1:9100", "[::1]:9100", "[::1]"] {
+            assert!(asked(own), "{own}");
+        }
+        for other in ["evil.example:9100", "localhost.evil.example", "10.0.0.1", "", "a b"] {
+            assert!(!asked(other), "{other}");
+        }
+        let none = HeaderMap::new();
+        assert!(is_called_so(&Uri::from_static("/"), &none));
+        assert!(!is_called_so(&Uri::from_static("http://evil.example/"), &none));
     }
 
     #[test]

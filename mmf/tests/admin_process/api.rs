@@ -287,6 +287,9 @@ pub(crate) async fn what_is_wrong_is_a_problem() {
     let process = Process::start(&[("MMF_ADMIN_TOKEN", "secret")]);
     let token = Some("secret");
     let closed = json!({ "to": "closed" });
+    let rebound = process.client.get(format!("{}/api/health", process.base));
+    let rebound = rebound.header("host", "evil.example").send().await.unwrap();
+    assert_eq!(rebound.status().as_u16(), 401, "a name that leads here is not this machine");
     let origin = |origin| process.post_from(BREAKER, token, Some(origin), closed.to_string());
     assert_eq!(origin("http://evil.example").await.0, 403);
     assert_eq!(origin(&process.base).await.0, 200);
