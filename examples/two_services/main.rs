@@ -6,6 +6,7 @@
 
 mod gateway;
 mod http;
+#[path = "../process.rs"]
 mod process;
 mod users;
 
