@@ -108,7 +108,8 @@ fn the_document_has_no_other_operations() {
     let paths = document["paths"].as_object().unwrap().values();
     let operations = paths.flat_map(|path| path.as_object().unwrap().values());
     let own = include_str!("admin_contract.rs");
-    for operation in operations {
+    // A stream has no end, and is tested as a process.
+    for operation in operations.filter(|operation| operation["operationId"] != "stream") {
         let id = operation["operationId"].to_string();
         assert!(own.contains(&format!(": {id}")), "{id} has no contract");
     }

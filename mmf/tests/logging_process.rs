@@ -183,9 +183,20 @@ fn a_level_for_a_while_is_over_in_its_time_or_before() {
         logging.set_level("warn").unwrap();
         assert_eq!(now(), ("warn".into(), false));
         tracing::info!(number = 5, "below the level");
-        // Longer than the clock can say is for good.
+        // Longer than the clock can say.
         set_level_for("debug", Duration::MAX).unwrap();
-        assert_eq!(now(), ("debug".into(), false));
+        assert_eq!(now(), ("debug".into(), true));
+        release_level();
+        assert_eq!(now(), ("warn".into(), false), "what was for good is what it comes back to");
+        // For one target: the others stay as they are, and so does what a service tells of its security.
+        set_level_for("users=debug", long).unwrap();
+        tracing::debug!(target: "users", number = 8);
+        tracing::warn!(number = 9);
+        tracing::debug!(number = 10, "no part of it");
+        set_level_for("off", long).unwrap();
+        tracing::error!(number = 11, "off");
+        tracing::warn!(target: "mmf::service", number = 12, "but this");
+        release_level();
         // Many at once: the last one is what is in force.
         std::thread::scope(|scope| {
             for level in ["error", "info", "debug", "trace"].repeat(8) {
@@ -200,7 +211,7 @@ fn a_level_for_a_while_is_over_in_its_time_or_before() {
     }
     let child = child("a_level_for_a_while_is_over_in_its_time_or_before", &[]);
     let lines = lines(&child.wait_with_output().unwrap().stdout);
-    assert_eq!(numbers(&lines), [1, 3, 7]);
+    assert_eq!(numbers(&lines), [1, 3, 8, 9, 12, 7]);
     let told = |text: &str| lines.iter().filter(|line| line["message"] == text).count();
     assert_eq!(told("from the log crate"), 1);
     assert!(told("the level that was set for a while is over") >= 1, "{lines:?}");

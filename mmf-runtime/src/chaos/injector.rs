@@ -235,6 +235,11 @@ impl ChaosInjector {
         self.0.release(Duration::MAX);
     }
 
+    /// Whether it strikes no more: it is over, or its error rate has stopped it.
+    pub(super) fn is_through(&self) -> bool {
+        self.0.is_through()
+    }
+
     /// Whether whoever armed it has ended it.
     pub(super) fn is_over(&self) -> bool {
         self.0.over.load(Ordering::Relaxed)

@@ -25,7 +25,14 @@ pub(super) fn active() -> Vec<ChaosInjector> {
     if let Some(injector) = current() {
         return vec![injector];
     }
-    armed()
+    of_process()
+}
+
+/// The experiments of the process whose time is not over.
+fn of_process() -> Vec<ChaosInjector> {
+    let now = clock::now();
+    let process = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
+    process.iter().filter(|injector| injector.ends() > now).cloned().collect()
 }
 
 /// The scope that this runs in, while it lives: a task may outlive the one that it was spawned in.
@@ -41,10 +48,7 @@ fn current() -> Option<ChaosInjector> {
 /// assert!(mmf::chaos::armed().is_empty());
 /// ```
 pub fn armed() -> Vec<ChaosInjector> {
-    let now = clock::now();
-    let process = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
-    let striking = process.iter().filter(|injector| injector.ends() > now && !injector.is_over());
-    striking.cloned().collect()
+    of_process().into_iter().filter(|injector| !injector.is_through()).collect()
 }
 
 /// What was injected so far: by the scope that this runs in, else by the experiments of the process, in the

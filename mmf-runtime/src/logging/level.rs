@@ -10,6 +10,9 @@ use tracing_subscriber::{EnvFilter, Registry, reload};
 use super::error::InitError;
 use super::setup::{filter, tell_no_levels};
 
+/// What nobody turns off for a while: the target of a service's life cycle and of security events, such as that of the change itself.
+const ALWAYS: &str = "mmf::service=debug";
+
 /// What is logged, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,8 +41,9 @@ pub fn level() -> Option<LevelInForce> {
     LEVEL.get().map(|level| level.in_force())
 }
 
-/// Logs by another level, or by directives, for a while, then by those before again: for an operator who looks for something.
-/// An event says when it is over.
+/// Logs by another level for a while, or by directives beside those that are in force for good, then by those alone again: for an
+/// operator who looks for something. An event says when it is over. What a service tells of its life and of its security goes on
+/// meanwhile, whatever is set.
 ///
 /// # Errors
 ///
@@ -61,6 +65,9 @@ pub fn release_level() {
         level.release();
     }
 }
+
+/// The longest while: what lasts longer is for good as far as anybody sees, and some clocks cannot say it.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Directives that can be changed.
 #[derive(Debug)]
@@ -86,6 +93,14 @@ struct State {
 impl State {
     fn directives(&self) -> &str {
         self.for_now.as_ref().map_or(&self.own, |(directives, _)| directives)
+    }
+
+    /// What the filter is made of. Of several for one target the last one holds.
+    fn in_force(&self) -> String {
+        match &self.for_now {
+            Some((directives, _)) => format!("{},{directives},{ALWAYS}", self.own),
+            None => self.own.clone(),
+        }
     }
 }
 
@@ -121,13 +136,9 @@ impl Level {
     fn set_for(self: &Arc<Self>, directives: &str, time: Duration) -> Result<(), InitError> {
         filter(directives)?;
         tell_no_levels(directives);
-        // One that lasts longer than the clock can say is for good as far as anybody sees.
-        let end = Instant::now().checked_add(time);
+        let end = Instant::now() + time.min(LONGEST);
         let is_watched = self.change(|state| {
-            match end {
-                Some(end) => state.for_now = Some((directives.to_owned(), end)),
-                None => directives.clone_into(&mut state.own),
-            }
+            state.for_now = Some((directives.to_owned(), end));
             std::mem::replace(&mut state.is_watched, true)
         });
         if !is_watched {
@@ -163,7 +174,7 @@ impl Level {
     fn put_in_force(&self) {
         loop {
             let state = self.state();
-            let (directives, generation) = (state.directives().to_owned(), state.generation);
+            let (directives, generation) = (state.in_force(), state.generation);
             drop(state);
             if let Ok(filter) = filter(&directives) {
                 // Fails only where the subscriber is gone, and then nobody logs.

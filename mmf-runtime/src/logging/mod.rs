@@ -39,6 +39,6 @@ pub use logger::{host, measured};
 #[cfg(feature = "otel")]
 pub(crate) use queue::Queue;
 pub use redaction::Redacted;
-#[doc(hidden)]
-pub use setup::unwritten_lines;
 pub use setup::{Logging, flush_within, init};
+#[doc(hidden)]
+pub use setup::{service, unwritten_lines};

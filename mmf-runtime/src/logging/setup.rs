@@ -89,6 +89,7 @@ pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
         tracing::warn!(target: "mmf::logging", "{complaint}");
     }
     tell_no_levels(&level_in_force);
+    let _ = SERVICE.set((config.service.to_string(), config.version.as_deref().map(Into::into)));
     let level = Arc::new(Level::new(handle, level_in_force));
     is_of_process(&level);
     let _ = QUEUE.set(queue.clone());
@@ -110,6 +111,15 @@ fn set(subscriber: impl Into<Dispatch>) -> Result<(), InitError> {
 fn carry_log_over() -> bool {
     let most = LevelFilter::current().as_log();
     tracing_log::LogTracer::builder().with_max_level(most).init().is_ok()
+}
+
+/// The service that logs in this process, and its version.
+static SERVICE: OnceLock<(String, Option<String>)> = OnceLock::new();
+
+/// The service that logs in this process, and its version, where [`init`] has set that up.
+#[doc(hidden)]
+pub fn service() -> Option<(String, Option<String>)> {
+    SERVICE.get().cloned()
 }
 
 /// The queue of this process.

@@ -529,8 +529,18 @@ impl Policy {
         matches!(self.0, Source::Built(_))
     }
 
+    /// Whether its policies are built, which asks what the user wrote as values; until then it has neither state nor breaker.
+    #[doc(hidden)]
+    pub fn is_built(&self) -> bool {
+        match &self.0 {
+            Source::Site(site) => site.state.get().is_some(),
+            Source::Built(_) => true,
+        }
+    }
+
     /// Its name, for which nothing is built: what the user wrote as values may ask for the list.
-    fn listed_as(&self) -> &str {
+    #[doc(hidden)]
+    pub fn listed_as(&self) -> &str {
         match &self.0 {
             Source::Site(site) => site.name(),
             Source::Built(built) => built.name.as_str(),
@@ -614,6 +624,13 @@ impl Policy {
         let mut keys: Vec<_> = keys.into_values().collect();
         keys.sort_by(KeySnapshot::worst_first);
         keys
+    }
+
+    /// [`snapshot`](Self::snapshot), or nothing where a value that the user wrote panics when it is asked: what is shown of the others
+    /// is shown all the same, and the panic is told like any other.
+    #[doc(hidden)]
+    pub fn try_snapshot(&self) -> Option<PolicySnapshot> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.snapshot())).ok()
     }
 
     /// What it has counted so far.

@@ -1,7 +1,11 @@
 //! Who may look, and who may change something.
 
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
@@ -29,17 +33,41 @@ pub(super) async fn guard(mut request: Request, next: Next) -> Response {
     let headers = request.headers().clone();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let is_here = peer.is_some_and(is_this_machine) && is_called_so(request.uri(), &headers);
-    let refused = if request.method() == Method::GET || request.method() == Method::HEAD {
+    let is_reading = request.method() == Method::GET || request.method() == Method::HEAD;
+    let refused = if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        Err(strange())
+    } else if is_reading {
         may_read(is_here, &headers).await
     } else {
-        may_change(&headers).await
+        may_change(request.uri(), &headers).await
     };
     let who = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
     request.extensions_mut().insert(Who(who));
     match refused {
-        Ok(()) => next.run(request).await,
+        Ok(()) => served(next.run(request)).await,
         Err(problem) => refuse(problem),
     }
+}
+
+/// An answer in its time, whatever the user's own code does that is asked for it.
+async fn served(answer: impl Future<Output = Response>) -> Response {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let mut answer = pin!(answer);
+    let caught =
+        poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err("a value of the program's own panicked")),
+        });
+    match tokio::time::timeout(LONGEST, caught).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(why)) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR).detail(why).into_response(),
+        Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT).into_response(),
+    }
+}
+
+/// The problem of another page's request.
+fn strange() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN).detail("asked for by the page itself, not by another one")
 }
 
 fn refuse(problem: Problem) -> Response {
@@ -66,14 +94,13 @@ async fn may_read(is_here: bool, headers: &HeaderMap) -> Result<(), Problem> {
     bears(headers, &tokens).await
 }
 
-async fn may_change(headers: &HeaderMap) -> Result<(), Problem> {
+async fn may_change(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(token) = token(CHANGE) else {
         let detail = format!("changing is off: set {CHANGE} to turn it on");
         return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
     };
-    if !is_own_origin(headers) {
-        let detail = "changes come from the page itself, not from another one";
-        return Err(Problem::new(StatusCode::FORBIDDEN).detail(detail));
+    if !is_own_origin(uri, headers) {
+        return Err(strange());
     }
     bears(headers, &[token]).await
 }
@@ -97,8 +124,9 @@ fn is_called_so(uri: &Uri, headers: &HeaderMap) -> bool {
 }
 
 /// One that is empty is none.
-fn token(variable: &str) -> Option<String> {
-    std::env::var(variable).ok().filter(|token| !token.is_empty())
+fn token(variable: &str) -> Option<Vec<u8>> {
+    let token = std::env::var_os(variable)?.into_encoded_bytes();
+    (!token.is_empty()).then_some(token)
 }
 
 /// Whether changes can be made at all.
@@ -106,25 +134,26 @@ pub(super) fn can_change() -> bool {
     token(CHANGE).is_some()
 }
 
-/// A browser says where a request comes from; who is none need not.
-fn is_own_origin(headers: &HeaderMap) -> bool {
+/// A browser says where a request comes from; who is none need not. Over HTTP/2 the address has the host.
+fn is_own_origin(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return true };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(Authority::as_str));
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     matches!((origin, host), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
 }
 
 /// Wrong tokens are answered more and more slowly; a right one never is.
-async fn bears(headers: &HeaderMap, tokens: &[String]) -> Result<(), Problem> {
+async fn bears(headers: &HeaderMap, tokens: &[Vec<u8>]) -> Result<(), Problem> {
+    const BEARER: &str = "Bearer ";
     static WRONG: AtomicU32 = AtomicU32::new(0);
     const SLOWEST: Duration = Duration::from_secs(5);
     let mut all = headers.get_all(AUTHORIZATION).iter();
-    let given = all.next().and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' '));
-    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given = all.next().and_then(|value| value.as_bytes().split_at_checked(BEARER.len()));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER.as_bytes()));
     // Each is compared, so that the time says nothing of which it was.
     let is_right = given.is_some_and(|(_, given)| {
-        let same = |token: &String| given.as_bytes().ct_eq(token.as_bytes());
+        let same = |token: &Vec<u8>| given.ct_eq(token);
         tokens.iter().fold(Choice::from(0), |right, token| right | same(token)).into()
     });
     if is_right && all.next().is_none() {
@@ -135,8 +164,11 @@ async fn bears(headers: &HeaderMap, tokens: &[String]) -> Result<(), Problem> {
         let wrong = WRONG.fetch_add(1, Ordering::Relaxed).min(10);
         tokio::time::sleep(Duration::from_millis(10 << wrong).min(SLOWEST)).await;
     }
-    Err(Problem::new(StatusCode::UNAUTHORIZED)
-        .detail("write `Authorization: Bearer` and the token"))
+    let detail = match given {
+        Some(_) => "the token is not the one that this takes",
+        None => "this takes a token: `Authorization: Bearer` and the token",
+    };
+    Err(Problem::new(StatusCode::UNAUTHORIZED).detail(detail))
 }
 
 #[cfg(test)]
@@ -153,6 +185,8 @@ mod tests {
             }
             headers
         };
+        let uri = Uri::from_static("/");
+        let is_own_origin = |headers: &HeaderMap| super::is_own_origin(&uri, headers);
         assert!(is_own_origin(&headers(None)));
         assert!(is_own_origin(&headers(Some("http://127.0.0.1:9100"))));
         for other in [
@@ -163,6 +197,11 @@ mod tests {
         ] {
             assert!(!is_own_origin(&headers(Some(other))), "{other}");
         }
+        let mut named_by_address = headers(Some("https://127.0.0.1:9100"));
+        named_by_address.remove(HOST);
+        assert!(!is_own_origin(&named_by_address));
+        let uri = Uri::from_static("https://127.0.0.1:9100/api/level");
+        assert!(super::is_own_origin(&uri, &named_by_address), "as HTTP/2 has it");
     }
 
     #[test]

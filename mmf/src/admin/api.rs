@@ -1,12 +1,11 @@
 //! What is read, as JSON.
 
 use axum::Json;
-use axum::extract::Path;
 use http::StatusCode;
 use mmf_runtime::resilience::policy;
 use serde::{Deserialize, Serialize};
 
-use super::given::Asked;
+use super::given::{Asked, Named};
 use super::health::Health;
 use super::recorder::{self, Recorded};
 use super::view::{self, Details, List};
@@ -34,7 +33,7 @@ pub(super) async fn list(Asked(which): Asked<Which>) -> Json<List> {
     Json(view::list(&which.search, which.from, which.most.min(MOST)))
 }
 
-pub(super) async fn details(Path(name): Path<String>) -> Result<Json<Details>, Problem> {
+pub(super) async fn details(Named(name): Named<String>) -> Result<Json<Details>, Problem> {
     policy(&name).map(|policy| Json(view::details(&policy))).ok_or_else(|| unknown(&name))
 }
 
@@ -44,18 +43,20 @@ pub(super) fn unknown(name: &str) -> Problem {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Since {
-    #[serde(default)]
-    after: u64,
+    after: Option<u64>,
     policy: Option<String>,
     #[serde(default = "most")]
     most: usize,
 }
 
-/// The oldest first.
+/// The oldest first: the last ones, or those that come right after a number, so that nobody who asks again and again misses one.
 pub(super) async fn events(Asked(since): Asked<Since>) -> Json<Vec<Recorded>> {
     let Since { after, policy, most } = since;
-    let of: Vec<_> = policy.as_deref().into_iter().collect();
-    Json(recorder::after(after, &of, most.min(1000)))
+    let (of, most): (Vec<_>, _) = (policy.as_deref().into_iter().collect(), most.min(1000));
+    Json(match after {
+        Some(number) => recorder::after(number, &of, most),
+        None => recorder::last(&of, most),
+    })
 }
 
 pub(super) async fn health() -> Json<Health> {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::extract::Path;
 use axum::{Extension, Json};
 use http::StatusCode;
-use mmf_runtime::degradation::{DegradationLevel, feature, features, level, release, set_level};
+use mmf_runtime::degradation::{
+    DegradationLevel, feature, features, is_by_hand, level, release, set_level,
+};
 use mmf_runtime::logging::{self, ServiceLogger, Severity};
 use mmf_runtime::resilience::policy;
 use mmf_runtime::security_event;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::access::Who;
 use super::api::unknown;
 use super::faults;
-use super::given::Body;
+use super::given::{Body, Named};
 use crate::axum::Problem;
 use crate::config;
 
@@ -52,12 +53,13 @@ pub(super) enum To {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Switch {
     to: To,
 }
 
 pub(super) async fn breaker(
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Extension(who): Extension<Who>,
     Body(switch): Body<Switch>,
 ) -> Result<Json<Done>, Problem> {
@@ -86,12 +88,13 @@ pub(super) enum Is {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Turn {
     to: Is,
 }
 
 pub(super) async fn turn(
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     Extension(who): Extension<Who>,
     Body(turn): Body<Turn>,
 ) -> Result<Json<Done>, Problem> {
@@ -111,8 +114,10 @@ pub(super) async fn turn(
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Set {
-    /// None releases it.
+    /// None releases it: to be written all the same, as a key that is mistyped should do nothing.
+    #[serde(deserialize_with = "Option::deserialize")]
     level: Option<String>,
     #[serde(default)]
     reason: String,
@@ -122,7 +127,8 @@ pub(super) async fn degrade(
     Extension(who): Extension<Who>,
     Body(set): Body<Set>,
 ) -> Result<Json<Done>, Problem> {
-    let before = level().to_string();
+    let now = || format!("{}{}", level(), if is_by_hand() { ", by hand" } else { "" });
+    let before = now();
     match set.level {
         None => release(),
         Some(word) => {
@@ -133,12 +139,14 @@ pub(super) async fn degrade(
             set_level(level, reason);
         }
     }
-    Ok(Json(Done::of(&who, "level", "", before, level().to_string())))
+    Ok(Json(Done::of(&who, "level", &set.reason, before, now())))
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct LogLevel {
-    /// None takes back what was set before.
+    /// None takes back what was set before; to be written all the same.
+    #[serde(deserialize_with = "Option::deserialize")]
     level: Option<String>,
     /// How long, in minutes.
     #[serde(default = "quarter")]
@@ -160,21 +168,24 @@ pub(super) async fn log_level(
         return Err(Problem::new(StatusCode::CONFLICT).detail(detail));
     };
     let time = Duration::from_secs(60 * u64::from(set.minutes));
-    let what = match &set.level {
+    let wrong = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail);
+    let what = match set.level {
         Some(_) if time.is_zero() => {
-            let detail = "a level is set for a minute at least";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail));
+            return Err(wrong("a level is set for a minute at least".into()));
+        }
+        // Patterns of values take time and memory that grow with them as powers.
+        Some(level) if level.len() > 1000 || level.contains(['[', '{']) => {
+            return Err(wrong(
+                "levels of targets alone, at most 1000 bytes: `users=debug,sqlx=info`".into(),
+            ));
         }
         Some(level) => {
-            let wrong = |error: logging::InitError| {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(error.to_string())
-            };
-            logging::set_level_for(level, time).map_err(wrong)?;
+            logging::set_level_for(&level, time).map_err(|error| wrong(error.to_string()))?;
             format!("for {} min", set.minutes)
         }
         None => {
             logging::release_level();
-            String::new()
+            "taken back".to_owned()
         }
     };
     Ok(Json(Done::of(&who, "log_level", &what, before, now().unwrap_or_default())))
@@ -187,6 +198,7 @@ enum Of {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Fault {
     #[expect(dead_code, reason = "it says what is to become of it, of which there is one thing")]
     to: Of,
@@ -194,7 +206,7 @@ pub(super) struct Fault {
 
 /// Ends an experiment of the process.
 pub(super) async fn fault(
-    Path(number): Path<u64>,
+    Named(number): Named<u64>,
     Extension(who): Extension<Who>,
     Body(_): Body<Fault>,
 ) -> Result<Json<Done>, Problem> {
@@ -206,6 +218,7 @@ pub(super) async fn fault(
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Configuration {
     text: String,
     /// Only what would change.
@@ -229,7 +242,8 @@ pub(super) async fn configure(
         let changes = config::preview(&new.text).map_err(wrong)?;
         return Ok(Json(Changes { changes }));
     }
-    let changes = config::apply(&new.text).map_err(wrong)?;
+    let text = new.text;
+    let changes = config::apply(&text).map_err(wrong)?;
     let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
     Done::of(&who, "configuration", "", String::new(), changes.join("; "));
     Ok(Json(Changes { changes }))

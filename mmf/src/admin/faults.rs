@@ -11,7 +11,8 @@ pub(super) struct Armed {
     number: u64,
     /// As `MMF_CHAOS` has it.
     what: String,
-    seed: u64,
+    /// As text: numbers of JSON are not read as exactly as this one has to be.
+    seed: String,
     injections: u64,
     /// How long it still strikes, in milliseconds.
     left: u64,
@@ -23,7 +24,7 @@ pub(super) fn armed() -> Vec<Armed> {
     let shown = all.map(|injector| Armed {
         number: injector.number(),
         what: injector.config().to_string(),
-        seed: injector.seed(),
+        seed: injector.seed().to_string(),
         injections: injector.injections(),
         left: millis(injector.left()),
     });

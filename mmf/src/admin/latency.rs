@@ -1,4 +1,4 @@
-//! How long calls took of late: of what is counted since the program began, the part that came since half a minute to a minute ago.
+//! How calls ended of late, and how long they took: of what is counted since the program began, the part that came since half a minute to a minute ago.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,8 @@ pub(super) fn forget() {
     *latencies() = Latencies::default();
 }
 
-type ByPolicy = HashMap<Box<str>, Counts>;
+/// By outcome, as metrics have them.
+type ByPolicy = HashMap<Box<str>, [Counts; 3]>;
 
 /// What was counted at two times before now.
 #[derive(Default)]
@@ -52,13 +53,37 @@ impl Latencies {
         self.now = Some(now);
     }
 
-    /// A time, in seconds, that this share of a policy's last calls did not go beyond.
-    pub(super) fn at_most(&self, policy: &str, share: f64) -> Option<f64> {
+    /// How the last calls of a policy ended, and how long they took; none where there were none.
+    pub(super) fn of(&self, policy: &str) -> Option<Lately> {
         let now = self.now.as_ref()?.get(policy)?;
         let before = self.before.as_ref().and_then(|before| before.get(policy));
-        let since = before.map(|before| now.since(before));
-        since.as_ref().unwrap_or(now).at_most(share).filter(|seconds| seconds.is_finite())
+        let since = |place: usize| match before {
+            Some(before) => now[place].since(&before[place]),
+            None => now[place].clone(),
+        };
+        // Of those that were given up nobody knows how they would have ended.
+        let [mut all, failed] = [since(SUCCESSES), since(FAILURES)];
+        all.add(&failed);
+        let at_most = |share| all.at_most(share).filter(|seconds| seconds.is_finite());
+        (all.count() > 0).then(|| Lately {
+            failing: failed.count() as f64 / all.count() as f64,
+            p50: at_most(0.5),
+            p99: at_most(0.99),
+        })
     }
+}
+
+const SUCCESSES: usize = 0;
+const FAILURES: usize = 1;
+
+/// What is known of a policy's last calls.
+pub(super) struct Lately {
+    /// The share that failed.
+    pub(super) failing: f64,
+    /// Half of them took at most so many seconds; none where that is more than a minute.
+    pub(super) p50: Option<f64>,
+    /// The same of ninety-nine of a hundred.
+    pub(super) p99: Option<f64>,
 }
 
 #[cfg(test)]
@@ -68,24 +93,29 @@ mod tests {
     #[test]
     fn what_is_long_ago_counts_no_more() {
         let counts = |slow: u64, fast: u64| {
-            let mut counts = Counts::default();
-            (0..slow).for_each(|_| counts.record(Duration::from_secs(2)));
-            (0..fast).for_each(|_| counts.record(Duration::from_millis(2)));
+            let mut counts = [const { Counts::NONE }; 3];
+            (0..slow).for_each(|_| counts[FAILURES].record(Duration::from_secs(2)));
+            (0..fast).for_each(|_| counts[SUCCESSES].record(Duration::from_millis(2)));
+            // Of those that are given up nothing is told.
+            counts[2].record(Duration::from_secs(50));
             HashMap::from([(Box::from("users"), counts)])
         };
         let mut latencies = Latencies::default();
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
+        let of = |latencies: &Latencies| {
+            latencies.of("users").map(|lately| (lately.failing, lately.p50, lately.p99))
+        };
         latencies.turn(begin, counts(9, 0));
-        assert_eq!(latencies.at_most("users", 0.99), None, "nothing since");
+        assert_eq!(of(&latencies), None, "nothing since");
         latencies.turn(after(1), counts(10, 1));
-        assert_eq!(latencies.at_most("users", 0.99), Some(2.5));
-        latencies.turn(after(29), counts(10, 5));
-        assert_eq!(latencies.at_most("users", 0.99), Some(2.5));
-        latencies.turn(after(31), counts(10, 6));
-        assert_eq!(latencies.at_most("users", 0.99), Some(2.5), "a whole window is looked at");
+        assert_eq!(of(&latencies), Some((0.5, Some(0.0025), Some(2.5))));
+        latencies.turn(after(29), counts(10, 4));
+        assert_eq!(of(&latencies), Some((0.2, Some(0.0025), Some(2.5))));
+        latencies.turn(after(31), counts(10, 4));
+        assert_eq!(of(&latencies), Some((0.2, Some(0.0025), Some(2.5))), "a whole window");
         latencies.turn(after(62), counts(10, 7));
-        assert_eq!(latencies.at_most("users", 0.99), Some(0.0025));
-        assert_eq!(latencies.at_most("others", 0.99), None);
+        assert_eq!(of(&latencies), Some((0.0, Some(0.0025), Some(0.0025))));
+        assert!(latencies.of("others").is_none());
     }
 }

@@ -18,6 +18,7 @@ mod given;
 mod health;
 mod latency;
 mod page;
+mod process;
 mod recorder;
 mod serve;
 mod view;

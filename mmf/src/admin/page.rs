@@ -1,6 +1,7 @@
 //! The page itself, which has no secrets, and the stream that it listens to.
 
 use axum::body::Body;
+use axum::extract::OriginalUri;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{
@@ -10,11 +11,11 @@ use std::convert::Infallible;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::viewers::{self, MOST_VIEWERS};
+use super::viewers;
 use crate::axum::Problem;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
 fn of(kind: &'static str, body: impl Into<Body>) -> Response {
     let headers = [
@@ -27,8 +28,26 @@ fn of(kind: &'static str, body: impl Into<Body>) -> Response {
     (headers, body.into()).into_response()
 }
 
-pub(super) async fn page() -> Response {
-    of("text/html; charset=utf-8", include_str!("page/page.html"))
+/// The page. Where it was nested and asked for without a slash at the end, what it names would be looked for a level too high: so it
+/// says where it stands.
+pub(super) async fn page(OriginalUri(uri): OriginalUri) -> Response {
+    let path = uri.path();
+    let page = include_str!("page/page.html");
+    if path.ends_with('/') {
+        return of("text/html; charset=utf-8", page);
+    }
+    let escaped: String = path
+        .chars()
+        .map(|letter| match letter {
+            '&' => "&amp;".into(),
+            '<' => "&lt;".into(),
+            '>' => "&gt;".into(),
+            '"' => "&quot;".into(),
+            letter => letter.to_string(),
+        })
+        .collect();
+    let base = format!("<head>\n<base href=\"{escaped}/\">");
+    of("text/html; charset=utf-8", page.replacen("<head>", &base, 1))
 }
 
 pub(super) async fn style() -> Response {
@@ -49,10 +68,8 @@ pub(super) async fn openapi() -> Response {
 
 /// What the page shows, each second anew, for as long as it is read.
 pub(super) async fn stream() -> Result<Response, Problem> {
-    let Some(views) = viewers::join() else {
-        let detail = format!("{MOST_VIEWERS} pages are open already");
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE).detail(detail));
-    };
+    let views =
+        viewers::join().map_err(|why| Problem::new(StatusCode::SERVICE_UNAVAILABLE).detail(why))?;
     let views = ReceiverStream::new(views).map(Ok::<_, Infallible>);
     Ok(of("text/event-stream", Body::from_stream(views)))
 }

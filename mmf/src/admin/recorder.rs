@@ -1,12 +1,13 @@
 //! The flight recorder: the last events of all policies, written only when something goes wrong.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use mmf_runtime::resilience::{
-    BreakerState, Event, FailureText, Observer, Policy, Refusal, observe, policies,
+    BreakerState, CircuitBreaker, Event, FailureText, Observer, Policy, Refusal, observe, policies,
 };
 use serde::Serialize;
 use tracing::warn;
@@ -15,51 +16,57 @@ use tracing::warn;
 const BREAKER: &str = "breaker";
 /// So many are kept.
 const MOST: usize = 1000;
+/// Of so many policies it is known since when they are in trouble.
+const MOST_TROUBLES: usize = 10_000;
 /// So many are told when a breaker opens, at most once in a while.
 const MOST_TOLD: usize = 20;
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The same again within this time, in milliseconds, is one event.
+const GATHERED: u64 = 10_000;
 
 /// What went wrong, or changed.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Recorded {
-    /// From 1, without a gap: who has seen one asks for those after it.
+    /// It grows. One that is missing was gathered into a later one, or is one of those that are too many.
     pub(super) number: u64,
-    /// Milliseconds since 1970.
+    /// When it happened last, in milliseconds since 1970.
     pub(super) at: u64,
+    /// When the first of those happened that are gathered here.
+    pub(super) since: u64,
     pub(super) policy: String,
     /// `failed`, `retry`, `exhausted`, a kind of refusal, `hedge`, `fallback`, `breaker` or `evicted`.
     pub(super) kind: &'static str,
     pub(super) text: String,
-    /// How often the same came in a row, of which this is the last.
+    /// How often the same came since its breaker changed, of which this is the last.
     pub(super) times: u64,
+}
+
+/// Since when something is wrong, and with what.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Trouble {
+    /// When its breaker left the closed state, in milliseconds since 1970; none while it is closed.
+    pub(super) since: Option<u64>,
+    /// What a call failed with last.
+    pub(super) error: Option<String>,
+    /// When that was.
+    pub(super) error_at: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Recorder;
 
+#[derive(Default)]
 struct Ring {
-    events: VecDeque<Recorded>,
+    events: BTreeMap<u64, Recorded>,
+    /// By policy and kind, the number of the event that the next of its kind is gathered into.
+    open: HashMap<String, HashMap<&'static str, u64>>,
+    troubles: HashMap<String, Trouble>,
     number: u64,
     told: Option<Instant>,
 }
 
-impl Ring {
-    /// Where an event of the same policy and kind is that is not long ago, and after which its breaker has not changed.
-    fn last_of(&self, new: &Recorded) -> Option<usize> {
-        const MOST_LOOKS: usize = 64;
-        const GATHERED: u64 = 10_000;
-        let last = self.events.iter().enumerate().rev().take(MOST_LOOKS);
-        let own = last.filter(|(_, event)| event.policy == new.policy);
-        // What a breaker does and when it does it is told one by one.
-        let mut since = own.take_while(|(_, event)| event.kind != BREAKER);
-        let (place, last) = since.find(|(_, event)| event.kind == new.kind)?;
-        let is_gathered = new.kind != BREAKER && new.at.saturating_sub(last.at) < GATHERED;
-        is_gathered.then_some(place)
-    }
-}
-
 /// Under its lock texts are moved and copied, and nothing else: what falls out is dropped after.
-static RING: Mutex<Ring> = Mutex::new(Ring { events: VecDeque::new(), number: 0, told: None });
+static RING: LazyLock<Mutex<Ring>> = LazyLock::new(Mutex::default);
 
 fn ring() -> MutexGuard<'static, Ring> {
     RING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,44 +78,152 @@ pub(super) fn record() {
     ONCE.call_once(|| observe(&Recorder));
 }
 
-/// The events after a number, the oldest first; of these names where there are any.
+fn is_of(event: &Recorded, of: &[&str]) -> bool {
+    of.is_empty() || of.contains(&event.policy.as_str())
+}
+
+/// The first events after a number, the oldest first; of these names where there are any.
 pub(super) fn after(number: u64, of: &[&str], most: usize) -> Vec<Recorded> {
     let ring = ring();
-    let fitting = ring.events.iter().rev().take_while(|event| event.number > number);
-    let fitting = fitting.filter(|event| of.is_empty() || of.contains(&event.policy.as_str()));
-    let mut events: Vec<_> = fitting.take(most).cloned().collect();
+    let later = ring.events.range(number.saturating_add(1)..).map(|(_, event)| event);
+    later.filter(|event| is_of(event, of)).take(most).cloned().collect()
+}
+
+/// The last events, the oldest first; of these names where there are any.
+pub(super) fn last(of: &[&str], most: usize) -> Vec<Recorded> {
+    let ring = ring();
+    let all = ring.events.values().rev().filter(|event| is_of(event, of));
+    let mut events: Vec<_> = all.take(most).cloned().collect();
     events.reverse();
     events
 }
 
 /// When the last event of each policy was.
-pub(super) fn last() -> HashMap<String, u64> {
+pub(super) fn times() -> HashMap<String, u64> {
+    ring().events.values().map(|event| (event.policy.clone(), event.at)).collect()
+}
+
+/// What is wrong with a policy, by these names.
+pub(super) fn trouble(of: &[&str]) -> Trouble {
     let ring = ring();
-    ring.events.iter().map(|event| (event.policy.clone(), event.at)).collect()
+    let mut all = Trouble::default();
+    for trouble in of.iter().filter_map(|name| ring.troubles.get(*name)) {
+        all.since = all.since.into_iter().chain(trouble.since).min();
+        if trouble.error_at > all.error_at {
+            all.error.clone_from(&trouble.error);
+            all.error_at = trouble.error_at;
+        }
+    }
+    all
+}
+
+/// Those that go by a breaker. One whose policies are not built yet goes by none, and is not built for this: what the user wrote
+/// as values would be asked in the midst of a call.
+pub(super) fn going_by(breaker: &str) -> Vec<Policy> {
+    let mut all = policies();
+    all.retain(|policy| {
+        policy.is_built()
+            && policy.breaker().is_some_and(|own| CircuitBreaker::name(own) == breaker)
+    });
+    all
+}
+
+fn now() -> u64 {
+    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Ring {
+    /// Adds an event, gathered with others of its policy and kind; what falls out.
+    fn add(&mut self, mut new: Recorded) -> Option<Recorded> {
+        self.number += 1;
+        new.number = self.number;
+        let open = self.open.get(&new.policy).and_then(|own| own.get(new.kind).copied());
+        let same = open.filter(|_| new.kind != BREAKER);
+        let same = same.and_then(|number| self.events.get(&number));
+        let gathered = same.filter(|same| new.at.saturating_sub(same.at) < GATHERED);
+        // An open breaker refuses a thousand calls a second: that would push out why it opened.
+        let gone = match gathered.map(|same| same.number) {
+            Some(number) => {
+                let same = self.events.remove(&number);
+                if let Some(same) = &same {
+                    new.times += same.times;
+                    new.since = same.since;
+                }
+                same
+            }
+            None if self.events.len() >= MOST => {
+                let first = self.events.pop_first().map(|(_, event)| event);
+                if let Some(first) = &first
+                    && let Some(own) = self.open.get_mut(&first.policy)
+                {
+                    own.retain(|_, number| *number != first.number);
+                    if own.is_empty() {
+                        self.open.remove(&first.policy);
+                    }
+                }
+                first
+            }
+            None => None,
+        };
+        if new.kind != BREAKER {
+            self.open.entry(new.policy.clone()).or_default().insert(new.kind, new.number);
+        }
+        self.events.insert(new.number, new);
+        gone
+    }
+
+    fn trouble_of(&mut self, policy: &str) -> Option<&mut Trouble> {
+        if !self.troubles.contains_key(policy) {
+            if self.troubles.len() >= MOST_TROUBLES {
+                return None;
+            }
+            self.troubles.insert(policy.to_owned(), Trouble::default());
+        }
+        self.troubles.get_mut(policy)
+    }
+
+    fn error(&mut self, policy: &str, text: &str, at: u64) {
+        if let Some(trouble) = self.trouble_of(policy) {
+            trouble.error = Some(text.to_owned());
+            trouble.error_at = Some(at);
+        }
+    }
 }
 
 impl Observer for Recorder {
     fn event(&self, event: &Event<'_>) {
+        let mut error = None;
         let (policy, kind, text) = match event {
-            Event::Failed { policy, error, .. } => (*policy, "failed", text_of(error)),
-            Event::Retry { policy, attempt, delay, error, .. } => {
-                let error = text_of(error);
-                (
-                    *policy,
-                    "retry",
-                    format!("attempt {attempt} failed, the next in {delay:?}: {error}"),
-                )
+            Event::Failed { policy, error: failed, .. } => {
+                let text = text_of(failed);
+                error = Some(text.clone());
+                (*policy, "failed", text)
             }
-            Event::Exhausted { policy, attempt, reason, error, .. } => {
-                let error = text_of(error);
-                (
-                    *policy,
-                    "exhausted",
-                    format!("attempt {attempt} was the last, by {reason}: {error}"),
-                )
+            Event::Retry { policy, attempt, delay, error: failed, .. } => {
+                let text = text_of(failed);
+                let told =
+                    format!("attempt {attempt} failed, the next in {}: {text}", millis(*delay));
+                error = Some(text);
+                (*policy, "retry", told)
+            }
+            Event::Exhausted { policy, attempt, reason, error: failed, .. } => {
+                let text = text_of(failed);
+                let told = format!("attempt {attempt} was the last, by {reason}: {text}");
+                error = Some(text);
+                (*policy, "exhausted", told)
             }
             Event::Refused { refusal, .. } => {
-                (refusal.policy(), refused_by(refusal.refusal()), refusal.to_string())
+                let kind = refused_by(refusal.refusal());
+                let text = refusal.to_string();
+                let own =
+                    text.strip_prefix(refusal.policy()).and_then(|own| own.strip_prefix(": "));
+                // How long it is until then is another each time.
+                let own = own.unwrap_or(&text).split(", retry after").next().unwrap_or_default();
+                if matches!(refusal.refusal(), Refusal::Timeout | Refusal::Deadline) {
+                    error = Some(own.to_owned());
+                }
+                (refusal.policy(), kind, own.to_owned())
             }
             Event::Hedge { policy, copy, .. } => (*policy, "hedge", format!("copy {copy}")),
             Event::Fallback { policy, error, .. } => {
@@ -121,34 +236,40 @@ impl Observer for Recorder {
             Event::Evicted { policy, key, .. } => (*policy, "evicted", format!("key {key}")),
             _ => return,
         };
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let at = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
-        let mut new = Recorded { number: 0, at, policy: policy.to_owned(), kind, text, times: 1 };
-        let mut ring = ring();
-        ring.number += 1;
-        new.number = ring.number;
-        // An open breaker refuses a thousand calls a second: that would push out why it opened.
-        let gone = match ring.last_of(&new) {
-            Some(place) => {
-                new.times += ring.events[place].times;
-                ring.events.remove(place)
+        let at = now();
+        let policy_name = policy.to_owned();
+        let new = Recorded { number: 0, at, since: at, policy: policy_name, kind, text, times: 1 };
+        let Event::BreakerChanged { key, to, .. } = event else {
+            let mut ring = ring();
+            let gone = ring.add(new);
+            if let Some(error) = error {
+                ring.error(policy, &error, at);
             }
-            None if ring.events.len() >= MOST => ring.events.pop_front(),
-            None => None,
+            drop(ring);
+            drop(gone);
+            return;
         };
-        ring.events.push_back(new);
-        let opened = matches!(event, Event::BreakerChanged { to: BreakerState::Open, .. });
-        let tells = opened && ring.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
+        let users = going_by(policy);
+        let names: Vec<_> = users.iter().map(Policy::name).chain([policy]).collect();
+        let mut ring = ring();
+        let gone = ring.add(new);
+        // What came before it stays before it.
+        let closed: Vec<_> = names.iter().filter_map(|name| ring.open.remove(*name)).collect();
+        if key.is_none()
+            && let Some(trouble) = ring.trouble_of(policy)
+        {
+            let is_well = matches!(to, BreakerState::Closed);
+            trouble.since = if is_well { None } else { trouble.since.or(Some(at)) };
+        }
+        let tells = matches!(to, BreakerState::Open)
+            && ring.told.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
         if tells {
             ring.told = Some(Instant::now());
         }
         drop(ring);
-        drop(gone);
+        drop((gone, closed));
         if tells {
-            let all = policies();
-            let having = all.iter().filter(|own| own.breaker().is_some_and(|b| b.name() == policy));
-            let names: Vec<_> = having.map(Policy::name).chain([policy]).collect();
-            let last = after(0, &names, MOST_TOLD);
+            let last = last(&names, MOST_TOLD);
             let texts = last.iter().map(|event| {
                 let Recorded { kind, text, times, .. } = event;
                 format!("{times} × {kind}: {text}")
@@ -159,13 +280,19 @@ impl Observer for Recorder {
     }
 }
 
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
 /// What something failed with, as far as it goes on a line.
 fn text_of(error: &FailureText<'_>) -> String {
     const MOST_BYTES: usize = 500;
     let mut text = Cut { text: String::new(), left: MOST_BYTES, is_cut: false };
     // It fails where it is cut, or by what the user wrote: what there is by then is told.
-    let _ = write!(text, "{error}");
-    if text.is_cut {
+    let written = catch_unwind(AssertUnwindSafe(|| write!(text, "{error}")));
+    if written.is_err() {
+        text.text.push_str(" (its text panicked)");
+    } else if text.is_cut {
         text.text.push('…');
     }
     text.text
@@ -180,6 +307,9 @@ struct Cut {
 
 impl Write for Cut {
     fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.is_cut {
+            return Err(fmt::Error);
+        }
         let taken = &more[..more.floor_char_boundary(self.left)];
         self.text.push_str(taken);
         self.left -= taken.len();
@@ -193,5 +323,74 @@ fn refused_by(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Breaker => "refused",
         other => other.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(policy: &str, kind: &'static str, at: u64) -> Recorded {
+        let (policy, text) = (policy.to_owned(), format!("at {at}"));
+        Recorded { number: 0, at, since: at, policy, kind, text, times: 1 }
+    }
+
+    #[test]
+    fn the_same_again_is_one_however_many_others_come_between() {
+        let mut ring = Ring::default();
+        for at in 0..50 {
+            for policy in 0..300 {
+                ring.add(event(&format!("p{policy}"), "refused", at));
+            }
+        }
+        assert_eq!(ring.events.len(), 300);
+        let first = ring.events.values().next().unwrap();
+        assert_eq!((first.times, first.since, first.at), (50, 0, 49));
+        // After a while it is another one.
+        ring.add(event("p0", "refused", 49 + GATHERED));
+        assert_eq!(ring.events.len(), 301);
+        // What a breaker does is told one by one.
+        (0..3).for_each(|at| drop(ring.add(event("p0", BREAKER, at))));
+        assert_eq!(ring.events.len(), 304);
+    }
+
+    #[test]
+    fn a_thousand_are_kept_and_those_that_are_gone_are_forgotten() {
+        let mut ring = Ring::default();
+        let gone = (0..1500).filter_map(|at| ring.add(event(&format!("p{at}"), "failed", at)));
+        assert_eq!(gone.count(), 500);
+        assert_eq!((ring.events.len(), ring.open.len()), (MOST, MOST));
+        assert_eq!(ring.events.keys().next(), Some(&501));
+    }
+
+    #[test]
+    fn a_text_is_cut_where_it_is_long_and_one_that_panics_is_told() {
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                while f.write_str("ä is two bytes; ").is_ok() {}
+                // One that does not mind.
+                let _ = f.write_str("and more");
+                Ok(())
+            }
+        }
+        struct Panicking;
+        impl fmt::Display for Panicking {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("no")?;
+                panic!("a text");
+            }
+        }
+        let of = |text: &dyn fmt::Display| {
+            let mut cut = Cut { text: String::new(), left: 500, is_cut: false };
+            let written = catch_unwind(AssertUnwindSafe(|| write!(cut, "{text}")));
+            (cut, written.is_ok())
+        };
+        let (cut, _) = of(&Endless);
+        assert!(cut.is_cut && (499..=500).contains(&cut.text.len()) && !cut.text.contains("more"));
+        let (cut, is_ok) = of(&Panicking);
+        assert_eq!((cut.text.as_str(), is_ok), ("no", false));
+        let (cut, is_ok) = of(&"x".repeat(500));
+        assert!(!cut.is_cut && is_ok, "it just fits");
     }
 }

@@ -2,23 +2,32 @@
 
 use std::io;
 use std::net::SocketAddr;
-#[cfg(any(target_os = "android", target_os = "linux"))]
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
-#[cfg(any(target_os = "android", target_os = "linux"))]
-use socket2::SockRef;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tracing::{error, info};
+use tokio::sync::Semaphore;
+use tower_service::Service as _;
+use tracing::{debug, error, info, warn};
 
-use super::{access, api, change, page, recorder};
+use super::{access, api, change, page, process, recorder, viewers};
+use crate::axum::Problem;
 
 /// The most that a change may be.
 const MOST_BYTES: usize = 64 << 10;
+/// So many connections at once, of which not all can be of who looks.
+const MOST_CONNECTIONS: usize = viewers::MOST_VIEWERS + 100;
+/// One that has not sent a request by then has none.
+const LONGEST_HEAD: Duration = Duration::from_secs(10);
 
 /// The page at `/` and its JSON under `/api`, to be nested or merged into a router of one's own. Where requests do not carry the
 /// address of who asks (`into_make_service_with_connect_info`), reading takes a token from everywhere.
@@ -28,6 +37,7 @@ const MOST_BYTES: usize = 64 << 10;
 /// ```
 pub fn router() -> Router {
     recorder::record();
+    process::begin();
     Router::new()
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
@@ -50,29 +60,62 @@ fn api() -> Router {
         .route("/configuration", get(api::configuration).post(change::configure))
         .route("/stream", get(page::stream))
         .route("/openapi.json", get(page::openapi))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND).detail("see /api/openapi.json"))
         .layer(DefaultBodyLimit::max(MOST_BYTES))
         .layer(from_fn(access::guard))
 }
 
-/// Serves [`router`] at an address, until it fails.
+/// Serves [`router`] at an address, until it fails. A connection that sends no whole request in ten seconds is closed, and so is one
+/// that reads nothing for half a minute; at most 1100 are served at once.
 ///
 /// # Errors
 ///
-/// Where the address is taken or the server fails.
+/// Where the address is taken.
 pub async fn serve(address: impl ToSocketAddrs) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     info!(target: "mmf::admin", address = %listener.local_addr()?, "the page is served");
-    let app = router().into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|stream| drops_who_does_not_read(stream));
-    axum::serve(listener, app).await
+    let (router, room) = (router(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
+    loop {
+        let permit = Arc::clone(&room).acquire_owned().await;
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let connection = connection(stream, peer, router.clone());
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Of one connection, or of all while the process has no descriptor left.
+                warn!(target: "mmf::admin", %error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
-/// One that reads nothing keeps its connection for half a minute. Where a system knows no such limit it is shown nothing more, and
-/// that is all.
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router) {
+    drops_who_does_not_read(&stream);
+    let served = service_fn(move |request: http::Request<Incoming>| {
+        let mut request: Request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(LONGEST_HEAD);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), served).await {
+        debug!(target: "mmf::admin", %error, %peer, "a connection broke off");
+    }
+}
+
+/// Where a system knows no such limit, one that does not read is shown nothing more, and that is all.
 fn drops_who_does_not_read(stream: &TcpStream) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
-    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(Duration::from_secs(30))) {
-        tracing::debug!(target: "mmf::admin", %error, "a connection has no limit for who does not read");
+    if let Err(error) =
+        socket2::SockRef::from(stream).set_tcp_user_timeout(Some(Duration::from_secs(30)))
+    {
+        debug!(target: "mmf::admin", %error, "a connection has no limit for who does not read");
     }
     #[cfg(not(any(target_os = "android", target_os = "linux")))]
     let _ = stream;

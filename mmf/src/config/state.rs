@@ -1,6 +1,6 @@
 //! What is in force, and how another configuration takes its place: all of it, or nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Once, PoisonError};
@@ -130,17 +130,24 @@ pub fn preview(text: &str) -> Result<Vec<String>, ConfigError> {
         (in_force.names.clone(), in_force.origins.clone())
     };
     let resolved = resolved(&documents, policies, &names, wrong)?;
-    prepare(&resolved.wanted).map_err(|rejected| ConfigError::of(resolved.mistakes(&rejected)))?;
+    let prepared = prepare(&resolved.wanted);
+    let prepared = prepared.map_err(|rejected| ConfigError::of(resolved.mistakes(&rejected)))?;
     let mut changes = Vec::new();
-    for (policy, wanted) in &resolved.wanted {
-        let before = policy.settings();
+    for (place, (policy, own)) in resolved.wanted.iter().enumerate() {
+        // What others want of something that it shares with them.
+        let by_others = prepared.shared().iter().filter(|shared| shared.place == place);
+        let by_others =
+            by_others.map(|shared| (&shared.key, &resolved.wanted[shared.from].1[&shared.key]));
+        let wanted: BTreeMap<_, _> = own.iter().chain(by_others).collect();
+        let now = policy.settings();
         let released = origins.get(policy.name()).into_iter().flat_map(|own| own.keys());
-        let keys: BTreeSet<&String> = wanted.keys().chain(released).collect();
+        let keys: BTreeSet<_> = wanted.keys().copied().chain(released).collect();
         for key in keys {
-            let before = before.iter().find(|setting| setting.key == key.as_str());
+            let before = now.iter().find(|setting| setting.key == key.as_str());
             let before =
                 before.map_or_else(|| "none".to_owned(), |setting| written(&setting.value));
-            let after = wanted.get(key).map_or_else(|| "as in the code".to_owned(), written);
+            let after =
+                wanted.get(key).map_or_else(|| "as in the code".to_owned(), |value| written(value));
             if before != after {
                 changes.push(format!("{}: {key} {before} → {after}", policy.name()));
             }

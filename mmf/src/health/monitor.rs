@@ -24,7 +24,7 @@ impl ResilienceMonitor {
     /// ```
     pub fn summary() -> ResilienceSummary {
         let checks = checks();
-        let snapshots: Vec<_> = policies().iter().map(Policy::snapshot).collect();
+        let snapshots: Vec<_> = policies().iter().filter_map(Policy::try_snapshot).collect();
         let score = score::of(&checks, &snapshots);
         let mut summary = ResilienceSummary {
             score,

@@ -119,7 +119,7 @@ pub fn readyz() -> Probe {
         down(Importance::Degrading).map(|check| format!("{} is down", check.name)).collect();
     let open = policies()
         .iter()
-        .filter_map(|policy| policy.snapshot().breaker)
+        .filter_map(|policy| policy.try_snapshot()?.breaker)
         .filter(|breaker| matches!(breaker.state, BreakerState::Open | BreakerState::ForcedOpen))
         .count();
     if open > 0 {

@@ -22,7 +22,7 @@ use super::registry::{CheckReport, checks};
 /// assert_eq!(mmf::health::score(), 1.0);
 /// ```
 pub fn score() -> f64 {
-    let policies: Vec<_> = policies().iter().map(Policy::snapshot).collect();
+    let policies: Vec<_> = policies().iter().filter_map(Policy::try_snapshot).collect();
     of(&checks(), &policies)
 }
 

@@ -54,7 +54,7 @@ fn of_policies(most: usize) -> Vec<Family> {
     let number = |family: &mut Family, name: &PolicyName, number: f64| {
         family.add([("policy", name.into())], Value::Number(number));
     };
-    let shown = shown(policies().iter().map(Policy::snapshot).collect(), most);
+    let shown = shown(policies().iter().filter_map(Policy::try_snapshot).collect(), most);
     for policy in &shown {
         let name = &policy.name;
         for (outcome, count) in [

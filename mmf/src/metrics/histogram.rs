@@ -29,6 +29,10 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Nothing.
+    #[cfg(all(test, feature = "admin"))]
+    pub(crate) const NONE: Self = Self { buckets: [0; BOUNDS.len() + 1], nanos: 0 };
+
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
@@ -58,7 +62,7 @@ impl Counts {
         Some(BOUNDS.get(place).copied().unwrap_or(f64::INFINITY))
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (own, other) in self.buckets.iter_mut().zip(other.buckets) {
             *own += other;
         }

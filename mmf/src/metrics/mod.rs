@@ -36,7 +36,7 @@ use mmf_runtime::resilience::{CallEnded, Event, Measuring, Observer, observe_on_
 use encode::Format;
 #[cfg(feature = "admin")]
 pub(crate) use histogram::Counts;
-#[cfg(feature = "otel")]
+#[cfg(any(feature = "admin", feature = "otel"))]
 use histogram::OUTCOMES;
 use histogram::{Of, record_call};
 
@@ -94,12 +94,14 @@ pub(crate) fn while_shown() -> Measuring {
     Measuring::begin()
 }
 
-/// How long the calls of each policy took, however they ended.
+/// How the calls of each policy ended, and how long they took.
 #[cfg(feature = "admin")]
-pub(crate) fn call_times() -> HashMap<Box<str>, Counts> {
-    let mut times: HashMap<_, Counts> = HashMap::new();
-    for ([policy, ..], counts) in histogram::read(Of::Call) {
-        times.entry(policy).or_default().add(&counts);
+pub(crate) fn call_times() -> HashMap<Box<str>, [Counts; OUTCOMES.len()]> {
+    let mut times: HashMap<_, [Counts; OUTCOMES.len()]> = HashMap::new();
+    for ([policy, outcome, ..], counts) in histogram::read(Of::Call) {
+        if let Some(place) = OUTCOMES.iter().position(|own| **own == *outcome) {
+            times.entry(policy).or_default()[place].add(&counts);
+        }
     }
     times
 }

@@ -84,7 +84,7 @@ pub(crate) async fn with_the_token_it_is_changed_and_that_is_told() {
     assert_eq!((&told["before"], &told["after"]), (&json!("on"), &json!("off")));
     let level = json!({ "level": "severe", "reason": "a test" });
     let (_, told) = process.post("/api/level", Some("secret"), &level).await;
-    assert_eq!((&told["before"], &told["after"]), (&json!("none"), &json!("severe")));
+    assert_eq!((&told["before"], &told["after"]), (&json!("none"), &json!("severe, by hand")));
     let text = "[policies.\"admin.client\"]\ntimeout = \"3s\"";
     let (given, checked) = (json!({ "text": text }), json!({ "text": text, "check": true }));
     let changed = json!(["admin.client: timeout \"2s\" → \"3s\""]);
@@ -141,6 +141,10 @@ pub(crate) async fn a_log_level_holds_for_a_while() {
     assert_eq!(log().await, json!({ "level": "info", "left": null }));
     for (wrong, part) in [
         (json!({ "level": "users=loud" }), "users=loud"),
+        (json!({ "level": "[s{f=a*}]=debug" }), "levels of targets alone"),
+        (json!({ "level": "a".repeat(1001) }), "levels of targets alone"),
+        (json!({ "lvel": "debug" }), "unknown field `lvel`"),
+        (json!({}), "missing field `level`"),
         (json!({ "level": "debug", "minutes": 0 }), "a minute at least"),
     ] {
         let (status, told) = set(wrong).await;
@@ -155,7 +159,7 @@ pub(crate) async fn a_log_level_holds_for_a_while() {
     assert!(now["level"] == "debug" && (800_000..=900_000).contains(&left), "{now}");
     set(json!({ "level": "trace", "minutes": 1 })).await;
     assert!(log().await["left"].as_u64().unwrap() <= 60_000);
-    let (_, told) = set(json!({})).await;
+    let (_, told) = set(json!({ "level": null })).await;
     assert_eq!(told, json!({ "before": "trace", "after": "info" }));
     until(|| process.log.lock().unwrap().contains("the level that was set for a while is over"))
         .await;
@@ -177,7 +181,7 @@ pub(crate) async fn a_fault_is_shown_and_disarmed() {
     let faults = async || process.get("/api/health").await.1["faults"].clone();
     let now = faults().await;
     let [fault] = &now.as_array().unwrap()[..] else { panic!("{now}") };
-    assert_eq!((&fault["what"], &fault["seed"]), (&json!("nobody.*: hang(p=0.25)"), &json!(42)));
+    assert_eq!((&fault["what"], &fault["seed"]), (&json!("nobody.*: hang(p=0.25)"), &json!("42")));
     assert!((500_000..=600_000).contains(&fault["left"].as_u64().unwrap()), "{fault}");
     let disarmed = json!({ "to": "disarmed" });
     assert_eq!(process.post("/api/faults/99", Some("secret"), &disarmed).await.0, 404);
@@ -199,6 +203,15 @@ pub(crate) async fn what_a_call_fails_with_is_told() {
         let kinds: Vec<_> = events.as_array().unwrap().iter().map(|event| &event["kind"]).collect();
         if kinds.contains(&&json!("breaker")) {
             let failed = &events[0];
+            assert!(failed["since"].as_u64() <= failed["at"].as_u64());
+            let (_, one) = process.get("/api/policies/admin.client").await;
+            assert_eq!(one["row"]["since"], events[1]["at"], "{one}");
+            assert_eq!(one["row"]["error"], failed["text"]);
+            assert_eq!(one["row"]["error_at"], failed["at"]);
+            let after =
+                format!("/api/events?policy=admin.client&after={}&most=1", failed["number"]);
+            let (_, next) = process.get(&after).await;
+            assert_eq!(next[0]["number"], events[1]["number"], "those right after it");
             assert_eq!((&failed["kind"], &failed["times"]), (&json!("failed"), &json!(3)));
             assert_eq!(failed["text"], "<i>the dependency</i> says no");
             assert!(events[1]["text"].as_str().unwrap().starts_with("closed → open"), "{events}");
@@ -310,6 +323,25 @@ pub(crate) async fn what_is_wrong_is_a_problem() {
     let (status, _) = process.get("/api/policies?from=many").await;
     assert_eq!(status, 400);
     assert_eq!(process.get("/api/policies/none").await.0, 404);
+    // Whatever is mistyped does nothing.
+    for (path, body) in [
+        ("/api/level", json!({ "levl": "severe" })),
+        ("/api/level", json!({})),
+        ("/api/configuration", json!({ "text": "", "Check": true })),
+        (BREAKER, json!({ "to": "closed", "now": true })),
+        ("/api/features/tips", json!({ "to": "off", "by": "me" })),
+        ("/api/faults/1", json!({ "to": "disarmed", "all": true })),
+    ] {
+        assert_eq!(process.post(path, token, &body).await.0, 422, "{path} {body}");
+    }
+    assert_eq!(process.post("/api/faults/one", token, &json!({ "to": "disarmed" })).await.0, 400);
+    assert_eq!(process.post("/api/health", token, &json!({})).await.0, 405);
+    assert_eq!(process.post("/api/none", token, &json!({})).await.0, 404);
+    let (status, told) = process.get("/api/policies/%FF").await;
+    assert!(status == 400 && told["status"] == 400, "{told}");
+    let cross = process.client.get(format!("{}/api/health", process.base));
+    let cross = cross.header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(cross.status().as_u16(), 403, "another site's page takes no place of a viewer");
 }
 
 /// Requests by chance, the same in each run: more of them by `MMF_FUZZ_REQUESTS`.
@@ -429,10 +461,47 @@ pub(crate) async fn a_service_has_it_beside_it() {
         if let Some(address) = line["address"].as_str() {
             let page = reqwest::get(format!("http://{address}/")).await.unwrap();
             assert!(page.text().await.unwrap().contains("Policies"));
+            half_a_request_ends(address).await;
         }
         child.kill().unwrap();
         child.wait().unwrap();
     }
+}
+
+/// It holds no connection for longer than ten seconds.
+async fn half_a_request_ends(address: &str) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    let mut all = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut all)).await;
+    assert!(ended.is_ok(), "it is held");
+}
+
+/// A policy whose values panic takes nothing along: neither the list, nor the stream, nor an answer.
+pub(crate) async fn what_cannot_be_read_is_a_row_that_says_so() {
+    let process = Process::start(&[("PANICS", "1"), ("MMF_ADMIN_TOKEN", "secret")]);
+    let (_, list) = process.get("/api/policies").await;
+    let row = &list["rows"][0];
+    assert_eq!((&row["name"], &row["state"]), (&json!("admin.panics"), &json!("unreadable")));
+    let names: Vec<_> = list["rows"].as_array().unwrap().iter().map(|row| &row["name"]).collect();
+    assert!(names.contains(&&json!("admin.client")), "{list}");
+    assert_eq!(process.get("/api/policies/admin.panics").await.0, 500);
+    let (status, health) = process.get("/api/health").await;
+    assert!(status == 200 && health["score"].is_f64(), "{health}");
+    let stream = process.client.get(format!("{}/api/stream", process.base)).send().await;
+    let view = stream.unwrap().chunk().await.unwrap().unwrap();
+    assert!(view.starts_with(b"data: {"), "{view:?}");
+}
+
+/// What an operator turns off for a while is not what tells of operators.
+pub(crate) async fn no_level_hides_a_change() {
+    let process = Process::start(&[("MMF_ADMIN_TOKEN", "secret")]);
+    let set = json!({ "level": "off", "minutes": 15 });
+    assert_eq!(process.post("/api/log-level", Some("secret"), &set).await.0, 200);
+    assert_eq!(process.post(BREAKER, Some("secret"), &json!({ "to": "isolated" })).await.0, 200);
+    let told = || process.log.lock().unwrap().matches(r#""event_type":"admin_change""#).count();
+    until(|| told() == 2).await;
 }
 
 /// The page is what is left to look at then.

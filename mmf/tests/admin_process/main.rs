@@ -9,6 +9,7 @@ mod streams;
 mod api;
 mod page;
 mod process;
+mod strange;
 
 /// The page beside a service, at a port that the system chooses, which a log line tells.
 #[mmf::service(name = "admin", admin(std::env::var("ADMIN").unwrap()))]
@@ -39,6 +40,8 @@ fn main() {
         api::whatever_is_asked_nothing_breaks().await;
         api::a_log_level_holds_for_a_while().await;
         api::a_fault_is_shown_and_disarmed().await;
+        api::what_cannot_be_read_is_a_row_that_says_so().await;
+        api::no_level_hides_a_change().await;
         api::what_a_call_fails_with_is_told().await;
         api::how_long_calls_take_is_measured_while_somebody_looks().await;
         api::those_beyond_a_thousand_are_refused_and_the_rest_go_on().await;

@@ -27,6 +27,7 @@ pub(crate) async fn in_a_browser() {
     shown.changes_nothing_without_a_token().await;
     shown.says_within_a_second_what_has_changed().await;
     shown.has_a_thousand_policies().await;
+    shown.stands_below_others().await;
     println!("pictures of the page are in {}", shown.folder.display());
 }
 
@@ -108,7 +109,7 @@ impl Page {
         let Self { browser, .. } = self;
         let mut process = Process::start(&[("MMF_ADMIN_TOKEN", "secret")]);
         self.open(&process);
-        self.shows("return document.querySelectorAll('#rows tr').length === 2").await;
+        self.shows("return document.querySelectorAll('#rows tr').length === 3").await;
         let texts = browser
             .run("return [...document.querySelectorAll('button.name')].map((b) => b.textContent)");
         assert!(texts.as_array().unwrap().contains(&json!(HOSTILE_SHOWN)), "{texts}");
@@ -133,7 +134,7 @@ impl Page {
         self.push("admin.client").await;
         self.shows("return !document.getElementById('details').hidden").await;
         self.push("Isolate: admin.client").await;
-        self.says("answer", "write `Authorization: Bearer` and the token").await;
+        self.says("answer", "the token is not the one that this takes").await;
         self.reach("token").await;
         browser.run("document.getElementById('token').value = ''");
         self.write("secret");
@@ -164,17 +165,20 @@ impl Page {
         self.says("features", "tips: off").await;
         self.reach("level").await;
         self.write("s");
-        self.says("levelAnswer", "none → severe").await;
+        self.reach("reason").await;
+        self.write("a rush");
+        self.push("Set level").await;
+        self.says("levelAnswer", "none → severe, by hand").await;
         self.says("summary", "level severe, by hand").await;
         // It stays until health says otherwise, and nobody holds it any more.
         self.push("Follow health").await;
-        self.says("levelAnswer", "severe → severe").await;
+        self.says("levelAnswer", "severe, by hand → severe").await;
         self.shows("return !document.getElementById('summary').textContent.includes('by hand')")
             .await;
-        self.push("Set").await;
+        self.push("Set log level").await;
         self.says("logAnswer", "info → debug").await;
         self.says("logNow", "debug, for 15 min more").await;
-        self.push("Back").await;
+        self.push("Take it back").await;
         self.says("logAnswer", "debug → info").await;
         self.says("summary", "faults are injected").await;
         self.push("Disarm: nobody.*: hang(p=0.25)").await;
@@ -197,6 +201,16 @@ impl Page {
         self.shows("return document.getElementById('details').hidden").await;
         assert_eq!(self.focused(), "admin.client", "the focus goes back to where it came from");
         self.is_well(&process, &["401", "422"]);
+        // One that there is not has no switches, least of all those of another.
+        self.push("admin.client").await;
+        self.shows("return document.querySelectorAll('#switches button').length === 5").await;
+        browser.run("location.hash = 'no.such'");
+        self.says("why", "no policy is called").await;
+        assert_eq!(
+            browser.run("return document.querySelectorAll('#switches button').length"),
+            json!(0)
+        );
+        self.press(ESCAPE);
 
         // The stream is lost with the process, and the page says so; it comes back with the next one.
         let port = process.base.rsplit(':').next().unwrap().to_owned();
@@ -204,6 +218,15 @@ impl Page {
         self.says("stream", "The stream is lost").await;
         process = Process::start(&[("PORT", &port)]);
         self.shows("return document.getElementById('stream').textContent === 'live'").await;
+        // For longer than any silence that would end it.
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.says("stream", "live").await;
+            assert_eq!(browser.run("return document.body.className"), json!(""));
+        }
+        let rates = "return [...document.querySelectorAll('#rows td:nth-child(3)')].every((td) => !td.textContent.startsWith('-'))";
+        assert_eq!(browser.run(rates), json!(true), "no fewer calls than none");
+        self.says("process", "admin on ").await;
         self.says("summary", "changing is off: set MMF_ADMIN_TOKEN").await;
         drop(process);
     }
@@ -249,23 +272,25 @@ impl Page {
         assert!(now - at <= 1100, "{} ms after the breaker opened the page says it", now - at);
         self.push("admin.client").await;
         self.says("events", "3 × <i>the dependency</i> says no").await;
+        self.says("why", "not closed since ").await;
+        self.says("why", ": <i>the dependency</i> says no").await;
         self.is_well(&process, &[]);
     }
 
     async fn has_a_thousand_policies(&self) {
         let process = Process::start(&[("MANY", "1000"), ("MMF_ADMIN_TOKEN", "secret")]);
         self.open(&process);
-        self.says("count", "1002 policies").await;
+        self.says("count", "1003 policies").await;
         self.shows("return document.querySelectorAll('#rows tr').length === 100").await;
         self.push("Next").await;
-        self.says("place", "101–200 of 1002").await;
+        self.says("place", "101–200 of 1003").await;
         self.says("rows", "many.0150").await;
         // It stays there while views come.
         tokio::time::sleep(Duration::from_millis(2500)).await;
-        self.says("place", "101–200 of 1002").await;
+        self.says("place", "101–200 of 1003").await;
         self.picture("many");
         self.push("Previous").await;
-        self.says("place", "1–100 of 1002").await;
+        self.says("place", "1–100 of 1003").await;
         self.reach("search").await;
         self.write("0999");
         self.says("count", "1 policy").await;
@@ -273,6 +298,18 @@ impl Page {
         self.write("x");
         self.shows("return !document.getElementById('nothing').hidden").await;
         self.is_accessible("with a thousand policies", &process);
+        self.is_well(&process, &[]);
+    }
+
+    /// In a router of the user's own, where it is asked for without a slash at the end.
+    async fn stands_below_others(&self) {
+        let process = Process::start(&[("NESTED", "1")]);
+        self.browser.ask("url", &json!({ "url": "about:blank" }));
+        let _ = (self.browser.requests(), self.browser.log("browser"));
+        self.browser.ask("url", &json!({ "url": format!("{}/admin", process.base) }));
+        self.says("stream", "live").await;
+        self.push("admin.client").await;
+        self.says("values", "timeout").await;
         self.is_well(&process, &[]);
     }
 
@@ -327,10 +364,10 @@ impl Page {
             })
             .collect();
         std::fs::write(self.folder.join(format!("{state}.txt")), heard.join("\n")).unwrap();
-        let mut wanted = vec!["heading Policies", "heading The whole process", "main "];
+        let mut wanted = vec!["heading admin on ", "heading The whole process", "main "];
         if state == "with a policy" {
             wanted.extend([
-                "table 2 policies, the worst first",
+                "table 3 policies, the worst first",
                 "columnheader State",
                 "columnheader p99",
                 "cell well",

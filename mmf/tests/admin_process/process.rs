@@ -88,6 +88,10 @@ pub(crate) fn child() {
             }
         }
         let app = mmf::admin::router();
+        let app = match std::env::var_os("NESTED") {
+            None => app,
+            Some(_) => axum::Router::new().nest("/admin", app),
+        };
         if std::env::var_os("STRANGER").is_some() {
             axum::serve(listener, app).await.unwrap();
         } else {

@@ -9,13 +9,14 @@ const STATES = {
   failing: ["warn", "▲", "failing"],
   full: ["warn", "▲", "full"],
   well: ["well", "●", "well"],
+  unreadable: ["bad", "■", "unreadable"],
 };
 const SWITCHES = [
-  ["isolated", "Isolate"],
-  ["closed", "Close"],
-  ["half_open", "Half-open"],
-  ["disabled", "Disable"],
-  ["released", "Release"],
+  ["isolated", "Isolate", "every call is refused"],
+  ["closed", "Close", "calls go through and count, as if it were new"],
+  ["half_open", "Half-open", "trials decide"],
+  ["disabled", "Disable", "calls go through and do not count"],
+  ["released", "Release", "takes back what was made of it by hand"],
 ];
 const PAGE = 100;
 let chosen = null;
@@ -33,8 +34,11 @@ const made = (tag, text, kind) => {
   return node;
 };
 // Characters that nobody sees, or that turn the direction of what follows, would make a name another to the eye.
-const plain = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
-  (char) => `\\u{${char.charCodeAt(0).toString(16)}}`);
+const plain = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u3164\u115f\u1160\uffa0]/gu,
+  (char) => `\\u{${char.codePointAt(0).toString(16)}}`);
+// Of several lines, each.
+const lines = (text) => text.split("\n").map(plain).join("\n");
+const utc = (at) => `${new Date(at).toISOString().slice(0, 10) === new Date().toISOString().slice(0, 10) ? "" : `${new Date(at).toISOString().slice(0, 10)} `}${new Date(at).toISOString().slice(11, 19)}`;
 
 const headers = () => {
   const token = find("token").value;
@@ -44,8 +48,10 @@ const detail = async (answer) => {
   const told = await answer.json().catch(() => ({}));
   return told.detail ?? `${answer.status} ${answer.statusText}`;
 };
+// What does not answer is given up, and what shows it says so.
+const PATIENCE = 10_000;
 const ask = async (path) => {
-  const answer = await fetch(path, { headers: headers(), cache: "no-store" });
+  const answer = await fetch(path, { headers: headers(), cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(await detail(answer));
   return answer.json();
 };
@@ -62,7 +68,11 @@ const left = (millis) => (millis < 120_000 ? `${Math.ceil(millis / 1000)} s` : `
 const MOST_LOOKS = 180;
 const seen = new Map();
 const look = (row, at) => {
-  const looks = seen.get(row.name) ?? [];
+  let looks = seen.get(row.name) ?? [];
+  const before = looks.at(-1);
+  if (before?.at === at) return;
+  // Another process, or a pipeline that was built anew.
+  if (before && before.calls > row.calls) looks = [];
   looks.push({ at, calls: row.calls, p99: row.p99 });
   if (looks.length > MOST_LOOKS) looks.shift();
   seen.set(row.name, looks);
@@ -96,6 +106,15 @@ const cells = () => {
   for (let place = 2; place < 10; place += 1) row.append(document.createElement("td"));
   row.children[6].append(find("line").content.cloneNode(true));
   return row;
+};
+
+// Those that are gone.
+const forget = () => {
+  const oldest = Date.now() - MOST_LOOKS * 1000;
+  for (const [name, looks] of seen) {
+    if (looks.at(-1).at < oldest) seen.delete(name);
+  }
+  for (const name of states.keys()) if (!seen.has(name)) states.delete(name);
 };
 
 // Rows stay where they are and get other texts: nothing jumps, and the focus is where it was.
@@ -139,10 +158,19 @@ const show = (list) => {
 // The stream has the first hundred of all policies; whoever looks at others asks for them.
 const isSpecial = () => find("search").value !== "" || from > 0;
 const asked = () => ask(`api/policies?search=${encodeURIComponent(find("search").value)}&from=${from}&most=${PAGE}`);
+// An answer that comes after a later one is none.
+let turns = 0;
 const turn = async (place) => {
   from = place;
-  show(await asked());
+  turns += 1;
+  const own = turns;
+  const list = await asked();
+  if (own !== turns) return;
+  const at = Date.now();
+  for (const row of list.rows) look(row, at);
+  show(list);
 };
+const turned = (place) => turn(place).catch((error) => put(find("stream"), error.message));
 
 // Who hears the page is told what changes its state, and not each number.
 const states = new Map();
@@ -171,6 +199,14 @@ const button = (word, label, act) => {
   return one;
 };
 
+let shownLevel = null;
+const showProcess = (process) => {
+  const version = process.version ? ` ${process.version}` : "";
+  put(find("process"), plain(`${process.service}${version} on ${process.host}, pid ${process.pid}, up ${left(Date.now() - process.since)}`));
+  const title = plain(`${process.service} · ${process.host}:${process.pid}`);
+  if (document.title !== title) document.title = title;
+};
+
 const showHealth = (health) => {
   canChange = health.can_change;
   find("tokens").hidden = !canChange && !find("stream").classList.contains("lost");
@@ -184,8 +220,12 @@ const showHealth = (health) => {
     ...(health.log?.left != null ? [["warn", `logging ${plain(health.log.level)}`]] : []),
     ...(canChange ? [] : [["quiet", "changing is off: set MMF_ADMIN_TOKEN"]]),
   ], ([kind, text]) => made("li", text, kind));
-  for (const id of ["level", "release", "apply", "logSet", "logBack"]) find(id).disabled = !canChange;
-  if (document.activeElement !== find("level")) find("level").value = health.level;
+  for (const id of ["level", "levelSet", "release", "logSet", "logBack"]) find(id).disabled = !canChange;
+  find("apply").disabled = !canChange || loaded === null;
+  if (shownLevel !== health.level) {
+    shownLevel = health.level;
+    find("level").value = health.level;
+  }
   items(find("checks"), health.checks.map((check) => [
     check.is_up === null ? "quiet" : check.is_up ? "well" : "bad",
     `${check.is_up === null ? "○ not asked yet" : check.is_up ? "● up" : "■ down"}  ${plain(check.name)} (${check.importance})`
@@ -212,7 +252,7 @@ const showHealth = (health) => {
   });
   for (const fault of health.faults) {
     const told = [...find("faults").querySelectorAll("span")].find((one) => one.dataset.number === String(fault.number));
-    put(told, `${fault.injections} injected, seed ${fault.seed}, for ${left(fault.left)}`);
+    put(told, `${fault.injections} injected, seed ${fault.seed}, for ${left(fault.left)} more`);
   }
   if (health.faults.length === 0) items(find("faults"), [["quiet", "none"]], ([kind, text]) => made("li", text, kind));
   put(find("logNow"), health.log === null
@@ -223,15 +263,36 @@ const showHealth = (health) => {
 const came = (origin) => origin === "default" ? "default"
   : origin.code ? origin.code.location : `${origin.configured.source}:${origin.configured.line}`;
 
+let looks = 0;
+// A cell whose text is broken where its parts end, and not in the midst of a word.
+const parted = (text, kind) => {
+  const cell = made("td", "", kind);
+  for (const part of text.split(/(?<=[._/])/)) cell.append(part, document.createElement("wbr"));
+  return cell;
+};
 const showDetails = async () => {
   const name = chosen;
-  const one = await ask(`api/policies/${encodeURIComponent(name)}`);
-  if (chosen !== name) return;
+  looks += 1;
+  const own = looks;
+  let one;
+  try {
+    one = await ask(`api/policies/${encodeURIComponent(name)}`);
+  } catch (error) {
+    // Switches of another policy, or of one that is gone, would do something else than they say.
+    if (chosen === name) blank(name, error.message);
+    return;
+  }
+  if (chosen !== name || own !== looks) return;
   const breaker = one.snapshot.breaker;
   put(find("name"), plain(name));
+  const { since, error, error_at: errorAt } = one.row;
+  find("why").hidden = since === null && error === null;
+  put(find("why"), [since === null ? "" : `not closed since ${utc(since)}`, error === null ? "" : `last failure at ${utc(errorAt)}: ${plain(error)}`]
+    .filter((part) => part).join("; "));
   put(find("location"), `${one.location}${breaker ? ` · breaker ${breaker.state.replace("_", "-")}, opened ${breaker.opened} times` : ""}`);
-  items(find("switches"), (one.has_switch ? SWITCHES : []).map((own) => [...own, name]), ([to, word]) => {
+  items(find("switches"), (one.has_switch ? SWITCHES : []).map((own) => [...own, name]), ([to, word, hint]) => {
     const own = button(word, `${word}: ${plain(name)}`, () => send(`api/policies/${encodeURIComponent(name)}/breaker`, { to }, "answer"));
+    own.title = hint;
     own.disabled = !canChange;
     return own;
   });
@@ -239,7 +300,8 @@ const showDetails = async () => {
   items(find("events"), one.events.length ? one.events : [null], (event) => {
     if (event === null) return made("li", "nothing went wrong yet", "quiet");
     const item = document.createElement("li");
-    const at = made("time", new Date(event.at).toLocaleTimeString("en-GB"));
+    const at = made("time", utc(event.at));
+    if (event.times > 1) at.title = `the first at ${utc(event.since)}`;
     at.dateTime = new Date(event.at).toISOString();
     const kind = event.kind === "breaker" ? "warn" : "quiet";
     item.append(at, made("span", event.kind, kind), made("span", `${event.times > 1 ? `${event.times} × ` : ""}${plain(event.text)}`));
@@ -253,9 +315,17 @@ const showDetails = async () => {
   ].filter((part) => part).join("; ")}`), (text) => made("li", text));
   items(find("values"), one.values.map((value) => [value.key, value.value, came(value.origin)]), (texts) => {
     const row = document.createElement("tr");
-    texts.forEach((text, place) => row.append(made("td", plain(text), place === 2 ? "quiet" : "")));
+    texts.forEach((text, place) => row.append(parted(plain(text), place === 2 ? "quiet" : "")));
     return row;
   });
+};
+// Of no policy, but for its name.
+const blank = (name, why) => {
+  put(find("name"), plain(name));
+  find("why").hidden = false;
+  put(find("why"), why);
+  put(find("location"), "");
+  for (const id of ["switches", "events", "keys", "values"]) items(find(id), [], () => null);
 };
 const choose = (name) => {
   location.hash = name === null ? "" : encodeURIComponent(name);
@@ -275,31 +345,35 @@ const follow = async () => {
     [...document.querySelectorAll("button.name")].find((one) => one.dataset.name === before)?.focus();
     return;
   }
-  try {
-    await showDetails();
-    find("name").focus();
-  } catch (error) {
-    put(find("name"), plain(name));
-    put(find("answer"), error.message);
-  }
+  blank(name, "…");
+  find("name").focus();
+  await showDetails();
 };
 
+// Of several changes the last one is what is told.
+const sent = new Map();
 const send = async (path, body, answerAt) => {
+  const own = (sent.get(answerAt) ?? 0) + 1;
+  sent.set(answerAt, own);
+  const tell = (text) => {
+    if (sent.get(answerAt) === own) put(find(answerAt), `${utc(Date.now())} ${lines(text)}`);
+  };
   put(find(answerAt), "…");
   try {
     const answer = await fetch(path, {
       method: "POST",
       headers: { ...headers(), "content-type": "application/json" },
       body: JSON.stringify(body),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     if (!answer.ok) throw new Error(await detail(answer));
     const told = await answer.json();
     const changes = told.changes?.length ? told.changes.join("\n") : "nothing is wrong, and nothing is other than now";
-    put(find(answerAt), plain(told.changes ? changes : `${told.before} → ${told.after}`).replaceAll("\\u{a}", "\n"));
+    tell(told.changes ? changes : `${told.before} → ${told.after}`);
     if (chosen !== null) await showDetails();
     return true;
   } catch (error) {
-    put(find(answerAt), plain(error.message).replaceAll("\\u{a}", "\n"));
+    tell(error.message);
     return false;
   }
 };
@@ -307,48 +381,70 @@ const send = async (path, body, answerAt) => {
 const view = async (live) => {
   const at = Date.now();
   for (const row of live.policies.rows) look(row, at);
+  forget();
   announce(live.policies.rows);
+  showProcess(live.process);
   showHealth(live.health);
-  if (isSpecial()) {
-    const list = await asked();
-    if (from > 0) for (const row of list.rows) look(row, at);
-    show(list);
-  } else {
-    show(live.policies);
-  }
+  if (isSpecial()) await turn(from);
+  else show(live.policies);
   if (chosen !== null) await showDetails();
+};
+// Views come whether one is shown or not; a view that is still being shown is not shown twice.
+let isShowing = false;
+const views = async (live) => {
+  if (isShowing) return;
+  isShowing = true;
+  try {
+    await view(live);
+    put(find("stream"), "live");
+  } catch (error) {
+    put(find("stream"), error.message);
+  } finally {
+    isShowing = false;
+  }
 };
 
 // By a request of its own and not as an `EventSource`, which can carry no token.
 let current = null;
 const listen = async () => {
   const SILENCE = 5000;
-  current = new AbortController();
-  const { signal } = current;
-  const abort = () => current.abort();
+  const own = new AbortController();
+  current = own;
+  const abort = () => own.abort();
   let silence = setTimeout(abort, SILENCE);
-  const answer = await fetch("api/stream", { headers: headers(), cache: "no-store", signal });
-  if (!answer.ok) throw new Error(await detail(answer));
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
+  try {
+    const answer = await fetch("api/stream", { headers: headers(), cache: "no-store", signal: own.signal });
+    if (!answer.ok) throw new Error(await detail(answer));
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error("the process has ended it");
+      const events = (text + value).split("\n\n");
+      text = events.pop();
+      const last = events.findLast((event) => event.startsWith("data: "));
+      if (last === undefined) {
+        // That it says it has none is no view.
+        if (events.length > 0) put(find("stream"), "the view could not be made");
+        continue;
+      }
+      clearTimeout(silence);
+      silence = setTimeout(abort, SILENCE);
+      if (document.body.className === "is-lost") reload();
+      document.body.className = "";
+      find("stream").className = "";
+      views(JSON.parse(last.slice(6)));
+    }
+  } finally {
     clearTimeout(silence);
-    if (done) throw new Error("the process has ended it");
-    silence = setTimeout(abort, SILENCE);
-    const events = (text + value).split("\n\n");
-    text = events.pop();
-    const last = events.findLast((event) => event.startsWith("data: "));
-    if (last === undefined) continue;
-    find("stream").className = "";
-    put(find("stream"), "live");
-    await view(JSON.parse(last.slice(6))).catch((error) => put(find("stream"), error.message));
   }
 };
 const stay = async () => {
   for (;;) {
     await listen().catch((error) => {
       find("stream").className = "lost";
+      // What is shown is of before.
+      document.body.className = "is-lost";
       find("tokens").hidden = false;
       const why = error.name === "AbortError" ? "it is silent" : error.message;
       put(find("stream"), `The stream is lost (${why}). Trying again…`);
@@ -368,26 +464,37 @@ const theme = () => {
 };
 find("theme").addEventListener("change", theme);
 theme();
-find("search").addEventListener("input", () => turn(0).catch((error) => put(find("stream"), error.message)));
-find("previous").addEventListener("click", () => turn(Math.max(0, from - PAGE)));
-find("next").addEventListener("click", () => turn(from + PAGE));
+find("search").addEventListener("input", () => turned(0));
+find("previous").addEventListener("click", () => turned(Math.max(0, from - PAGE)));
+find("next").addEventListener("click", () => turned(from + PAGE));
 find("close").addEventListener("click", () => choose(null));
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && chosen !== null) choose(null);
 });
-find("level").addEventListener("change", () => send("api/level", { level: find("level").value }, "levelAnswer"));
-find("release").addEventListener("click", () => send("api/level", {}, "levelAnswer"));
+find("levelSet").addEventListener("click", () => send("api/level", { level: find("level").value, reason: find("reason").value }, "levelAnswer"));
+find("release").addEventListener("click", () => send("api/level", { level: null, reason: "follows health" }, "levelAnswer"));
 find("logSet").addEventListener("click", () => send("api/log-level", { level: find("log").value, minutes: 15 }, "logAnswer"));
-find("logBack").addEventListener("click", () => send("api/log-level", {}, "logAnswer"));
+find("logBack").addEventListener("click", () => send("api/log-level", { level: null }, "logAnswer"));
 const configure = (check) => send("api/configuration", { text: find("text").value, check }, "configured");
 find("check").addEventListener("click", () => configure(true));
-find("apply").addEventListener("click", () => configure(false));
-find("configuration").addEventListener("toggle", async () => {
-  if (!find("configuration").open || find("text").value !== "") return;
-  const now = await ask("api/configuration");
-  put(find("source"), now.source === null ? "Nothing was applied yet." : `In force: ${plain(now.source)}`);
-  find("text").value = now.text;
+find("apply").addEventListener("click", async () => {
+  if (await configure(false)) await reload();
 });
+// Nothing is applied before what is in force was seen; what somebody has written meanwhile stays.
+let loaded = null;
+const reload = async () => {
+  if (!find("configuration").open) return;
+  try {
+    const now = await ask("api/configuration");
+    put(find("source"), now.source === null ? "In force: nothing but the code." : `In force: ${plain(now.source)}`);
+    if (loaded === null || find("text").value === loaded) find("text").value = now.text;
+    loaded = now.text;
+    find("apply").disabled = !canChange;
+  } catch (error) {
+    put(find("source"), error.message);
+  }
+};
+find("configuration").addEventListener("toggle", reload);
 addEventListener("hashchange", follow);
 if (location.hash) follow();
 stay();
