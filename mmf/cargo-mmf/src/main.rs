@@ -7,6 +7,7 @@ mod end;
 mod gate;
 mod junit;
 mod limits;
+mod new;
 mod progress;
 mod report;
 mod results;
@@ -56,6 +57,18 @@ enum Command {
     /// Writes the report alone, as one page of HTML with the history of the last runs
     #[command(after_help = "Examples:\n  cargo mmf report\n  cargo mmf report --html quality.html")]
     Report(report::Report),
+    /// Makes a service that compiles and passes its tests at once
+    #[command(
+        after_help = "Examples:\n  cargo mmf new user-service\n  cargo mmf new user-service --grpc --database postgres\n  \
+                      cargo mmf new user-service --dry-run"
+    )]
+    New(new::New),
+    /// Adds a part to the service in whose folder it runs
+    #[command(
+        after_help = "Examples:\n  cargo mmf add client billing\n  cargo mmf add check queue\n  \
+                      cargo mmf add experiment slow-billing --dry-run"
+    )]
+    Add(new::Add),
     /// Keeps what was measured, for later runs to be compared with
     #[command(after_help = "Examples:\n  cargo mmf baseline accept")]
     Baseline(baseline::Command),
@@ -87,6 +100,8 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Gate(gate) => gate.run(),
         Command::Report(report) => report.run(),
+        Command::New(new) => new.run(),
+        Command::Add(add) => add.run(),
         Command::Baseline(baseline) => baseline.run(),
         Command::Dashboards(dashboards) => dashboards.run(),
         Command::Schema => {

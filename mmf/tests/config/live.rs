@@ -201,3 +201,41 @@ fn what_has_changed_is_told_value_by_value() {
         assert_eq!(added[0].to_string(), "live.retry: retry.budget none → 0.5");
     });
 }
+
+#[test]
+fn what_would_change_is_what_then_changes() {
+    alone(async {
+        let shared = Arc::new(CircuitBreaker::builder("seen.shared").failure_threshold(5).build());
+        let pipeline =
+            |name: &'static str| Pipeline::builder(name).breaker(Arc::clone(&shared)).build();
+        let _both = (pipeline("seen.one"), pipeline("seen.other"));
+        for text in [
+            "[policies.\"seen.one\"]\nbreaker.failure_threshold = 9",
+            "[policies.\"seen.other\"]\nbreaker.failure_threshold = 9",
+            "[policies.\"seen.other\"]\nbreaker.failure_threshold = 8\n[policies.\"live.retry\"]\nretry.max_attempts = 9",
+            "[policies.\"seen.*\"]\nbreaker.failure_threshold = 7\n[policies.\"live.retry\"]\nretry.max_attempts = 9",
+        ] {
+            let before = config::effective();
+            let seen = config::preview(text).unwrap();
+            assert_eq!(config::effective(), before, "it is only looked at");
+            let changes = config::apply(text).unwrap();
+            let changed: Vec<_> = changes.iter().map(ToString::to_string).collect();
+            assert_eq!(seen, changed, "{text}");
+        }
+        let (source, text) = config::applied().unwrap();
+        assert!(source == "text" && text.contains("seen.*"), "{source}: {text}");
+        assert_eq!(
+            config::preview("").unwrap(),
+            [
+                "live.retry: retry.max_attempts 9 → as in the code",
+                "seen.one: breaker.failure_threshold 7 → as in the code",
+                "seen.other: breaker.failure_threshold 7 → as in the code",
+            ]
+        );
+        assert!(config::preview("[policies.none]").is_err());
+        assert!(
+            config::preview("[policies.\"seen.one\"]\nbreaker.failure_threshold = -1").is_err()
+        );
+        config::apply("").unwrap();
+    });
+}

@@ -173,7 +173,7 @@ fn help_has_examples_and_shells_get_completions() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    for command in ["test", "gate", "report", "baseline", "schema", "completions"] {
+    for command in ["new", "add", "test", "gate", "report", "baseline", "schema", "completions"] {
         assert!(run(&["mmf", command, "--help"]).contains("Examples:\n  cargo mmf "), "{command}");
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

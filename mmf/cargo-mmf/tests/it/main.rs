@@ -4,3 +4,4 @@ mod browser;
 mod cli;
 mod dashboards;
 mod gates;
+mod new;

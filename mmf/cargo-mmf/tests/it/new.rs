@@ -1,0 +1,142 @@
+//! `cargo mmf new` and `add`, as processes: what they write, and that nothing that is there is overwritten. What they make is built
+//! and tested by `.ci/generated`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("mmf-new-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn run(&self, below: &str, arguments: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+            .arg("mmf")
+            .args(arguments)
+            .current_dir(self.0.join(below))
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+
+    fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.0.join(path)).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn files(folder: &Path) -> usize {
+    let all = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    all.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_written_and_writes_nothing() {
+    let folder = Folder::new("dry");
+    let (code, told) = folder.run("", &["new", "users", "--dry-run", "--grpc"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("users/src/main.rs") && told.contains("users/src/grpc.rs"), "{told}");
+    assert!(!told.contains("database.rs"), "{told}");
+    assert_eq!(files(&folder.0), 0);
+    folder.run("", &["new", "users"]);
+    let before = files(&folder.0);
+    let (code, told) = folder.run("users", &["add", "client", "billing", "--dry-run"]);
+    assert!(
+        code == 0 && told.contains("src/clients/billing.rs") && told.contains("+1 lines"),
+        "{told}"
+    );
+    assert_eq!(files(&folder.0), before);
+    assert!(!folder.read("users/src/clients/mod.rs").contains("billing"));
+}
+
+#[test]
+fn what_is_there_is_left_as_it_is() {
+    let folder = Folder::new("there");
+    std::fs::create_dir(folder.0.join("empty")).unwrap();
+    let (code, told) = folder.run("", &["new", "empty"]);
+    assert!(code == 2 && told.contains("is there already"), "{told}");
+    assert_eq!(files(&folder.0), 0);
+    assert_eq!(folder.run("", &["new", "users"]).0, 0);
+    let written = files(&folder.0);
+    let main = folder.read("users/src/main.rs");
+    let (code, told) = folder.run("", &["new", "users", "--grpc"]);
+    assert!(code == 2 && told.contains("users is there already"), "{told}");
+    assert_eq!((files(&folder.0), folder.read("users/src/main.rs")), (written, main));
+    for part in ["client", "check", "operation", "contract", "experiment"] {
+        assert_eq!(folder.run("users", &["add", part, "one-more"]).0, 0, "{part}");
+        let modules = || {
+            ["clients", "checks", "operations"]
+                .map(|of| folder.read(&format!("users/src/{of}/mod.rs")))
+        };
+        let before = (files(&folder.0), modules());
+        let (code, told) = folder.run("users", &["add", part, "one-more"]);
+        assert!(code == 2 && told.contains("is there already"), "{part}: {told}");
+        assert_eq!((files(&folder.0), modules()), before, "{part}");
+    }
+    let checks = folder.read("users/src/checks/mod.rs");
+    assert!(
+        checks.contains("mod one_more;") && checks.contains("one_more::register(app);"),
+        "{checks}"
+    );
+    assert!(folder.read("users/src/clients/mod.rs").contains("pub mod one_more;"));
+    assert!(
+        folder
+            .read("users/src/operations/one_more.rs")
+            .contains("#[mmf::service(name = \"users\")]")
+    );
+}
+
+#[test]
+fn options_decide_what_is_there() {
+    let folder = Folder::new("options");
+    assert_eq!(folder.run("", &["new", "plain"]).0, 0);
+    let manifest = folder.read("plain/Cargo.toml");
+    assert!(!manifest.contains("sqlx") && !manifest.contains("tonic"), "{manifest}");
+    assert!(
+        manifest.contains(&format!("version = \"{}\"", env!("CARGO_PKG_VERSION"))),
+        "{manifest}"
+    );
+    assert_eq!(folder.run("", &["new", "both", "--grpc", "--database", "postgres"]).0, 0);
+    let manifest = folder.read("both/Cargo.toml");
+    assert!(manifest.contains("sqlx") && manifest.contains("tonic-build"), "{manifest}");
+    assert!(folder.read("both/src/lib.rs").contains("pub mod database;\npub mod grpc;"));
+    let (code, told) = folder.run("", &["new", "other", "--database", "oracle"]);
+    assert!(code == 2 && told.contains("postgres"), "{told}");
+    let path = folder.0.display().to_string();
+    assert_eq!(folder.run("", &["new", "local", "--mmf-path", &path]).0, 0);
+    assert!(folder.read("local/Cargo.toml").contains("mmf = { path = '"));
+    let (code, told) = folder.run("", &["new", "lost", "--mmf-path", "nowhere"]);
+    assert!(code == 2 && told.contains("nowhere"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_is_told_with_what_to_write() {
+    let folder = Folder::new("wrong");
+    for (name, part) in [
+        ("async", "a word of Rust"),
+        ("Users", "lower case"),
+        ("../up", "is no name"),
+        ("tokio", "others have"),
+    ] {
+        let (code, told) = folder.run("", &["new", name]);
+        assert!(code == 2 && told.contains(part), "{name}: {told}");
+    }
+    assert_eq!(files(&folder.0), 0);
+    let (code, told) = folder.run("", &["add", "client", "billing"]);
+    assert!(code == 2 && told.contains("in the folder of a service"), "{told}");
+    std::fs::write(folder.0.join("Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
+    let (code, told) = folder.run("", &["add", "client", "billing"]);
+    assert!(code == 2 && told.contains("no service of `cargo mmf new`"), "{told}");
+    assert_eq!(files(&folder.0), 1);
+}
