@@ -1,6 +1,7 @@
 //! The guide: how MMF is used, page by page.
 //!
 //! - [`getting_started`]: ten minutes, from an empty program to a function that survives.
+//! - [`recipes`]: a function to start from for each common need.
 //! - [`resilient`](mod@resilient): the attribute, policy by policy, with the table of its keys and recipes; and the same
 //!   without it.
 //! - [`order`]: what stands inside what, and what follows of it.
@@ -10,6 +11,7 @@
 //! - [`grpc`]: layers for clients and servers of tonic.
 //! - [`databases`]: what is safe to repeat and what is not, and transactions, with sqlx.
 //! - [`chains`]: deadlines, ids and retries through several services.
+//! - [`tuning`]: which numbers to write, from what you measure.
 //! - [`testing`]: tests that do not sleep.
 //! - [`service`](mod@service): the life of a service, its log lines, and the ids that follow a request.
 //! - [`configuration`]: values from a file and a variable, while the program runs.
@@ -20,6 +22,8 @@
 //! - [`measurements`]: limits of time, memory and processor, and baselines.
 //! - [`gates`]: what has to hold of all tests, and the report.
 //! - [`cost`]: what a call costs, beside the peers.
+//! - [`from_python`]: migrating from the Python framework, name by name.
+//! - [`from_others`]: migrating from tower-resilience, backon, Resilience4j and Polly, concept by concept.
 
 /// A page, which is a file of `guide/`. Its code is tested where the features that the guide shows are on.
 macro_rules! pages {
@@ -52,7 +56,7 @@ macro_rules! pages {
 }
 
 pages! {
-    getting_started, resilient, order, errors, pipelines, adapters, grpc, databases, chains, testing, service,
+    getting_started, recipes, resilient, order, errors, pipelines, adapters, grpc, databases, chains, tuning, testing, service,
     configuration, operating, admin, chaos,
-    contracts, measurements, gates, cost,
+    contracts, measurements, gates, cost, from_python, from_others,
 }

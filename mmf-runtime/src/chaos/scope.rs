@@ -76,6 +76,7 @@ pub fn history() -> Vec<Injection> {
 /// assert_eq!(answer, 7);
 /// # });
 /// ```
+#[doc(alias = "chaos_context")]
 pub fn scope(config: ChaosConfig) -> Scope {
     Scope { config, seed: None, quiet: false }
 }

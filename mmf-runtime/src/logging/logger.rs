@@ -45,6 +45,8 @@ impl Severity {
 /// logger.security_event("login_failed", Severity::Medium);
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[doc(alias = "get_unified_logger")]
+#[doc(alias = "UnifiedLogger")]
 pub struct ServiceLogger {
     name: &'static str,
 }

@@ -50,6 +50,7 @@ const LONGEST_PANIC: Duration = Duration::from_secs(1);
 ///
 /// Where a level in `config` is not understood (one of the environment is left aside and told), or another
 /// subscriber is set up already.
+#[doc(alias = "setup_unified_logging")]
 pub fn init(config: LoggingConfig) -> Result<Logging, InitError> {
     let mut config = config.override_from_env();
     config.colours = std::io::stdout().is_terminal()

@@ -40,6 +40,7 @@ impl<F: Fn(u32) -> Duration + Send + Sync + 'static> BackoffStrategy for F {
 /// How the delay grows from retry to retry. `n` is 1 before the first.
 #[derive(Clone, Default)]
 #[non_exhaustive]
+#[doc(alias = "BackoffPolicy")]
 pub enum Backoff {
     /// `base`
     Constant,

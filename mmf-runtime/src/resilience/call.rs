@@ -56,6 +56,8 @@ use crate::clock;
 /// assert_eq!((receipt.unwrap(), attempts.get()), ("receipt", 3));
 /// # });
 /// ```
+#[doc(alias = "async_call_with_resilience")]
+#[doc(alias = "async_retry_with_advanced_policy")]
 pub fn call<'a, E>(name: impl Into<CallName>) -> Call<'a, E> {
     Call::by(AdHoc {
         name: name.into(),

@@ -101,6 +101,7 @@ pub fn level() -> DegradationLevel {
 /// assert_eq!(level(), DegradationLevel::Moderate);
 /// release();
 /// ```
+#[doc(alias = "GracefulDegradationManager")]
 pub fn set_level(level: DegradationLevel, reason: &str) {
     change(level, reason, "hand", || {
         BY_HAND.store(true, Ordering::Relaxed);
@@ -179,6 +180,7 @@ const NEVER: u8 = u8::MAX;
 static FEATURES: Mutex<Vec<Arc<Feature>>> = Mutex::new(Vec::new());
 
 /// The feature of this name, the same for all who ask.
+#[doc(alias = "FeatureToggle")]
 pub fn feature(name: impl Into<PolicyName>) -> Arc<Feature> {
     let name = name.into();
     let mut features = lock(&FEATURES);

@@ -141,6 +141,7 @@ impl<T> fmt::Debug for Provider<T> {
 
 /// Always the same.
 #[derive(Clone, Debug)]
+#[doc(alias = "DefaultValueProvider")]
 pub struct DefaultValue<T>(pub T);
 
 impl<T: Clone + Send + Sync> Provide<T> for DefaultValue<T> {
@@ -150,6 +151,7 @@ impl<T: Clone + Send + Sync> Provide<T> for DefaultValue<T> {
 }
 
 /// The value of the last call that succeeded.
+#[doc(alias = "CachedValueProvider")]
 pub struct CachedValue<T> {
     max_age: Option<Duration>,
     /// Under its lock the handle is taken or replaced: values are cloned and dropped outside of it.
@@ -211,6 +213,7 @@ impl<T: Clone + Send + Sync> Provide<T> for CachedValue<T> {
 
 /// Whatever a function answers, such as another service.
 #[derive(Clone, Debug)]
+#[doc(alias = "ServiceFallbackProvider")]
 pub struct Service<F>(pub F);
 
 impl<T, E, F, Fut> Provide<T> for Service<F>

@@ -110,6 +110,7 @@ impl Following {
 ///
 /// Outside a runtime of tokio.
 #[track_caller]
+#[doc(alias = "HealthBasedDegradationMonitor")]
 pub fn follow_health(by: FollowHealth) -> Following {
     let runtime =
         Handle::try_current().expect("`follow_health` is called within a runtime of tokio");

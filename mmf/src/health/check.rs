@@ -47,6 +47,7 @@ type Work = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
 ///     .critical();
 /// ```
 #[must_use = "a check does nothing until it is registered"]
+#[doc(alias = "ResilienceHealthCheck")]
 pub struct Check {
     pub(super) name: String,
     pub(super) work: Box<Work>,

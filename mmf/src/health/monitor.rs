@@ -10,6 +10,7 @@ use super::score;
 
 /// Looks at all policies and checks of the process.
 #[derive(Clone, Copy, Debug)]
+#[doc(alias = "generate_resilience_health_report")]
 pub struct ResilienceMonitor;
 
 impl ResilienceMonitor {

@@ -29,6 +29,7 @@ type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Record>>>>;
 /// # });
 /// ```
 #[derive(Default)]
+#[doc(alias = "EnhancedTestRunner")]
 pub struct TestRunner {
     gates: QualityGates,
     contracts: Vec<Job>,

@@ -17,6 +17,8 @@ use super::status::classify;
 /// Puts a [`Pipeline`] around the calls of a gRPC client; see the [module](super).
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is put around a channel"]
+#[doc(alias = "ResilienceClientInterceptor")]
+#[doc(alias = "AsyncResilienceClientInterceptor")]
 pub struct ClientLayer(Arc<Settings>);
 
 impl ClientLayer {

@@ -30,6 +30,7 @@ use crate::slot::Slot;
 /// What each call of a gRPC service gets; see the [module](super).
 #[derive(Clone)]
 #[must_use = "a layer does nothing until it is put around services"]
+#[doc(alias = "EnhancedResilienceServerInterceptor")]
 pub struct ServerLayer(Arc<Settings>);
 
 struct Settings {

@@ -6,6 +6,7 @@ mod builders;
 mod call;
 mod fallback;
 mod given;
+mod guide;
 mod keys;
 mod limits;
 mod locks;

@@ -31,6 +31,8 @@ impl CircuitBreaker {
 /// Builds a [`CircuitBreaker`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build`"]
+#[doc(alias = "EnhancedCircuitBreakerConfig")]
+#[doc(alias = "CircuitBreakerConfig")]
 pub struct CircuitBreakerBuilder {
     name: PolicyName,
     config: Config,

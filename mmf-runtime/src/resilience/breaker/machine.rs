@@ -49,6 +49,7 @@ use crate::tally::Tally;
 ///     fn from(_: ResilienceError) -> Self { Broken }
 /// }
 /// ```
+#[doc(alias = "EnhancedCircuitBreaker")]
 pub struct CircuitBreaker {
     pub(super) name: PolicyName,
     /// The label of its key, where it is one of several.

@@ -33,6 +33,8 @@ pub(super) const UNLIMITED: u32 = ALL;
 /// assert_eq!(millis, [100, 100, 200]);
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "AdvancedRetryConfig")]
+#[doc(alias = "AdvancedRetryManager")]
 pub struct RetryPolicy {
     pub(super) max_attempts: u32,
     pub(super) curve: Curve,
