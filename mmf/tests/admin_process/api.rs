@@ -151,6 +151,13 @@ pub(crate) async fn a_log_level_holds_for_a_while() {
         assert!(status == 422 && told["detail"].as_str().unwrap().contains(part), "{told}");
     }
     assert_eq!(lines("DEBUG"), 0);
+    let longest = format!("{}=debug", "a".repeat(994));
+    assert_eq!(
+        set(json!({ "level": longest })).await.0,
+        200,
+        "a thousand bytes are no more than that"
+    );
+    set(json!({ "level": null })).await;
     let (_, told) = set(json!({ "level": "debug" })).await;
     assert_eq!(told, json!({ "before": "info", "after": "debug" }));
     until(|| lines("DEBUG") > 3).await;
