@@ -38,7 +38,7 @@ async fn viewers(port: u16) -> Result<(), Box<dyn Error>> {
         stream.write_all(b"GET /admin/api/stream HTTP/1.1\r\nhost: page\r\n\r\n").await?;
         let mut bytes = [0; 16 << 10];
         // Its head and the first view.
-        stream.read(&mut bytes).await?;
+        let _head = stream.read(&mut bytes).await?;
         tokio::spawn(
             async move { while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {} },
         );

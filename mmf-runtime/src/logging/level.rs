@@ -8,7 +8,7 @@ use tracing_log::AsLog;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::error::InitError;
-use super::setup::{filter, tell_no_levels};
+use crate::stderr;
 
 /// What nobody turns off for a while: the target of a service's life cycle and of security events, such as that of the change itself.
 const ALWAYS: &str = "mmf::service=debug";
@@ -206,4 +206,32 @@ impl Level {
         self.put_in_force();
         tracing::info!(target: "mmf::logging", level, "the level that was set for a while is over");
     }
+}
+
+/// Tells of words that may have been meant as levels. Not by the log: it may be switched off by this very word.
+pub(super) fn tell_no_levels(directives: &str) {
+    for word in no_levels(directives) {
+        stderr::tell(format_args!(
+            "the level {directives:?} shows only what the target `{word}` logs; levels are error, warn, info, \
+             debug, trace and off"
+        ));
+    }
+}
+
+/// The words of directives that stand for a target where a level may have been meant.
+fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    directives.split(',').map(str::trim).filter(move |word| {
+        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        // What no target is called by: `warn;users=debug`.
+        let is_other = word.contains([';', '/', ' ', '|']);
+        (is_word || is_other) && !levels.iter().any(|level| level.eq_ignore_ascii_case(word))
+    })
+}
+
+pub(super) fn filter(directives: &str) -> Result<EnvFilter, InitError> {
+    EnvFilter::try_new(directives).map_err(|error| InitError::Level {
+        directives: directives.into(),
+        reason: error.to_string(),
+    })
 }

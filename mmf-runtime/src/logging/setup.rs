@@ -18,7 +18,7 @@ use super::config::{Directives, LoggingConfig};
 use super::error::InitError;
 use super::gather::Gathering;
 use super::layer::json_layer;
-use super::level::{Level, is_of_process};
+use super::level::{Level, filter, is_of_process, tell_no_levels};
 use super::output::Stdout;
 use super::queue::{Queue, with_patience_until};
 use crate::stderr;
@@ -181,34 +181,6 @@ fn directives(text: &str) -> Vec<&str> {
         letter == ',' && depth == 0
     });
     parts.map(str::trim).filter(|part| !part.is_empty()).collect()
-}
-
-/// Tells of words that may have been meant as levels. Not by the log: it may be switched off by this very word.
-pub(super) fn tell_no_levels(directives: &str) {
-    for word in no_levels(directives) {
-        stderr::tell(format_args!(
-            "the level {directives:?} shows only what the target `{word}` logs; levels are error, warn, info, \
-             debug, trace and off"
-        ));
-    }
-}
-
-/// The words of directives that stand for a target where a level may have been meant.
-fn no_levels(directives: &str) -> impl Iterator<Item = &str> {
-    let levels = ["error", "warn", "info", "debug", "trace", "off"];
-    directives.split(',').map(str::trim).filter(move |word| {
-        let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-        // What no target is called by: `warn;users=debug`.
-        let is_other = word.contains([';', '/', ' ', '|']);
-        (is_word || is_other) && !levels.iter().any(|level| level.eq_ignore_ascii_case(word))
-    })
-}
-
-pub(super) fn filter(directives: &str) -> Result<EnvFilter, InitError> {
-    EnvFilter::try_new(directives).map_err(|error| InitError::Level {
-        directives: directives.into(),
-        reason: error.to_string(),
-    })
 }
 
 /// Logs a panic as an error and flushes, before the hook that was there. It may come at any place: while this

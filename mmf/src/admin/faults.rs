@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 #[cfg(feature = "chaos")]
-use super::health::millis;
+use super::time::millis;
 
 /// An experiment of the process.
 #[derive(Debug, Serialize)]

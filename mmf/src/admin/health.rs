@@ -1,13 +1,12 @@
 //! How well the process is, as far as it is no policy's own.
 
-use std::time::Duration;
-
 use mmf_runtime::degradation::{features, is_by_hand, level};
 use mmf_runtime::logging;
 use serde::Serialize;
 
 use super::access::can_change;
 use super::faults::{self, Armed};
+use super::time::millis;
 use crate::health;
 
 /// How well the process is.
@@ -48,10 +47,6 @@ struct Log {
     level: String,
     /// How long until it is again what it was, in milliseconds, where it was set for a while.
     left: Option<u64>,
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Health {

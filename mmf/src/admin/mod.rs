@@ -21,6 +21,7 @@ mod page;
 mod process;
 mod recorder;
 mod serve;
+mod time;
 mod view;
 mod viewers;
 

@@ -1,10 +1,11 @@
 //! Which process it is: with several pages open at night nobody should switch something in the wrong one.
 
 use std::sync::LazyLock;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use mmf_runtime::logging;
 use serde::Serialize;
+
+use super::time::now;
 
 /// A process, as far as it knows itself.
 #[derive(Clone, Debug, Serialize)]
@@ -19,10 +20,7 @@ pub(super) struct Process {
 }
 
 static HOST: LazyLock<String> = LazyLock::new(logging::host);
-static SINCE: LazyLock<u64> = LazyLock::new(|| {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-});
+static SINCE: LazyLock<u64> = LazyLock::new(now);
 
 /// The page is set up.
 pub(super) fn begin() {

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mmf_runtime::resilience::{
     BreakerState, CircuitBreaker, Event, FailureText, Observer, Policy, Refusal, observe, policies,
 };
 use serde::Serialize;
 use tracing::warn;
+
+use super::time::now;
 
 /// The kind of what a breaker does.
 const BREAKER: &str = "breaker";
@@ -128,11 +130,6 @@ pub(super) fn going_by(breaker: &str) -> Vec<Policy> {
     all
 }
 
-fn now() -> u64 {
-    let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Ring {
     /// Adds an event, gathered with others of its policy and kind; what falls out.
     fn add(&mut self, mut new: Recorded) -> Option<Recorded> {
@@ -202,8 +199,10 @@ impl Observer for Recorder {
             }
             Event::Retry { policy, attempt, delay, error: failed, .. } => {
                 let text = text_of(failed);
-                let told =
-                    format!("attempt {attempt} failed, the next in {}: {text}", millis(*delay));
+                let told = format!(
+                    "attempt {attempt} failed, the next in {} ms: {text}",
+                    delay.as_millis()
+                );
                 error = Some(text);
                 (*policy, "retry", told)
             }
@@ -278,10 +277,6 @@ impl Observer for Recorder {
             warn!(target: "mmf::admin", policy, events, "a breaker opened: what came before");
         }
     }
-}
-
-fn millis(time: Duration) -> String {
-    format!("{} ms", time.as_millis())
 }
 
 /// What something failed with, as far as it goes on a line.
