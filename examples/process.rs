@@ -1,7 +1,7 @@
 //! A service as a process: started, its port read from the line that says it is ready, its lines read as they come, and ended.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,9 +12,19 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) struct Process {
     child: Child,
+    /// Held, as its end is that of the service: waiting for it would let it go.
+    _input: Option<ChildStdin>,
     /// All lines, once the output has ended: a service whose output nobody reads would wait at its log.
     lines: Option<JoinHandle<Vec<Value>>>,
     pub(crate) port: u16,
+}
+
+/// What a service calls that is to end with the program that has started it, whatever ends that: its input ends with it.
+pub(crate) fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
 }
 
 impl Process {
@@ -22,6 +32,7 @@ impl Process {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(name)
             .envs(variables.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -38,7 +49,8 @@ impl Process {
             }
             lines
         });
-        let mut process = Self { child, lines: Some(lines), port: 0 };
+        let input = child.stdin.take();
+        let mut process = Self { child, _input: input, lines: Some(lines), port: 0 };
         process.port = Self::port(name, &is_ready)?;
         Ok(process)
     }

@@ -14,7 +14,7 @@ use crate::hops::left_here;
 
 #[derive(Debug, thiserror::Error)]
 enum StockError {
-    #[error(transparent)]
+    #[error("the database: {0}")]
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     Refused(#[from] ResilienceError),

@@ -13,6 +13,7 @@ async fn account(Path(id): Path<u64>) -> Json<Value> {
 
 #[mmf::service(name = "accounts")]
 pub(crate) async fn main(service: mmf::Service) -> std::io::Result<()> {
+    crate::process::end_with_parent();
     let app = Router::new()
         .route("/accounts/{id}", get(account))
         .layer(ServiceLayer::new("accounts"))

@@ -75,9 +75,12 @@ async fn health(stage: &mut Stage, operator: &Operator) -> Result<(), Error> {
         r#"mmf_requests_total{protocol="http",method="GET",route="/users/{id}",status="200"}"#;
     let (before, calls) = (operator.metric(requests).await?, operator.metric(calls).await?);
     let after = operator.metric(requests).await?;
-    stage.value("requests, calls of the policy", format!("{before}, {calls}"));
+    stage.value("requests, calls of the policy", format!("{before}, {calls}, while they go on"));
     // A request is counted at its end, its call before: those in between may be as many as there are customers.
-    stage.tick("each request is one call", before <= calls && calls <= after + 8.0);
+    stage.tick(
+        "each request is one call, but for those that run",
+        before <= calls && calls <= after + 8.0,
+    );
     Ok(())
 }
 
@@ -263,6 +266,7 @@ fn end(stage: &mut Stage, sums: Sums, report: &mmf::testing::QualityReport) -> R
 async fn timeline(stage: &Stage, operator: &mut Operator) -> Result<(), Error> {
     let events = operator.events().await?;
     let first = events.first().map_or(0, |(at, _)| *at);
+    stage.note("(several at once are one line, with the time of the last)");
     // What follows of these is left out: each retry of a failure, each answer for a refusal.
     let told = events
         .into_iter()

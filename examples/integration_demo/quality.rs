@@ -76,7 +76,8 @@ pub(crate) fn write(report: &QualityReport) -> Result<PathBuf, Error> {
     let folder =
         PathBuf::from(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
     let folder = folder.join("mmf");
-    std::fs::create_dir_all(&folder)?;
+    let unwritable = |error: std::io::Error| format!("{}: {error}", folder.display());
+    std::fs::create_dir_all(&folder).map_err(unwritable)?;
     let file = folder.join("integration_demo.html");
     std::fs::write(&file, report.html(&[]))?;
     Ok(file)

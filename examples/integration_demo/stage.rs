@@ -25,18 +25,18 @@ impl Stage {
     pub(crate) fn act(&self, number: u8, title: &str) {
         let at = format!("{:5.1} s", self.began.elapsed().as_secs_f64());
         let line = "─".repeat(WIDTH.saturating_sub(title.chars().count() + at.chars().count() + 6));
-        self.print("");
-        self.print(&self.painted("1", &format!("{number}  {title} {line} {at}")));
+        Self::print("");
+        Self::print(&self.painted("1", &format!("{number}  {title} {line} {at}")));
     }
 
     /// What is seen.
     pub(crate) fn note(&self, text: impl Display) {
-        self.print(&format!("   {text}"));
+        Self::print(&cut(&format!("   {text}"), WIDTH));
     }
 
     /// Something named, and its value.
     pub(crate) fn value(&self, name: &str, value: impl Display) {
-        self.print(&format!("   {name:<34}{value}"));
+        Self::print(&cut(&format!("   {name:<34}{value}"), WIDTH));
     }
 
     /// A check.
@@ -45,7 +45,7 @@ impl Stage {
         self.failed += usize::from(!holds);
         let mark =
             if holds { self.painted("32", "✓") } else { self.painted("31;1", "✗ FAILED:") };
-        self.print(&format!("   {mark} {what}"));
+        Self::print(&format!("   {mark} {}", cut(what, WIDTH - 14)));
     }
 
     /// How it ended, and what a shell is told.
@@ -58,8 +58,8 @@ impl Stage {
         } else {
             format!("{failed} of {ticks} ticks failed")
         };
-        self.print("");
-        self.print(
+        Self::print("");
+        Self::print(
             &self.painted(if well { "32;1" } else { "31;1" }, &format!("{text}, in {took} s")),
         );
         if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -69,10 +69,16 @@ impl Stage {
         if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// No wider than the stage, and without a word where nobody reads.
-    fn print(&self, line: &str) {
-        let is_wide = !self.coloured && line.chars().count() > WIDTH;
-        let cut = line.chars().take(WIDTH - 1).collect::<String>() + "…";
-        let _ = writeln!(std::io::stdout(), "{}", if is_wide { &cut } else { line });
+    /// Without a word where nobody reads.
+    fn print(line: &str) {
+        let _ = writeln!(std::io::stdout(), "{line}");
     }
+}
+
+/// No wider than this.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).collect::<String>() + "…"
 }

@@ -85,6 +85,7 @@ async fn user(
 
 #[mmf::service(name = "users")]
 pub(crate) async fn main(service: mmf::Service) -> Result<(), std::io::Error> {
+    crate::process::end_with_parent();
     // A pipeline without a policy: for the ids and the deadline that go out with each request.
     let plain = mmf::resilience::Pipeline::builder("users.http").build();
     let client = reqwest_middleware::ClientBuilder::new(reqwest::Client::new())

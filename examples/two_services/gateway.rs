@@ -44,6 +44,7 @@ async fn user(State(gateway): State<Gateway>, Path(id): Path<u32>) -> Result<Str
 
 #[mmf::service(name = "gateway", flavor = "current_thread")]
 pub(crate) async fn main(service: mmf::Service) -> Result<(), std::io::Error> {
+    crate::process::end_with_parent();
     let port = std::env::var("USERS_PORT").map_err(std::io::Error::other)?;
     let gateway =
         Gateway { client: reqwest::Client::new(), users: format!("http://127.0.0.1:{port}") };

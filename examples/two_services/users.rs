@@ -41,5 +41,6 @@ async fn user(Path(id): Path<u32>) -> Result<&'static str, StatusCode> {
 
 #[mmf::service(name = "users", flavor = "current_thread")]
 pub(crate) async fn main(service: mmf::Service) -> std::io::Result<()> {
+    crate::process::end_with_parent();
     crate::http::serve(service, Router::new().route("/users/{id}", get(user))).await
 }

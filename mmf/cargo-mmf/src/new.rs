@@ -1,8 +1,9 @@
 //! `cargo mmf new` and `cargo mmf add`: a service that compiles and passes its tests at once, and more of its parts.
 //!
-//! `names` says what may be a name, `templates` are the files of the crate and how they are rendered, `plan` is what would be
+//! `names` says what may be a name, `format` has rustfmt format it, `templates` are the files of the crate and how they are rendered, `plan` is what would be
 //! written, and writes it.
 
+mod format;
 mod names;
 mod plan;
 mod templates;
@@ -49,16 +50,18 @@ impl New {
     fn write(self) -> Result<End, String> {
         let name = Name::of_package(&self.name)?;
         let folder = PathBuf::from(&self.name);
-        // Also where it is empty: it may be somebody's.
-        if folder.symlink_metadata().is_ok() {
-            return Err(format!("{} is there already, and is left as it is", folder.display()));
-        }
         let mmf = match &self.mmf_path {
             None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
             Some(path) => {
                 let path =
                     path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
-                let path = path.to_str().filter(|path| !path.contains(['\'', '\n']));
+                let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+                if !manifest.contains("name = \"mmf\"") {
+                    return Err(format!("{} is not the folder `mmf` of MMF", path.display()));
+                }
+                let path = path.to_str().filter(|path| {
+                    !path.contains(|letter: char| letter == '\'' || letter.is_control())
+                });
                 format!("path = '{}'", path.ok_or("the path of MMF cannot stand in Cargo.toml")?)
             }
         };
@@ -69,7 +72,7 @@ impl New {
             service: name.text.clone(),
             ..Facts::of(&name)
         };
-        let mut plan = Plan::in_folder(&folder);
+        let mut plan = Plan::of_new_folder(&folder);
         for template in SERVICE.iter().filter(|template| template.is_wanted(&facts)) {
             plan.add(template.path, template.render(&facts)?);
         }
@@ -77,17 +80,33 @@ impl New {
         let quotes = Name::of_part("quotes")?;
         let facts = Facts { service: name.text, ..Facts::of(&quotes) };
         plan.add("src/clients/quotes.rs", PARTS.client.render(&facts)?);
+        let is_formatted = plan.format();
+        // Also where the folder is empty: it may be somebody's.
+        plan.check()?;
         if self.dry_run {
             say(format_args!("{}", plan.told()));
             return Ok(End::Passed);
         }
         plan.write()?;
-        plan.format();
         say(format_args!(
             "{}\ncd {} && cargo mmf test && cargo mmf gate\n",
             plan.told().trim_end(),
             folder.display()
         ));
+        if self.mmf_path.is_some() {
+            say(format_args!(
+                "note: Dockerfile and CI do not see --mmf-path: name a version in Cargo.toml before\n"
+            ));
+        }
+        if !is_formatted {
+            say(format_args!("note: without rustfmt it is not formatted: `cargo fmt` does it\n"));
+        }
+        if let Some(workspace) = workspace() {
+            let (workspace, name) = (workspace.display(), &self.name);
+            say(format_args!(
+                "note: {workspace} is a workspace: name `{name}` in its `members` or its `exclude`\n"
+            ));
+        }
         Ok(End::Passed)
     }
 }
@@ -123,7 +142,7 @@ impl Add {
         let facts = Facts { service: package()?, ..Facts::of(&name) };
         let ident = &name.ident;
         let mut plan = Plan::in_folder(Path::new("."));
-        let module = format!("pub mod {ident};\n");
+        let module = format!("pub mod {ident};");
         match self.part {
             Part::Client => {
                 plan.add(&format!("src/clients/{ident}.rs"), PARTS.client.render(&facts)?);
@@ -134,14 +153,20 @@ impl Add {
                 plan.insert(
                     "src/checks/mod.rs",
                     "// cargo mmf add: checks",
-                    &format!("mod {ident};\n"),
+                    &format!("mod {ident};"),
                 )?;
-                let call = format!("{ident}::register(app);\n    ");
+                let call = format!("{ident}::register(app);");
                 plan.insert("src/checks/mod.rs", "// cargo mmf add: registered checks", &call)?;
             }
             Part::Operation => {
                 plan.add(&format!("src/operations/{ident}.rs"), PARTS.operation.render(&facts)?);
                 plan.insert("src/operations/mod.rs", "// cargo mmf add: operations", &module)?;
+            }
+            Part::Contract | Part::Experiment if !Path::new("tests/support/mod.rs").is_file() => {
+                return Err(
+                    "tests/support/mod.rs is not there; this is no service of `cargo mmf new`"
+                        .into(),
+                );
             }
             Part::Contract => {
                 plan.add(&format!("tests/{ident}_contract.rs"), PARTS.contract.render(&facts)?);
@@ -150,13 +175,50 @@ impl Add {
                 plan.add(&format!("tests/{ident}_experiment.rs"), PARTS.experiment.render(&facts)?);
             }
         }
+        plan.format();
+        plan.check()?;
         if !self.dry_run {
             plan.write()?;
-            plan.format();
         }
-        say(format_args!("{}", plan.told()));
+        say(format_args!("{}{}\n", plan.told(), self.part.next(&name)));
         Ok(End::Passed)
     }
+}
+
+impl Part {
+    /// What is left to do: it passes its tests, and does nothing of anybody's own yet.
+    fn next(self, name: &Name) -> String {
+        let Name { ident, camel, .. } = name;
+        match self {
+            Self::Client => format!(
+                "next: give `App` in src/lib.rs a `{camel}` with its address, and ask in `today` what it is there for"
+            ),
+            Self::Check => {
+                format!("next: write into `ask` of src/checks/{ident}.rs what is to be there")
+            }
+            Self::Contract => {
+                format!("next: name the endpoint in tests/{ident}_contract.rs, and what it answers")
+            }
+            Self::Experiment => format!(
+                "next: name in tests/{ident}_experiment.rs what is struck, and what survives it"
+            ),
+            Self::Operation => {
+                format!("next: write into `run` of src/operations/{ident}.rs what it does")
+            }
+        }
+    }
+}
+
+/// The workspace that this is in.
+fn workspace() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let is_workspace = |manifest: &PathBuf| {
+        let table = std::fs::read_to_string(manifest)
+            .ok()
+            .and_then(|text| text.parse::<toml::Table>().ok());
+        table.is_some_and(|table| table.contains_key("workspace"))
+    };
+    here.ancestors().map(|folder| folder.join("Cargo.toml")).find(is_workspace)
 }
 
 /// The package that this is in.

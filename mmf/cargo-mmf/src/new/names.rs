@@ -9,8 +9,9 @@ const KEYWORDS: [&str; 54] = [
     "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 /// Packages that would stand in the way of others, or of cargo.
-const TAKEN: [&str; 22] = [
+const TAKEN: [&str; 27] = [
     "alloc",
+    "cargo-mmf",
     "axum",
     "build",
     "core",
@@ -19,6 +20,9 @@ const TAKEN: [&str; 22] = [
     "http",
     "incremental",
     "mmf",
+    "mmf-macros",
+    "mmf-rules",
+    "mmf-runtime",
     "proc-macro",
     "prost",
     "reqwest",
@@ -26,12 +30,46 @@ const TAKEN: [&str; 22] = [
     "serde_json",
     "sqlx",
     "std",
+    "support",
     "test",
     "thiserror",
     "tokio",
     "tonic",
     "tower",
     "tracing",
+];
+/// Parts whose modules or types would be others of the same file.
+const NO_PARTS: [&str; 30] = [
+    "alloc",
+    "axum",
+    "box",
+    "chaos",
+    "checks",
+    "clients",
+    "core",
+    "err",
+    "from",
+    "into",
+    "mmf",
+    "none",
+    "ok",
+    "operations",
+    "option",
+    "outcome",
+    "problem",
+    "reqwest",
+    "resilience",
+    "result",
+    "some",
+    "std",
+    "status_code",
+    "string",
+    "support",
+    "tests",
+    "thiserror",
+    "tokio",
+    "tracing",
+    "vec",
 ];
 const LONGEST: usize = 64;
 
@@ -51,7 +89,7 @@ pub(super) struct Name {
 impl Name {
     /// That of a package.
     pub(super) fn of_package(text: &str) -> Result<Self, String> {
-        let name = Self::of_part(text)?;
+        let name = Self::of(text)?;
         if TAKEN.iter().any(|taken| taken.replace('-', "_") == name.ident) {
             return Err(format!("`{text}` is a package that others have: take another name"));
         }
@@ -60,6 +98,14 @@ impl Name {
 
     /// That of a part of one.
     pub(super) fn of_part(text: &str) -> Result<Self, String> {
+        let name = Self::of(text)?;
+        if NO_PARTS.contains(&name.ident.as_str()) {
+            return Err(format!("`{text}` is what a part itself uses: take another name"));
+        }
+        Ok(name)
+    }
+
+    fn of(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split(['-', '_']).collect();
         let is_word = |word: &&str| {
             !word.is_empty()
@@ -121,9 +167,12 @@ mod tests {
             assert!(told.contains(part), "{wrong}: {told}");
         }
         assert!(Name::of_part(&"a".repeat(64)).is_ok() && Name::of_part(&"a".repeat(65)).is_err());
-        for taken in ["std", "tokio", "proc_macro", "serde-json", "test"] {
+        for taken in ["std", "tokio", "proc_macro", "serde-json", "test", "support", "mmf_rules"] {
             let told = Name::of_package(taken).unwrap_err();
             assert!(told.contains("others have"), "{told}");
+        }
+        for used in ["outcome", "status-code", "result", "tests", "support", "resilience"] {
+            assert!(Name::of_part(used).unwrap_err().contains("a part itself uses"), "{used}");
         }
         assert!(Name::of_part("http").is_ok(), "of a part it is a name like any other");
     }

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use super::format::Rustfmt;
 
 /// Files of one folder.
 pub(super) struct Plan {
     folder: PathBuf,
+    /// Whether the folder is to be new as well.
+    is_new: bool,
     /// New ones.
     new: Vec<(PathBuf, String)>,
     /// Those that get more, with what they had.
@@ -16,8 +19,14 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Of a folder that is there.
     pub(super) fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), new: Vec::new(), more: Vec::new() }
+        Self { folder: folder.to_owned(), is_new: false, new: Vec::new(), more: Vec::new() }
+    }
+
+    /// Of one that is not there yet.
+    pub(super) fn of_new_folder(folder: &Path) -> Self {
+        Self { is_new: true, ..Self::in_folder(folder) }
     }
 
     /// One more file.
@@ -25,8 +34,8 @@ impl Plan {
         self.new.push((self.folder.join(path), text));
     }
 
-    /// A text before a mark in a file that is there.
-    pub(super) fn insert(&mut self, path: &str, mark: &str, text: &str) -> Result<(), String> {
+    /// A line before a mark in a file that is there, among those above the mark that begin as it does, in their order.
+    pub(super) fn insert(&mut self, path: &str, mark: &str, line: &str) -> Result<(), String> {
         let path = self.folder.join(path);
         let known = self.more.iter().position(|(known, ..)| *known == path);
         let place = match known {
@@ -40,14 +49,23 @@ impl Plan {
             }
         };
         let (path, _, now) = &mut self.more[place];
-        let mut places = now.match_indices(mark).map(|(place, _)| place);
-        let (Some(at), None) = (places.next(), places.next()) else {
+        let mut lines: Vec<_> = now.split_inclusive('\n').map(str::to_owned).collect();
+        let mut marks = lines.iter().enumerate().filter(|(_, line)| line.trim() == mark);
+        let (Some((at, marked)), None) = (marks.next(), marks.next()) else {
             return Err(format!(
-                "{} has not one line `{mark}`: write it back where this is to stand\n{text}",
+                "{} has not one line `{mark}`: write it back where this is to stand\n{line}",
                 path.display()
             ));
         };
-        now.insert_str(at, text);
+        let end = if marked.ends_with("\r\n") { "\r\n" } else { "\n" };
+        let indent = &marked[..marked.len() - marked.trim_start().len()];
+        let new = format!("{indent}{line}{end}");
+        let begin = line.rsplit_once(' ').map_or(line, |(begin, _)| begin);
+        let is_kin = |line: &&String| !line.trim().is_empty() && line.trim().starts_with(begin);
+        let above = lines[..at].iter().rev().take_while(is_kin);
+        let at = at - above.take_while(|kin| kin.trim() > line).count();
+        lines.insert(at, new);
+        *now = lines.concat();
         Ok(())
     }
 
@@ -64,53 +82,94 @@ impl Plan {
         told
     }
 
+    /// Formats what is new of Rust, as names decide where lines break; whether there is a rustfmt for it.
+    pub(super) fn format(&mut self) -> bool {
+        let rustfmt = Rustfmt::find();
+        for (path, text) in &mut self.new {
+            if path.extension().is_some_and(|extension| extension == "rs")
+                && let Some(formatted) = rustfmt.as_ref().and_then(|rustfmt| rustfmt.format(text))
+            {
+                *text = formatted;
+            }
+        }
+        rustfmt.is_some()
+    }
+
+    /// What stands in the way of it.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let folder = self.is_new.then_some(&self.folder);
+        let all = folder.into_iter().chain(self.new.iter().map(|(path, _)| path));
+        // A module is a file or a folder.
+        let all = all.flat_map(|path| [path.clone(), path.with_extension("")]);
+        let taken = all.into_iter().find(|path| path.symlink_metadata().is_ok());
+        taken.map_or(Ok(()), |path| {
+            Err(format!("{} is there already, and is left as it is", shown(&path)))
+        })
+    }
+
     /// Writes all of it, or takes back what it has written.
     pub(super) fn write(&self) -> Result<(), String> {
-        let taken = self.new.iter().find(|(path, _)| path.symlink_metadata().is_ok());
-        if let Some((path, _)) = taken {
-            return Err(format!("{} is there already, and is left as it is", shown(path)));
-        }
-        let is_new = self.folder.symlink_metadata().is_err();
-        let mut written = Vec::new();
+        self.check()?;
+        let mut written = Written::default();
         let done = self.write_each(&mut written);
         if done.is_err() {
-            for path in written {
-                let _ = fs::remove_file(path);
-            }
-            if is_new {
-                let _ = fs::remove_dir_all(&self.folder);
-            }
+            written.take_back();
         }
         done
     }
 
-    fn write_each(&self, written: &mut Vec<PathBuf>) -> Result<(), String> {
+    fn write_each(&self, written: &mut Written) -> Result<(), String> {
+        let wrong = |path: &Path, error: &io::Error| format!("{}: {error}", shown(path));
+        if self.is_new {
+            // Whoever was faster keeps what is theirs: here, and with each file.
+            fs::create_dir(&self.folder).map_err(|error| wrong(&self.folder, &error))?;
+            written.folders.push(self.folder.clone());
+        }
         for (path, text) in &self.new {
-            let wrong = |error: std::io::Error| format!("{}: {error}", shown(path));
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).map_err(wrong)?;
-            }
-            // Whoever was faster keeps what is theirs.
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).open(path).map_err(wrong)?;
-            written.push(path.clone());
-            file.write_all(text.as_bytes()).map_err(wrong)?;
+            written.folder_of(path).map_err(|error| wrong(path, &error))?;
+            let file = OpenOptions::new().write(true).create_new(true).open(path);
+            let mut file = file.map_err(|error| wrong(path, &error))?;
+            written.files.push(path.clone());
+            file.write_all(text.as_bytes()).map_err(|error| wrong(path, &error))?;
         }
         for (path, _, now) in &self.more {
             crate::write::write(path, now)?;
         }
         Ok(())
     }
+}
 
-    /// Formats what it has written of Rust, as names decide where lines break and in which order they stand; without rustfmt it
-    /// stays as it is.
-    pub(super) fn format(&self) {
-        let all =
-            self.new.iter().map(|(path, _)| path).chain(self.more.iter().map(|(path, ..)| path));
-        let is_rust = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "rs");
-        let mut rustfmt = Command::new("rustfmt");
-        rustfmt.args(["--edition", "2024"]).args(all.filter(is_rust));
-        let _ = rustfmt.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+/// What this process has made.
+#[derive(Default)]
+struct Written {
+    files: Vec<PathBuf>,
+    /// The outermost first.
+    folders: Vec<PathBuf>,
+}
+
+impl Written {
+    /// Makes the folders of a file that are not there.
+    fn folder_of(&mut self, path: &Path) -> io::Result<()> {
+        let missing = path
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let missing: Vec<_> = missing.collect();
+        for folder in missing.into_iter().rev() {
+            fs::create_dir(folder)?;
+            self.folders.push(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// A folder that has something of somebody else's stays.
+    fn take_back(self) {
+        for path in self.files {
+            let _ = fs::remove_file(path);
+        }
+        for folder in self.folders.into_iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 
@@ -136,40 +195,63 @@ mod tests {
         let mut plan = Plan::in_folder(&folder);
         plan.add("a", "new".into());
         plan.add("b", "new".into());
+        assert!(plan.check().is_err());
         assert!(plan.write().unwrap_err().contains("is there already"));
         assert!(!folder.join("a").exists());
         assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "mine");
+        // A module may be a folder.
+        fs::create_dir(folder.join("c")).unwrap();
+        let mut plan = Plan::in_folder(&folder);
+        plan.add("c.rs", String::new());
+        assert!(plan.check().is_err());
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
-    fn where_one_cannot_be_written_none_is() {
+    fn where_one_cannot_be_written_none_is_and_what_is_others_stays() {
         let parent = folder("none");
         let new = parent.join("service");
-        let mut plan = Plan::in_folder(&new);
-        plan.add("a", "new".into());
+        let mut plan = Plan::of_new_folder(&new);
+        plan.add("src/a", "new".into());
         // A folder where a file is.
-        plan.add("a/b", "new".into());
+        plan.add("src/a/b", "new".into());
         assert!(plan.write().is_err());
         assert!(!new.exists(), "what was written is taken back");
+        let mut written = Written::default();
+        written.folder_of(&new.join("src/a")).unwrap();
+        fs::write(new.join("theirs"), "theirs").unwrap();
+        written.take_back();
+        assert!(new.join("theirs").exists() && !new.join("src").exists());
+        // Whoever comes second has no folder of its own, and takes nothing away.
+        let mut plan = Plan::of_new_folder(&new);
+        plan.add("a", "new".into());
+        assert!(plan.write().unwrap_err().contains("is there already"));
+        assert!(plan.write_each(&mut Written::default()).is_err());
+        assert!(new.join("theirs").exists());
         fs::remove_dir_all(parent).unwrap();
     }
 
     #[test]
-    fn more_of_a_file_stands_before_its_mark() {
+    fn more_of_a_file_stands_before_its_mark_and_in_its_order() {
         let folder = folder("mark");
-        fs::write(folder.join("mod.rs"), "mod a;\n// here\n// there\n").unwrap();
+        fs::write(
+            folder.join("mod.rs"),
+            "mod a;\r\nmod z;\r\n// here\r\n\nfn f() {\n    // there\n}\n",
+        )
+        .unwrap();
         let mut plan = Plan::in_folder(&folder);
-        plan.insert("mod.rs", "// here", "mod b;\n").unwrap();
-        plan.insert("mod.rs", "// there", "mod c;\n").unwrap();
+        plan.insert("mod.rs", "// here", "mod b;").unwrap();
+        plan.insert("mod.rs", "// there", "b::register(app);").unwrap();
+        plan.insert("mod.rs", "// there", "a::register(app);").unwrap();
         plan.add("b.rs", "\n\n".into());
         assert!(plan.insert("mod.rs", "// nowhere", "").unwrap_err().contains("has not one line"));
         assert!(plan.insert("none.rs", "// here", "").unwrap_err().contains("no service"));
         let told = plan.told();
-        assert!(told.contains("new         2 lines") && told.contains("+2 lines"), "{told}");
+        assert!(told.contains("new         2 lines") && told.contains("+3 lines"), "{told}");
         plan.write().unwrap();
         let text = fs::read_to_string(folder.join("mod.rs")).unwrap();
-        assert_eq!(text, "mod a;\nmod b;\n// here\nmod c;\n// there\n");
+        let wanted = "mod a;\r\nmod b;\r\nmod z;\r\n// here\r\n\nfn f() {\n    b::register(app);\n    a::register(app);\n    // there\n}\n";
+        assert_eq!(text, wanted);
         fs::remove_dir_all(folder).unwrap();
     }
 }

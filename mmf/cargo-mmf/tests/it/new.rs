@@ -113,11 +113,56 @@ fn options_decide_what_is_there() {
     assert!(folder.read("both/src/lib.rs").contains("pub mod database;\npub mod grpc;"));
     let (code, told) = folder.run("", &["new", "other", "--database", "oracle"]);
     assert!(code == 2 && told.contains("postgres"), "{told}");
-    let path = folder.0.display().to_string();
-    assert_eq!(folder.run("", &["new", "local", "--mmf-path", &path]).0, 0);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let (code, told) = folder.run("", &["new", "local", "--mmf-path", path]);
+    assert!(code == 0 && told.contains("do not see --mmf-path"), "{told}");
+    let (code, told) = folder.run("", &["new", "other", "--mmf-path", "."]);
+    assert!(code == 2 && told.contains("is not the folder"), "{told}");
     assert!(folder.read("local/Cargo.toml").contains("mmf = { path = '"));
     let (code, told) = folder.run("", &["new", "lost", "--mmf-path", "nowhere"]);
     assert!(code == 2 && told.contains("nowhere"), "{told}");
+}
+
+#[test]
+fn of_several_at_once_one_makes_all_of_it() {
+    let folder = Folder::new("several");
+    for round in 0..10 {
+        let name = format!("users{round}");
+        let new = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"));
+            command.args(["mmf", "new", &name]).current_dir(&folder.0);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+            command.spawn().unwrap()
+        };
+        let all: Vec<_> = (0..3).map(|_| new()).collect();
+        let ended = all.into_iter().map(|mut child| child.wait().unwrap().success());
+        assert_eq!(ended.filter(|well| *well).count(), 1);
+        assert_eq!(files(&folder.0.join(&name)), 18, "what the first has made stays");
+    }
+}
+
+#[test]
+fn what_is_the_users_is_neither_formatted_nor_mixed() {
+    let folder = Folder::new("mixed");
+    assert_eq!(folder.run("", &["new", "users"]).0, 0);
+    let (mine, module) = ("users/src/clients/mine.rs", "users/src/clients/mod.rs");
+    std::fs::write(folder.0.join(mine), "pub fn   x( ) { }\n").unwrap();
+    let text = folder.read(module).replace("pub mod quotes;", "pub mod mine;\npub mod quotes;");
+    std::fs::write(folder.0.join(module), text.replace('\n', "\r\n")).unwrap();
+    let (code, told) = folder.run("users", &["add", "client", "orders"]);
+    assert!(code == 0 && told.contains("next: give `App`"), "{told}");
+    assert_eq!(folder.read(mine), "pub fn   x( ) { }\n");
+    let text = folder.read(module);
+    assert!(text.contains("pub mod mine;\r\npub mod orders;\r\npub mod quotes;\r\n"), "{text:?}");
+    assert!(!text.replace("\r\n", "").contains('\n'), "{text:?}");
+    // What would not be done is not said to be.
+    let (code, told) = folder.run("users", &["add", "client", "quotes", "--dry-run"]);
+    assert!(code == 2 && told.contains("is there already"), "{told}");
+    std::fs::create_dir(folder.0.join("users/src/clients/billing")).unwrap();
+    assert_eq!(folder.run("users", &["add", "client", "billing"]).0, 2);
+    std::fs::write(folder.0.join("Cargo.toml"), "[workspace]\n").unwrap();
+    let (_, told) = folder.run("", &["new", "other"]);
+    assert!(told.contains("is a workspace: name `other`"), "{told}");
 }
 
 #[test]
@@ -128,6 +173,7 @@ fn what_cannot_be_is_told_with_what_to_write() {
         ("Users", "lower case"),
         ("../up", "is no name"),
         ("tokio", "others have"),
+        ("support", "others have"),
     ] {
         let (code, told) = folder.run("", &["new", name]);
         assert!(code == 2 && told.contains(part), "{name}: {told}");
