@@ -69,7 +69,6 @@ impl New {
             grpc: self.grpc,
             postgres: matches!(self.database, Some(Database::Postgres)),
             mmf,
-            service: name.text.clone(),
             ..Facts::of(&name)
         };
         let mut plan = Plan::of_new_folder(&folder);

@@ -119,8 +119,38 @@ fn options_decide_what_is_there() {
     let (code, told) = folder.run("", &["new", "other", "--mmf-path", "."]);
     assert!(code == 2 && told.contains("is not the folder"), "{told}");
     assert!(folder.read("local/Cargo.toml").contains("mmf = { path = '"));
+    for odd in ["it's", "a\u{1}b"] {
+        let path = folder.0.join(odd);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("Cargo.toml"), "[package]\nname = \"mmf\"\n").unwrap();
+        let (code, told) = folder.run("", &["new", "odd", "--mmf-path", path.to_str().unwrap()]);
+        assert!(code == 2 && told.contains("cannot stand in Cargo.toml"), "{odd:?}: {told}");
+    }
     let (code, told) = folder.run("", &["new", "lost", "--mmf-path", "nowhere"]);
     assert!(code == 2 && told.contains("nowhere"), "{told}");
+}
+
+#[test]
+fn what_is_made_has_its_name_and_is_formatted() {
+    let folder = Folder::new("formatted");
+    let (_, told) = folder.run("", &["new", "user-profile"]);
+    assert!(!told.contains("note:"), "there is nothing to note: {told}");
+    let client = folder.read("user-profile/src/clients/quotes.rs");
+    assert!(client.contains("        name = \"user-profile.quotes\",\n"), "{client}");
+    assert!(client.contains("        retry(\n            max_attempts = 4,\n"), "{client}");
+    assert_eq!(folder.run("user-profile", &["add", "client", "orders"]).0, 0);
+    let client = folder.read("user-profile/src/clients/orders.rs");
+    assert!(client.contains("name = \"user-profile.orders\""), "{client}");
+    // Where there is no rustfmt it says so.
+    let plain = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
+        .args(["mmf", "new", "plain"])
+        .current_dir(&folder.0)
+        .env("PATH", "")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(plain.stdout).unwrap();
+    assert!(plain.status.success() && told.contains("without rustfmt"), "{told}");
+    assert!(folder.read("plain/src/clients/quotes.rs").contains("retry(max_attempts = 4"));
 }
 
 #[test]
@@ -184,5 +214,9 @@ fn what_cannot_be_is_told_with_what_to_write() {
     std::fs::write(folder.0.join("Cargo.toml"), "[package]\nname = \"other\"\n").unwrap();
     let (code, told) = folder.run("", &["add", "client", "billing"]);
     assert!(code == 2 && told.contains("no service of `cargo mmf new`"), "{told}");
+    for part in ["contract", "experiment"] {
+        let (code, told) = folder.run("", &["add", part, "billing"]);
+        assert!(code == 2 && told.contains("tests/support/mod.rs is not there"), "{told}");
+    }
     assert_eq!(files(&folder.0), 1);
 }
