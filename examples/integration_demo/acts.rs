@@ -179,23 +179,25 @@ async fn degradation(stage: &mut Stage, operator: &Operator, load: &Load) -> Res
         "an operator sets the level",
         format!("{} → {}", text(&told["before"]), text(&told["after"])),
     );
-    sleep(Duration::from_millis(100)).await;
-    let before = load.sums();
-    sleep(Duration::from_millis(500)).await;
-    let since = load.sums().since(before);
+    let since = for_a_while(load).await;
     stage.value("answers meanwhile", format!("{}, {} with a tip", since.answered, since.with_tip));
     stage.tick(
         "tips are left out, and the rest is served",
         since.answered > 20 && since.with_tip == 0,
     );
     operator.change("level", &json!({ "level": "none" })).await?;
-    operator.change("level", &json!({})).await?;
+    operator.change("level", &json!({ "level": null })).await?;
+    let since = for_a_while(load).await;
+    stage.tick("tips are back", since.answered > 20 && since.with_tip == since.answered);
+    Ok(())
+}
+
+/// What customers see from now on, but for the answers that are on their way.
+async fn for_a_while(load: &Load) -> Sums {
     sleep(Duration::from_millis(100)).await;
     let before = load.sums();
     sleep(Duration::from_millis(500)).await;
-    let since = load.sums().since(before);
-    stage.tick("tips are back", since.answered > 20 && since.with_tip == since.answered);
-    Ok(())
+    load.sums().since(before)
 }
 
 async fn configuration(
@@ -206,9 +208,7 @@ async fn configuration(
     stage.act(7, "The configuration is changed while it runs");
     let wrong = operator.configure("[policies.\"users.acount\"]\ntimeout = 2", true).await;
     let told = wrong.err().map(|wrong| wrong.to_string()).unwrap_or_default();
-    for line in told.trim_matches('"').split("\\n") {
-        stage.note(line.replace('\\', ""));
-    }
+    told.lines().for_each(|line| stage.note(line));
     stage.tick(
         "what is wrong is told, all of it and where",
         told.contains("text:1:") && told.contains("text:2:"),

@@ -29,10 +29,18 @@ impl Operator {
         Ok(serde_json::from_str(&self.text(path).await?.1)?)
     }
 
+    /// What was changed; what is refused is an error, in the words of the service.
     pub(crate) async fn change(&self, path: &str, body: &Value) -> Result<Value, Error> {
         let request =
             self.client.post(format!("{}/admin/api/{path}", self.base)).bearer_auth(TOKEN);
-        Ok(request.json(body).send().await?.json().await?)
+        let answer = request.json(body).send().await?;
+        let is_refused = !answer.status().is_success();
+        let told: Value = answer.json().await?;
+        match told["detail"].as_str() {
+            Some(detail) if is_refused => Err(detail.into()),
+            _ if is_refused => Err(told.to_string().into()),
+            _ => Ok(told),
+        }
     }
 
     /// One more request, with an id of its own.
@@ -104,7 +112,7 @@ impl Operator {
     /// A new configuration; what it changes, a line each.
     pub(crate) async fn configure(&self, text: &str, check: bool) -> Result<Vec<String>, Error> {
         let told = self.change("configuration", &json!({ "text": text, "check": check })).await?;
-        let changes = told["changes"].as_array().ok_or_else(|| told["detail"].to_string())?;
+        let changes = told["changes"].as_array().ok_or("no changes are told")?;
         Ok(changes.iter().filter_map(|change| change.as_str().map(str::to_owned)).collect())
     }
 }

@@ -164,3 +164,25 @@ fn what_steers_a_terminal_does_not_reach_it() {
         assert!(errors.contains("failed=0 others=0"), "{errors:?}");
     }
 }
+
+#[test]
+fn what_is_disarmed_strikes_nobody_and_that_is_told() {
+    if is_child() {
+        let logging = mmf::logging::init(mmf::logging::LoggingConfig::new("child")).unwrap();
+        assert!(fetch().is_err());
+        let [armed] = &chaos::armed()[..] else { panic!("the first call arms it") };
+        assert_eq!(
+            (armed.config().to_string(), armed.seed()),
+            ("users.*: disk_full(p=1)".into(), 42)
+        );
+        armed.disarm();
+        assert!(fetch().is_ok() && chaos::armed().is_empty());
+        // So long it would have struck: then whoever is to remind of it looks.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        drop(logging);
+        std::process::exit(0);
+    }
+    let name = "what_is_disarmed_strikes_nobody_and_that_is_told";
+    let (lines, _) = run(name, "users.*: disk_full(p=1, duration=1s)");
+    assert!(lines.contains("MMF_CHAOS was disarmed") && !lines.contains("is over"), "{lines}");
+}

@@ -96,7 +96,7 @@ impl State {
     }
 
     /// What the filter is made of. Of several for one target the last one holds.
-    fn in_force(&self) -> String {
+    fn combined(&self) -> String {
         match &self.for_now {
             Some((directives, _)) => format!("{},{directives},{ALWAYS}", self.own),
             None => self.own.clone(),
@@ -174,7 +174,7 @@ impl Level {
     fn put_in_force(&self) {
         loop {
             let state = self.state();
-            let (directives, generation) = (state.in_force(), state.generation);
+            let (directives, generation) = (state.combined(), state.generation);
             drop(state);
             if let Ok(filter) = filter(&directives) {
                 // Fails only where the subscriber is gone, and then nobody logs.

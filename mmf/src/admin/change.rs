@@ -36,6 +36,11 @@ impl Done {
     }
 }
 
+/// The problem of a value that is none.
+fn unusable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail)
+}
+
 /// What a breaker is to be.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,9 +137,8 @@ pub(super) async fn degrade(
     match set.level {
         None => release(),
         Some(word) => {
-            let level = word.parse::<DegradationLevel>().map_err(|unknown| {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(unknown.to_string())
-            })?;
+            let level = word.parse::<DegradationLevel>();
+            let level = level.map_err(|unknown| unusable(unknown.to_string()))?;
             let reason = if set.reason.is_empty() { "by hand" } else { &set.reason };
             set_level(level, reason);
         }
@@ -168,19 +172,18 @@ pub(super) async fn log_level(
         return Err(Problem::new(StatusCode::CONFLICT).detail(detail));
     };
     let time = Duration::from_secs(60 * u64::from(set.minutes));
-    let wrong = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail);
     let what = match set.level {
         Some(_) if time.is_zero() => {
-            return Err(wrong("a level is set for a minute at least".into()));
+            return Err(unusable("a level is set for a minute at least"));
         }
         // Patterns of values take time and memory that grow with them as powers.
         Some(level) if level.len() > 1000 || level.contains(['[', '{']) => {
-            return Err(wrong(
-                "levels of targets alone, at most 1000 bytes: `users=debug,sqlx=info`".into(),
+            return Err(unusable(
+                "levels of targets alone, at most 1000 bytes: `users=debug,sqlx=info`",
             ));
         }
         Some(level) => {
-            logging::set_level_for(&level, time).map_err(|error| wrong(error.to_string()))?;
+            logging::set_level_for(&level, time).map_err(|error| unusable(error.to_string()))?;
             format!("for {} min", set.minutes)
         }
         None => {
@@ -235,15 +238,12 @@ pub(super) async fn configure(
     Extension(who): Extension<Who>,
     Body(new): Body<Configuration>,
 ) -> Result<Json<Changes>, Problem> {
-    let wrong = |wrong: config::ConfigError| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(wrong.to_string())
-    };
+    let wrong = |wrong: config::ConfigError| unusable(wrong.to_string());
     if new.check {
         let changes = config::preview(&new.text).map_err(wrong)?;
         return Ok(Json(Changes { changes }));
     }
-    let text = new.text;
-    let changes = config::apply(&text).map_err(wrong)?;
+    let changes = config::apply(&new.text).map_err(wrong)?;
     let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
     Done::of(&who, "configuration", "", String::new(), changes.join("; "));
     Ok(Json(Changes { changes }))

@@ -1,5 +1,7 @@
 //! The page itself, which has no secrets, and the stream that it listens to.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::extract::OriginalUri;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +9,6 @@ use http::StatusCode;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use std::convert::Infallible;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 

@@ -121,7 +121,7 @@ pub(super) fn trouble(of: &[&str]) -> Trouble {
 
 /// Those that go by a breaker. One whose policies are not built yet goes by none, and is not built for this: what the user wrote
 /// as values would be asked in the midst of a call.
-pub(super) fn going_by(breaker: &str) -> Vec<Policy> {
+fn going_by(breaker: &str) -> Vec<Policy> {
     let mut all = policies();
     all.retain(|policy| {
         policy.is_built()

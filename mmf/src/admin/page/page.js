@@ -38,7 +38,11 @@ const plain = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u3164\u115f\u116
   (char) => `\\u{${char.codePointAt(0).toString(16)}}`);
 // Of several lines, each.
 const lines = (text) => text.split("\n").map(plain).join("\n");
-const utc = (at) => `${new Date(at).toISOString().slice(0, 10) === new Date().toISOString().slice(0, 10) ? "" : `${new Date(at).toISOString().slice(0, 10)} `}${new Date(at).toISOString().slice(11, 19)}`;
+// The day is told where it is not this one.
+const utc = (at) => {
+  const [day, time] = new Date(at).toISOString().slice(0, 19).split("T");
+  return new Date().toISOString().startsWith(day) ? time : `${day} ${time}`;
+};
 
 const headers = () => {
   const token = find("token").value;
@@ -199,7 +203,6 @@ const button = (word, label, act) => {
   return one;
 };
 
-let shownLevel = null;
 const showProcess = (process) => {
   const version = process.version ? ` ${process.version}` : "";
   put(find("process"), plain(`${process.service}${version} on ${process.host}, pid ${process.pid}, up ${left(Date.now() - process.since)}`));
@@ -207,6 +210,8 @@ const showProcess = (process) => {
   if (document.title !== title) document.title = title;
 };
 
+// A choice that was not sent yet stays until the level is another.
+let shownLevel = null;
 const showHealth = (health) => {
   canChange = health.can_change;
   find("tokens").hidden = !canChange && !find("stream").classList.contains("lost");
@@ -226,12 +231,12 @@ const showHealth = (health) => {
     shownLevel = health.level;
     find("level").value = health.level;
   }
-  items(find("checks"), health.checks.map((check) => [
+  const checks = health.checks.map((check) => [
     check.is_up === null ? "quiet" : check.is_up ? "well" : "bad",
     `${check.is_up === null ? "○ not asked yet" : check.is_up ? "● up" : "■ down"}  ${plain(check.name)} (${check.importance})`
       + `${check.age === null ? "" : `, ${left(check.age)} ago`}${check.error ? `: ${plain(check.error)}` : ""}`,
-  ]), ([kind, text]) => made("li", text, kind));
-  if (health.checks.length === 0) items(find("checks"), [["quiet", "none is registered"]], ([kind, text]) => made("li", text, kind));
+  ]);
+  items(find("checks"), checks.length ? checks : [["quiet", "none is registered"]], ([kind, text]) => made("li", text, kind));
   items(find("features"), health.features.map((feature) => [feature.name, feature.is_enabled, canChange]), ([name, isOn]) => {
     const item = made("li", `${plain(name)}: ${isOn ? "on" : "off"} `);
     for (const [to, word] of [["on", "On"], ["off", "Off"], ["by_level", "By level"]]) {
@@ -241,7 +246,10 @@ const showHealth = (health) => {
     }
     return item;
   });
-  items(find("faults"), health.faults.map((fault) => [fault.number, fault.what, canChange]), ([number, what]) => {
+  const faults = health.faults.map((fault) => [fault.number, fault.what, canChange]);
+  items(find("faults"), faults.length ? faults : [null], (fault) => {
+    if (fault === null) return made("li", "none", "quiet");
+    const [number, what] = fault;
     const item = made("li", `${plain(what)} `, "bad");
     const one = button("Disarm", `Disarm: ${plain(what)}`, () => send(`api/faults/${number}`, { to: "disarmed" }, "faultsAnswer"));
     one.disabled = !canChange;
@@ -254,7 +262,6 @@ const showHealth = (health) => {
     const told = [...find("faults").querySelectorAll("span")].find((one) => one.dataset.number === String(fault.number));
     put(told, `${fault.injections} injected, seed ${fault.seed}, for ${left(fault.left)} more`);
   }
-  if (health.faults.length === 0) items(find("faults"), [["quiet", "none"]], ([kind, text]) => made("li", text, kind));
   put(find("logNow"), health.log === null
     ? "Set up by the program itself: not changed from here."
     : `${plain(health.log.level)}${health.log.left === null ? "" : `, for ${left(health.log.left)} more`}`);
@@ -263,17 +270,18 @@ const showHealth = (health) => {
 const came = (origin) => origin === "default" ? "default"
   : origin.code ? origin.code.location : `${origin.configured.source}:${origin.configured.line}`;
 
-let looks = 0;
 // A cell whose text is broken where its parts end, and not in the midst of a word.
 const parted = (text, kind) => {
   const cell = made("td", "", kind);
   for (const part of text.split(/(?<=[._/])/)) cell.append(part, document.createElement("wbr"));
   return cell;
 };
+// As of lists, an answer that comes after a later one is none.
+let asks = 0;
 const showDetails = async () => {
   const name = chosen;
-  looks += 1;
-  const own = looks;
+  asks += 1;
+  const own = asks;
   let one;
   try {
     one = await ask(`api/policies/${encodeURIComponent(name)}`);
@@ -282,7 +290,7 @@ const showDetails = async () => {
     if (chosen === name) blank(name, error.message);
     return;
   }
-  if (chosen !== name || own !== looks) return;
+  if (chosen !== name || own !== asks) return;
   const breaker = one.snapshot.breaker;
   put(find("name"), plain(name));
   const { since, error, error_at: errorAt } = one.row;
