@@ -5,44 +5,15 @@ use std::process::Command;
 
 use mmf::testing::results::{Check, Contract, Outcome, Performance, Record};
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
+use crate::folder::Folder;
 
 impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mmf-cli-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(folder.join("results")).unwrap();
-        Self(folder)
-    }
-
-    fn results(&self) -> PathBuf {
-        self.0.join("results")
-    }
-
+    /// Results go to the others.
     fn write(&self, name: &str, text: &str) -> PathBuf {
         let folder = if name.ends_with(".jsonl") { self.results() } else { self.0.clone() };
         let file = folder.join(name);
         std::fs::write(&file, text).unwrap();
         file
-    }
-
-    /// Exit code and output of `cargo mmf gate` over this folder.
-    fn gate(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
-            .args(["mmf", "gate", "--results"])
-            .arg(self.results())
-            .args(arguments)
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code().unwrap(), text)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -66,7 +37,7 @@ fn good() -> Vec<Record> {
 
 #[test]
 fn gates_that_hold_are_zero_and_gates_that_fail_are_one() {
-    let folder = Folder::new("verdict");
+    let folder = Folder::with_results("verdict");
     folder.write("a-1.jsonl", &lines(&good()));
     let (code, text) = folder.gate(&["--min-chaos-coverage", "0"]);
     assert_eq!(code, 0, "{text}");
@@ -84,7 +55,7 @@ fn gates_that_hold_are_zero_and_gates_that_fail_are_one() {
 
 #[test]
 fn the_file_has_the_limits_and_is_checked() {
-    let folder = Folder::new("file");
+    let folder = Folder::with_results("file");
     folder.write("a-1.jsonl", &lines(&good()));
     folder.write("mmf.toml", "[gates]\nmin_chaos_coverage = 0.0\nmax_p99 = \"10ms\"\n");
     let (code, text) = folder.gate(&[]);
@@ -102,7 +73,7 @@ fn the_file_has_the_limits_and_is_checked() {
 
 #[test]
 fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
-    let folder = Folder::new("kinds");
+    let folder = Folder::with_results("kinds");
     let mut records = good();
     records.push(Record::new("a::plain", false, 30.0, Outcome::Test));
     folder.write("a-1.jsonl", &lines(&records));
@@ -146,7 +117,7 @@ fn each_kind_has_limits_of_its_own_and_options_go_before_the_file() {
 
 #[test]
 fn broken_contracts_and_flaky_tests_are_counted() {
-    let folder = Folder::new("counted");
+    let folder = Folder::with_results("counted");
     let mut records = good();
     records[1].passed = false;
     let mut flaky = Record::new("a::flaky", true, 1.0, Outcome::Test);
@@ -186,7 +157,7 @@ fn help_has_examples_and_shells_get_completions() {
 
 #[test]
 fn what_cannot_be_decided_is_two() {
-    let folder = Folder::new("undecided");
+    let folder = Folder::with_results("undecided");
     let (code, text) = folder.gate(&[]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("run the tests first"), "{text}");
@@ -201,7 +172,7 @@ fn what_cannot_be_decided_is_two() {
 #[cfg(unix)]
 fn names_that_conflict_fail_the_tests() {
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = Folder::new("names");
+    let folder = Folder::with_results("names");
     let mut names = Record::new("shop::names_are_unique", false, 0.0, Outcome::Test);
     names.reasons.push("two functions are named \"charge\"".into());
     let cargo = folder.write(
@@ -231,7 +202,7 @@ fn names_that_conflict_fail_the_tests() {
 
 #[test]
 fn a_test_that_was_killed_is_missed() {
-    let folder = Folder::new("killed");
+    let folder = Folder::with_results("killed");
     let mut records = good();
     records.push(Record::new("a::killed", false, 0.0, Outcome::started("contract")));
     folder.write("a-1.jsonl", &lines(&records));
@@ -252,7 +223,7 @@ fn a_test_that_was_killed_is_missed() {
 
 #[test]
 fn results_of_another_day_are_told_of() {
-    let folder = Folder::new("stale");
+    let folder = Folder::with_results("stale");
     let mut records = good();
     folder.write("a-1.jsonl", &lines(&records));
     assert!(!folder.gate(&[]).1.contains("note: "));
@@ -267,7 +238,7 @@ fn results_of_another_day_are_told_of() {
 
 #[test]
 fn reports_are_written() {
-    let folder = Folder::new("reports");
+    let folder = Folder::with_results("reports");
     folder.write("a-1.jsonl", &lines(&good()));
     let file = |name: &str| folder.0.join(name).display().to_string();
     let (markdown, json, junit) = (file("gate.md"), file("gate.json"), file("gate.xml"));
@@ -298,7 +269,7 @@ fn reports_are_written() {
 
 #[test]
 fn the_page_tells_everything_and_asks_for_nothing() {
-    let folder = Folder::new("page");
+    let folder = Folder::with_results("page");
     let results = folder.results();
     let mut records = good();
     let broken = Contract {
@@ -349,7 +320,7 @@ fn the_page_tells_everything_and_asks_for_nothing() {
 
 #[test]
 fn measurements_are_accepted_as_a_baseline() {
-    let folder = Folder::new("baseline");
+    let folder = Folder::with_results("baseline");
     let file = folder.0.join("mmf-baselines").join("users.json");
     let measured = Performance {
         p25_ms: 1.5,
@@ -408,8 +379,8 @@ fn mmf(folder: &Folder, arguments: &[&str]) -> (i32, String) {
 
 #[test]
 fn baselines_are_written_where_they_belong_and_nowhere_else() {
-    let folder = Folder::new("hostile-baseline");
-    let elsewhere = Folder::new("elsewhere");
+    let folder = Folder::with_results("hostile-baseline");
+    let elsewhere = Folder::with_results("elsewhere");
     let other = elsewhere.0.join("mmf-baselines/users.json").display().to_string();
     let own = |name: &str| folder.0.join(name).display().to_string();
     std::fs::create_dir_all(folder.0.join("mmf-baselines")).unwrap();
@@ -443,7 +414,7 @@ fn baselines_are_written_where_they_belong_and_nowhere_else() {
 #[test]
 #[cfg(unix)]
 fn only_files_are_read_and_replaced() {
-    let folder = Folder::new("no-files");
+    let folder = Folder::with_results("no-files");
     folder.write("a-1.jsonl", &lines(&good()));
     let pipe = folder.results().join("pipe.jsonl");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -461,7 +432,7 @@ fn only_files_are_read_and_replaced() {
 #[test]
 #[cfg(unix)]
 fn a_reader_that_has_enough_ends_it_quietly() {
-    let folder = Folder::new("pipe");
+    let folder = Folder::with_results("pipe");
     folder.write("a-1.jsonl", &lines(&good()));
     let results = folder.results().display().to_string();
     let program = env!("CARGO_BIN_EXE_cargo-mmf");
@@ -515,7 +486,7 @@ fn tested(folder: &Folder, listed: &str, printed: &str) -> (i32, String) {
 #[test]
 #[cfg(unix)]
 fn what_a_test_prints_is_no_test() {
-    let folder = Folder::new("ghosts");
+    let folder = Folder::with_results("ghosts");
     let running = "     Running tests/it.rs (target/debug/deps/it-0123456789abcdef)\n";
     let listed = format!("{running}a: test\nb: test\n\n2 tests, 0 benchmarks\n");
     let printed = format!(
@@ -542,7 +513,7 @@ fn what_a_test_prints_is_no_test() {
 #[test]
 #[cfg(unix)]
 fn only_results_are_cleared() {
-    let folder = Folder::new("cleared");
+    let folder = Folder::with_results("cleared");
     folder.write("a-1.jsonl", &lines(&good()));
     folder.write("torn-2.jsonl", "{\"schema\":1,\"te");
     folder.write("data.jsonl", "{\"order\": 1}\n");

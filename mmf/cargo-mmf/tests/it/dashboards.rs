@@ -1,35 +1,15 @@
 //! `cargo mmf dashboards`: what it writes, judged by Prometheus' own tool where that is installed.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use mmf::resilience::{Bulkhead, CircuitBreaker, Pipeline, ResilienceError};
 
-struct Folder(PathBuf);
+use crate::folder::Folder;
 
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mmf-boards-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn command(folder: &Path, from: &str) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
-        .args(["mmf", "dashboards", "--from", from, "--output"])
-        .arg(folder.join("ops"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    (output.status.code().unwrap(), text)
+fn dashboards(folder: &Folder, from: &str) -> (i32, String) {
+    folder.run("", &["dashboards", "--from", from, "--output", "ops"])
 }
 
 /// What a program with all of it answers at /metrics.
@@ -69,7 +49,7 @@ async fn what_is_written_names_only_what_there_is_and_its_alerts_fire() {
     let folder = Folder::new("all");
     let (scraped, file) = (scrape().await, folder.0.join("metrics.txt"));
     std::fs::write(&file, &scraped).unwrap();
-    let (code, said) = command(&folder.0, file.to_str().unwrap());
+    let (code, said) = dashboards(&folder, file.to_str().unwrap());
     assert_eq!(code, 0, "{said}");
     let ops = folder.0.join("ops");
     let dashboard = std::fs::read_to_string(ops.join("grafana.json")).unwrap();
@@ -154,10 +134,10 @@ fn what_is_no_scrape_of_ours_is_told() {
     let folder = Folder::new("none");
     let file = folder.0.join("page.html");
     std::fs::write(&file, "<html>up 1\n</html>").unwrap();
-    let (code, said) = command(&folder.0, file.to_str().unwrap());
+    let (code, said) = dashboards(&folder, file.to_str().unwrap());
     assert!(code == 2 && said.contains("has no metric of MMF"), "{code} {said}");
     for from in ["nowhere.txt", "http://127.0.0.1:1/metrics"] {
-        let (code, said) = command(&folder.0, from);
+        let (code, said) = dashboards(&folder, from);
         assert!(code == 2 && said.contains(&format!("{from} cannot be read")), "{code} {said}");
     }
     assert!(!folder.0.join("ops").exists(), "nothing is written");
@@ -182,7 +162,7 @@ fn a_program_is_asked_by_its_address() {
         socket.write_all((head + body).as_bytes()).unwrap();
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
-    let (code, said) = command(&folder.0, &address);
+    let (code, said) = dashboards(&folder, &address);
     assert_eq!(code, 0, "{said}");
     assert!(answering.join().unwrap().starts_with("GET /metrics "));
     assert!(folder.0.join("ops/grafana.json").exists());

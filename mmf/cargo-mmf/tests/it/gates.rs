@@ -2,49 +2,17 @@
 //! at, and where what it looks at is old, of another version, or hostile. And what others have written, in each form
 //! of the report.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use mmf::testing::results::{
     Chaos, ChaosCase, Check, Contract, Outcome, PactSource, Performance, Record,
 };
 use serde_json::{Value, json};
 
-struct Folder(PathBuf);
+use crate::folder::Folder;
 
 impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("mmf-gates-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(folder.join("results")).unwrap();
-        Self(folder)
-    }
-
-    fn write(&self, lines: &[Value]) {
+    fn write_lines(&self, lines: &[Value]) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(self.0.join("results/a-1.jsonl"), text).unwrap();
-    }
-
-    fn gate(&self, arguments: &[&str]) -> (i32, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_cargo-mmf"))
-            .args(["mmf", "gate", "--results"])
-            .arg(self.0.join("results"))
-            .args(arguments)
-            .current_dir(&self.0)
-            .output()
-            .unwrap();
-        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code().unwrap(), text)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        std::fs::write(self.results().join("a-1.jsonl"), text).unwrap();
     }
 }
 
@@ -339,10 +307,10 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn every_gate_decides_as_it_should() {
-    let folder = Folder::new("table");
+    let folder = Folder::with_results("table");
     let mut wrong = Vec::new();
     for (gate, arguments, lines, code, said) in rows() {
-        folder.write(&lines);
+        folder.write_lines(&lines);
         let (ended, text) = folder.gate(&arguments);
         // The line of the gate, or what is said of it below.
         let is_said =
@@ -358,10 +326,10 @@ fn every_gate_decides_as_it_should() {
 
 #[test]
 fn what_ran_after_the_run_is_left_out_and_told() {
-    let folder = Folder::new("runs");
+    let folder = Folder::with_results("runs");
     let mut again = contract(true);
     (again.run, again.at_ms) = (Some("single".into()), again.at_ms + 1000);
-    folder.write(&[
+    folder.write_lines(&[
         line(&contract(false)),
         line(&performance(5.0)),
         line(&experiment(true)),
@@ -446,7 +414,7 @@ fn harmless() -> Vec<Value> {
 
 #[test]
 fn what_others_wrote_means_nothing_in_any_form_of_the_report() {
-    let folder = Folder::new("hostile");
+    let folder = Folder::with_results("hostile");
     let reports = [
         "--markdown",
         "gate.md",
@@ -457,12 +425,12 @@ fn what_others_wrote_means_nothing_in_any_form_of_the_report() {
         "--min-injection-point-coverage",
         "1",
     ];
-    folder.write(&harmless());
+    folder.write_lines(&harmless());
     folder.gate(&reports);
     let harmless_page = folder.read("report.html");
     let harmless_markdown = folder.read("gate.md");
     std::fs::remove_file(folder.0.join("history.jsonl")).unwrap();
-    folder.write(&hostile());
+    folder.write_lines(&hostile());
     let (code, text) = folder.gate(&reports);
     assert_eq!(code, 1, "{text}");
 

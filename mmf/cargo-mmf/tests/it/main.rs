@@ -3,5 +3,6 @@
 mod browser;
 mod cli;
 mod dashboards;
+mod folder;
 mod gates;
 mod new;
