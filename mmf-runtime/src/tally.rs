@@ -41,7 +41,7 @@ mod word {
 #[cfg(not(mmf_loom))]
 mod rows {
     use std::cell::Cell;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
     use std::sync::{Mutex, PoisonError};
 
     use once_cell::race::OnceBox;
@@ -57,14 +57,28 @@ mod rows {
     struct Row {
         first: [AtomicU64; FIRST],
         chunks: [OnceBox<Box<[AtomicU64]>>; CHUNKS],
+        /// Whether a thread has it.
+        is_taken: AtomicBool,
+        next: OnceBox<Self>,
     }
 
     impl Row {
+        /// One that a thread has.
         fn new() -> Self {
             Self {
                 first: [const { AtomicU64::new(0) }; FIRST],
                 chunks: [const { OnceBox::new() }; CHUNKS],
+                is_taken: AtomicBool::new(true),
+                next: OnceBox::new(),
             }
+        }
+
+        /// Takes it, where nobody has it.
+        fn take(&self) -> bool {
+            // Acquire, with the release of who gives it back: what that thread has counted is seen.
+            self.is_taken
+                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
         }
 
         #[inline]
@@ -97,14 +111,12 @@ mod rows {
         (chunk, id - (FIRST << chunk))
     }
 
-    static ROWS: Mutex<Rows> = Mutex::new(Rows { all: Vec::new(), unused: Vec::new() });
+    /// The first of all rows, of which each has the next. A row is never freed: when its thread ends, the next new thread takes it
+    /// over with its counts.
+    ///
+    /// No lock holds them together: a process that was forked while another thread took a row would wait for that for ever.
+    static FIRST_ROW: OnceBox<Row> = OnceBox::new();
     static IDS: Mutex<Ids> = Mutex::new(Ids { next: 0, free: Vec::new() });
-
-    /// A row is never freed: when its thread ends, the next new thread takes it over with its counts.
-    struct Rows {
-        all: Vec<&'static Row>,
-        unused: Vec<&'static Row>,
-    }
 
     struct Ids {
         next: usize,
@@ -124,12 +136,12 @@ mod rows {
             // What runs after this in the ending thread asks anew and, with `OWNER` gone, takes a
             // row that nobody gives back.
             ROW.set(None);
-            rows().unused.push(self.0);
+            self.0.is_taken.store(false, Ordering::Release);
         }
     }
 
-    fn rows() -> std::sync::MutexGuard<'static, Rows> {
-        ROWS.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows() -> impl Iterator<Item = &'static Row> {
+        std::iter::successors(FIRST_ROW.get(), |row| row.next.get())
     }
 
     fn ids() -> std::sync::MutexGuard<'static, Ids> {
@@ -169,18 +181,18 @@ mod rows {
         pub(crate) fn sum(&self, tag: u32) -> u64 {
             // Relaxed: whoever needs to see a certain call has synchronised with it already, and
             // calls that run at the same time may be counted before or after.
-            self.words(&rows()).map(|word| word::count(word.load(Ordering::Relaxed), tag)).sum()
+            self.words().map(|word| word::count(word.load(Ordering::Relaxed), tag)).sum()
         }
 
-        fn words<'r>(&self, rows: &'r Rows) -> impl Iterator<Item = &'r AtomicU64> {
-            rows.all.iter().filter_map(|row| row.existing_word(self.0))
+        fn words(&self) -> impl Iterator<Item = &'static AtomicU64> {
+            rows().filter_map(|row| row.existing_word(self.0))
         }
     }
 
     impl Drop for Tally {
         fn drop(&mut self) {
             // Nobody counts here any more, so the words may be cleared for the next owner of the id.
-            for word in self.words(&rows()) {
+            for word in self.words() {
                 word.store(0, Ordering::Relaxed);
             }
             ids().free.push(self.0);
@@ -189,17 +201,30 @@ mod rows {
 
     #[cold]
     fn take_row() -> &'static Row {
-        let mut rows = rows();
-        let row = rows.unused.pop().unwrap_or_else(|| {
-            let row: &'static Row = Box::leak(Box::new(Row::new()));
-            rows.all.push(row);
-            row
-        });
-        drop(rows);
+        let row = rows().find(|row| row.take()).unwrap_or_else(new_row);
         if OWNER.try_with(|owner| owner.set(Some(Owner(row)))).is_ok() {
             ROW.set(Some(row));
         }
         row
+    }
+
+    #[cfg(test)]
+    pub(super) fn count() -> usize {
+        rows().count()
+    }
+
+    /// One more row, behind all others.
+    fn new_row() -> &'static Row {
+        let mut place = &FIRST_ROW;
+        let mut new = Box::new(Row::new());
+        loop {
+            match place.set(new) {
+                Ok(()) => return place.get().expect("it was set just now"),
+                // Another thread was faster.
+                Err(returned) => new = returned,
+            }
+            place = &place.get().expect("what cannot be set is set").next;
+        }
     }
 }
 
@@ -246,6 +271,19 @@ mod tests {
         }
         assert_eq!(tally.sum(7), 1200);
         assert_eq!(tally.sum(8), 0);
+    }
+
+    #[test]
+    fn rows_of_threads_that_ended_are_taken_over() {
+        let tally = Tally::new();
+        let before = rows::count();
+        // One after the other, so that one row is enough; others test at the same time.
+        for _ in 0..if cfg!(miri) { 20 } else { 500 } {
+            std::thread::scope(|scope| {
+                scope.spawn(|| tally.add_one(0));
+            });
+        }
+        assert!(rows::count() < before + if cfg!(miri) { 15 } else { 100 }, "{}", rows::count());
     }
 
     #[test]

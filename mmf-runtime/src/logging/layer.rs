@@ -39,6 +39,8 @@ pub fn json_layer<W>(config: &LoggingConfig, writer: W) -> JsonLayer<W>
 where
     W: for<'w> MakeWriter<'w> + 'static,
 {
+    // Made before anybody logs: it has a lock, which may be held in the moment of a fork.
+    LazyLock::force(&LINES);
     JsonLayer {
         heading: Heading::new(config),
         style: Style::new(config),
